@@ -1,0 +1,6 @@
+//! A deployment tool for secured serverless APIs on AWS that understands authorization.
+//!
+//! Data moves one way: stack file, [`model`], checks, [`template`], assembly, deployment. Nothing flows back.
+
+#[cfg(feature = "local")]
+pub mod local;

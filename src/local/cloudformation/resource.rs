@@ -1,0 +1,89 @@
+//! What the engine asks of a resource type. Each service module implements it for its own types.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use crate::local::cloud::Account;
+
+/// Properties of one resource, with every intrinsic function resolved.
+pub type Properties = Map<String, Value>;
+
+/// Where and when a resource is provisioned.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// ARN of the stack.
+    pub stack_id: String,
+    /// Name of the stack.
+    pub stack_name: String,
+    /// Id of the resource in its template.
+    pub logical_id: String,
+    /// The stack's tags, which AWS hands on to each resource that can be tagged.
+    pub tags: BTreeMap<String, String>,
+    /// The cloud's own base URL, such as `http://127.0.0.1:4599`.
+    pub endpoint: String,
+    /// The cloud's clock.
+    pub now: OffsetDateTime,
+}
+
+/// A resource that exists.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Provisioned {
+    /// What `Ref` returns.
+    pub physical_id: String,
+    /// What `Fn::GetAtt` returns, by attribute name (`Arn`, `Endpoint.Address`).
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// Why a resource could not be made, changed or removed: the text of its stack event's `ResourceStatusReason`.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+/// One CloudFormation resource type.
+///
+/// Synchronous and given the whole account: the engine runs each call in one transaction together with the stack
+/// event that records it, so a kill at any moment leaves neither without the other.
+pub trait ResourceType: Sync {
+    /// Its name, such as `AWS::Cognito::UserPool`.
+    fn name(&self) -> &'static str;
+
+    /// Its schema in the form of the CloudFormation registry (JSON text): `properties`, `definitions`, `required`,
+    /// `createOnlyProperties`, `readOnlyProperties`, `additionalProperties: false`. The engine checks properties
+    /// against it strictly, and takes from it which changes replace the resource.
+    fn schema(&self) -> &'static str;
+
+    /// Makes the resource.
+    ///
+    /// # Errors
+    /// When the service refuses; the reason is worded as AWS words it where that is known.
+    fn create(&self, account: &mut Account, context: &Context, properties: &Properties)
+    -> Result<Provisioned, Failure>;
+
+    /// Changes the resource in place, from `old` to `new` properties.
+    ///
+    /// # Errors
+    /// When the service refuses.
+    fn update(
+        &self,
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        old: &Properties,
+        new: &Properties,
+    ) -> Result<Provisioned, Failure>;
+
+    /// Removes the resource. One that is gone already is no error.
+    ///
+    /// # Errors
+    /// When the service refuses, for example a bucket that is not empty.
+    fn delete(
+        &self,
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        properties: &Properties,
+    ) -> Result<(), Failure>;
+}

@@ -1,0 +1,15 @@
+//! The functions of an account.
+
+pub(crate) mod api;
+
+use serde::{Deserialize, Serialize};
+
+use crate::local::cloudformation::resource::ResourceType;
+
+/// The functions of an account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Functions {}
+
+/// The CloudFormation resource types of this service.
+pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[];

@@ -1,0 +1,3 @@
+//! The Security Token Service: who is calling.
+
+pub(crate) mod api;

@@ -1,0 +1,2 @@
+//! stackgen
+fn main() {}
