@@ -1,0 +1,182 @@
+//! The shape of the source tree: who may use whom, what must be pure, how files are laid out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which top-level modules a module may use, besides itself. A module that is not listed fails the test.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("template", &[]),
+    ("project", &[]),
+    ("model", &["template"]),
+    ("spec", &["model"]),
+    ("access", &["model"]),
+    ("synth", &["model", "template"]),
+    ("assembly", &["synth", "template"]),
+    ("bundle", &["project"]),
+    ("deploy", &["assembly", "bundle", "synth", "access", "template"]),
+    ("local", &["template", "bundle", "project"]),
+    ("cli", &["deploy", "local", "access", "spec", "synth", "assembly", "bundle", "project", "model", "template"]),
+];
+
+/// Modules without a clock, an environment, a disk, a network or `async`.
+const PURE: &[&str] = &["template", "model", "spec", "access", "synth"];
+
+const IMPURE: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::time",
+    "tokio",
+    "async fn",
+    ".await",
+    "println!",
+    "eprintln!",
+];
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the source tree is readable") {
+            let path = entry.expect("the source tree is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are UTF-8");
+                found.push((path.strip_prefix(&root).expect("walked from the root").to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 10, "the walk must find the sources");
+    found
+}
+
+/// The top-level module that a file belongs to: `local/s3.rs` is part of `local`.
+fn module(path: &Path) -> String {
+    let first = path.components().next().expect("a file has a name").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Names that follow `crate::` in code, groups such as `crate::{a, b::c}` included.
+fn used(text: &str) -> BTreeSet<String> {
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        if at > 0 && code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => names.extend(first_names(group)),
+            None => names.extend(identifier(rest)),
+        }
+    }
+    names
+}
+
+fn first_names(group: &str) -> Vec<String> {
+    let mut depth = 1;
+    let mut names = Vec::new();
+    let mut start = true;
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => start = true,
+            _ if start && !c.is_whitespace() => {
+                names.extend(identifier(&group[at..]));
+                start = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    names
+}
+
+fn identifier(text: &str) -> Option<String> {
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[test]
+fn modules_use_only_what_lies_below_them() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let module = module(&path);
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            wrong.push(format!("{}: module `{module}` is not listed in MAY_USE", path.display()));
+            continue;
+        };
+        for name in used(&text) {
+            let top_level = MAY_USE.iter().any(|(known, _)| *known == name);
+            if top_level && name != module && !allowed.contains(&name.as_str()) {
+                wrong.push(format!("{}: `{module}` uses `{name}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn pure_modules_touch_nothing_outside() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources().iter().filter(|(path, _)| PURE.contains(&module(path).as_str())) {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for word in IMPURE.iter().filter(|word| line.contains(*word)) {
+                wrong.push(format!("{}: `{word}` in `{}`", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_module_is_a_file_beside_its_folder() {
+    let strays: Vec<_> = sources().into_iter().filter(|(path, _)| path.ends_with("mod.rs")).collect();
+    assert!(strays.is_empty(), "{strays:?}");
+}
+
+#[test]
+fn only_output_prints() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if path == Path::new("cli/output.rs") || path == Path::new("main.rs") {
+            continue;
+        }
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            if ["println!", "eprintln!", "print!(", "eprint!(", "dbg!"].iter().any(|macro_| line.contains(macro_)) {
+                wrong.push(format!("{}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("unimplemented", "!("), concat!("#[ig", "nore]")];
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        for line in text.lines().filter(|line| words.iter().any(|word| line.contains(word))) {
+            wrong.push(format!("{}: {}", path.display(), line.trim()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn used_names_are_found_in_paths_and_groups() {
+    let text = "use crate::model::Stack;\nuse crate::{spec, synth::{self, Error}};\n// crate::deploy\nlet x = crate::project::Project::new();";
+    let names: Vec<_> = used(text).into_iter().collect();
+    assert_eq!(names, ["model", "project", "spec", "synth"]);
+}
