@@ -1,6 +1,7 @@
 //! What the engine asks of a resource type. Each service module implements it for its own types.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -24,6 +25,8 @@ pub struct Context {
     pub tags: BTreeMap<String, String>,
     /// The cloud's own base URL, such as `http://127.0.0.1:4599`.
     pub endpoint: String,
+    /// Folder of the cloud's state, where big contents are files: [`crate::local::cloud::Cloud::data`].
+    pub data: PathBuf,
     /// The cloud's clock.
     pub now: OffsetDateTime,
 }
