@@ -1,0 +1,298 @@
+//! The only place that prints: answers to standard output, everything else to standard error.
+//!
+//! A reader that goes away (`| head`) is no failure: what cannot be printed is dropped and the command goes on.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use dialoguer::theme::SimpleTheme;
+use miette::{Diagnostic, GraphicalReportHandler, Report};
+use serde::Serialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, Outcome};
+
+/// Form of the answer on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// Where a command tells what it does and what came of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Screen {
+    format: Format,
+    quiet: bool,
+}
+
+/// Why nobody could be asked.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// Consent is needed, and there is no terminal.
+    #[error("nobody can be asked: {question}")]
+    #[diagnostic(code(stackgen::consent), help("this is no terminal; repeat the command with `--yes` to agree"))]
+    NoConsent { question: String },
+    /// The answer was no.
+    #[error("nothing was done")]
+    #[diagnostic(code(stackgen::consent), help("the question was answered with no"))]
+    Declined,
+    /// A password is needed, and there is no terminal.
+    #[error("no password was given")]
+    #[diagnostic(
+        code(stackgen::password),
+        help("set `STACKGEN_PASSWORD`, or name a file with `--password-file`; a terminal would be asked")
+    )]
+    NoPassword,
+    /// The terminal went away.
+    #[error("the terminal gave no answer")]
+    Unanswered(#[source] dialoguer::Error),
+}
+
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Green text, where the terminal shows colour.
+pub(crate) fn green(text: impl Display) -> String {
+    paint(GREEN, text)
+}
+
+/// Red text, where the terminal shows colour.
+pub(crate) fn red(text: impl Display) -> String {
+    paint(RED, text)
+}
+
+/// Yellow text, where the terminal shows colour.
+pub(crate) fn yellow(text: impl Display) -> String {
+    paint(YELLOW, text)
+}
+
+/// Bold text, where the terminal shows it.
+pub(crate) fn bold(text: impl Display) -> String {
+    paint(BOLD, text)
+}
+
+/// Dim text, where the terminal shows it.
+pub(crate) fn dim(text: impl Display) -> String {
+    paint(DIM, text)
+}
+
+fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+impl Screen {
+    /// A screen for answers of that form.
+    pub(crate) fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    /// Form of the answer.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints the command's answer: the document, or the text for people. Once a command.
+    pub(crate) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Text => print(&mut anstream::stdout(), &text()),
+            Format::Json => print_document(document),
+        }
+    }
+
+    /// Says what goes on, unless the user wants quiet.
+    pub(crate) fn note(&self, line: impl Display) {
+        if !self.quiet {
+            print(&mut anstream::stderr(), &line.to_string());
+        }
+    }
+
+    /// Says what must not be missed.
+    pub(crate) fn warn(&self, line: impl Display) {
+        print(&mut anstream::stderr(), &format!("{} {line}", yellow("warning:")));
+    }
+
+    /// Whether live progress can be drawn.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Renders diagnostics that do not end the command, such as warnings.
+    pub(crate) fn report(&self, report: &Report) {
+        print(&mut anstream::stderr(), &render(report));
+    }
+
+    /// Asks for consent.
+    ///
+    /// # Errors
+    /// When the answer is no, or when there is nobody to ask.
+    pub(crate) fn consent(&self, question: &str) -> Outcome {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(Failure::refused(Error::NoConsent { question: question.to_owned() }));
+        }
+        let agreed = dialoguer::Confirm::with_theme(&SimpleTheme)
+            .with_prompt(question)
+            .default(false)
+            .interact()
+            .map_err(Error::Unanswered)?;
+        if agreed { Ok(()) } else { Err(Failure::refused(Error::Declined)) }
+    }
+
+    /// Asks for a password without showing it.
+    ///
+    /// # Errors
+    /// When there is nobody to ask.
+    pub(crate) fn password(&self, prompt: &str, repeat: Repeat) -> Outcome<String> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return Err(Failure::refused(Error::NoPassword));
+        }
+        let mut question = dialoguer::Password::with_theme(&SimpleTheme).with_prompt(prompt);
+        if repeat == Repeat::Twice {
+            question = question.with_confirmation("Once more", "The two differ");
+        }
+        Ok(question.interact().map_err(Error::Unanswered)?)
+    }
+
+    /// Renders what ended the command.
+    pub(crate) fn fail(&self, failure: Failure) -> ExitCode {
+        if let Some(report) = &failure.report {
+            match self.format {
+                Format::Text => print(&mut anstream::stderr(), &render(report)),
+                Format::Json => print_document(&json!({ "error": document(report.as_ref()) })),
+            }
+        }
+        ExitCode::from(failure.exit as u8)
+    }
+}
+
+/// How often a password is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It exists already.
+    Once,
+    /// It is new, and a slip would lock somebody out.
+    Twice,
+}
+
+/// Rows under headings, without lines that get in the way of copying.
+#[derive(Debug, Clone)]
+pub(crate) struct Table<const N: usize> {
+    headings: [String; N],
+    rows: Vec<[String; N]>,
+}
+
+impl<const N: usize> Table<N> {
+    /// A table with these headings.
+    pub(crate) fn new(headings: [&str; N]) -> Self {
+        Self { headings: headings.map(dim), rows: Vec::new() }
+    }
+
+    /// Adds a row. Cells may be painted.
+    pub(crate) fn row(&mut self, cells: [String; N]) {
+        self.rows.push(cells);
+    }
+
+    /// Whether it has no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl<const N: usize> Display for Table<N> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = || std::iter::once(&self.headings).chain(&self.rows);
+        let mut widths = [0; N];
+        for cells in all() {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = shown_width(cell).max(*width);
+            }
+        }
+        for cells in all() {
+            let mut line = String::new();
+            for (cell, width) in cells.iter().zip(widths) {
+                line.push_str("  ");
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', width.saturating_sub(shown_width(cell))));
+            }
+            writeln!(formatter, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn shown_width(cell: &str) -> usize {
+    anstream::adapter::strip_str(cell).to_string().chars().count()
+}
+
+/// Sends the log of the library to standard error when `STACKGEN_LOG` asks for it (`STACKGEN_LOG=stackgen=debug`).
+pub(crate) fn log_to_standard_error() {
+    if let Ok(filter) = EnvFilter::try_from_env("STACKGEN_LOG") {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}
+
+fn print(stream: &mut impl Write, text: &str) {
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    let _gone = stream.write_all(format!("{text}{end}").as_bytes()).and_then(|()| stream.flush());
+}
+
+fn print_document(document: &impl Serialize) {
+    let text = serde_json::to_string_pretty(document).unwrap_or_else(|error| {
+        json!({ "error": { "message": format!("the answer cannot be written as JSON: {error}") } }).to_string()
+    });
+    print(&mut std::io::stdout(), &text);
+}
+
+fn render(report: &Report) -> String {
+    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let theme = match (colour, std::io::stderr().is_terminal()) {
+        (true, _) => miette::GraphicalTheme::unicode(),
+        (false, true) => miette::GraphicalTheme::unicode_nocolor(),
+        (false, false) => miette::GraphicalTheme::none(),
+    };
+    let mut text = String::new();
+    match GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, report.as_ref()) {
+        Ok(()) => text,
+        Err(_) => report.to_string(),
+    }
+}
+
+fn document(diagnostic: &dyn Diagnostic) -> Value {
+    let causes: Vec<String> =
+        std::iter::successors(diagnostic.source(), |cause| cause.source()).map(ToString::to_string).collect();
+    let related: Vec<Value> = diagnostic.related().into_iter().flatten().map(document).collect();
+    json!({
+        "message": diagnostic.to_string(),
+        "code": diagnostic.code().map(|code| code.to_string()),
+        "help": diagnostic.help().map(|help| help.to_string()),
+        "places": places(diagnostic),
+        "causes": causes,
+        "related": related,
+    })
+}
+
+fn places(diagnostic: &dyn Diagnostic) -> Vec<Value> {
+    let Some(source) = diagnostic.source_code() else { return Vec::new() };
+    let labels = diagnostic.labels().into_iter().flatten();
+    labels
+        .filter_map(|label| {
+            let contents = source.read_span(label.inner(), 0, 0).ok()?;
+            Some(json!({
+                "file": contents.name(),
+                "line": contents.line() + 1,
+                "column": contents.column() + 1,
+                "label": label.label(),
+            }))
+        })
+        .collect()
+}
