@@ -2,5 +2,9 @@
 //!
 //! Data moves one way: stack file, [`model`], checks, [`template`], assembly, deployment. Nothing flows back.
 
+pub mod project;
+pub mod similar;
+pub mod template;
+
 #[cfg(feature = "local")]
 pub mod local;
