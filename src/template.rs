@@ -2,6 +2,7 @@
 //!
 //! Values that CloudFormation computes (`Ref`, `Fn::Sub` and the like) are JSON too: [`function`] makes them.
 
+pub mod check;
 pub mod function;
 mod yaml;
 
