@@ -1,8 +1,61 @@
 //! The messages that an account has sent.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
-/// The messages that an account has sent.
+/// A message that AWS would have sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Address or phone number.
+    pub to: String,
+    /// Subject; empty for a text message.
+    pub subject: String,
+    /// Text.
+    pub body: String,
+    /// What it is for, such as `SignUp` or `ForgotPassword`.
+    pub kind: String,
+    /// When it was sent.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+}
+
+/// The messages that an account has sent, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Mailbox {}
+pub struct Mailbox {
+    messages: Vec<Message>,
+}
+
+/// How many messages are kept.
+const KEPT: usize = 1_000;
+
+impl Mailbox {
+    /// Adds a message, and forgets the oldest ones beyond a thousand.
+    pub fn send(&mut self, message: Message) {
+        self.messages.push(message);
+        let surplus = self.messages.len().saturating_sub(KEPT);
+        self.messages.drain(..surplus);
+    }
+
+    /// The messages, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_thousand_messages_are_kept() {
+        let mut mailbox = Mailbox::default();
+        for number in 0..=KEPT {
+            let (to, subject, body) = (number.to_string(), String::new(), String::new());
+            mailbox.send(Message { to, subject, body, kind: "SignUp".to_owned(), time: OffsetDateTime::UNIX_EPOCH });
+        }
+        assert_eq!(mailbox.messages().len(), KEPT);
+        assert_eq!(mailbox.messages()[0].to, "1");
+    }
+}
