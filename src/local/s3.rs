@@ -13,3 +13,6 @@ pub struct Buckets {}
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[];
+
+/// Removes contents that no object refers to, left behind by a process that was killed.
+pub(crate) fn sweep(_cloud: &crate::local::cloud::Cloud) {}

@@ -1,4 +1,6 @@
 //! The integration tests, one binary.
 
+mod local;
+mod support;
 mod tidy;
 mod tools;

@@ -1,0 +1,288 @@
+//! The one port: finds out whom a request is for and who signed it, and hands it on.
+
+mod own;
+mod service;
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use tokio::net::TcpListener;
+
+use crate::local::cloud::Cloud;
+use crate::local::cognito;
+use crate::local::gateway::{self, Destination};
+use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
+use crate::local::wire::{Caller, Fault, Request, Response, identify};
+
+use service::Service;
+
+/// The longest that requests under way may hold up the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// More than any operation but S3's takes: a function of 50 MB as base64 within JSON.
+const LARGEST_BODY: usize = 72 << 20;
+/// The largest object in one piece; larger ones are for multipart uploads.
+const LARGEST_OBJECT: usize = 320 << 20;
+
+/// Serves until `shutdown` resolves or the cloud is told to stop, then waits for requests and tasks under way.
+pub(super) async fn serve(listener: TcpListener, cloud: Cloud, shutdown: impl Future<Output = ()> + Send + 'static) {
+    let stop = cloud.stopping().clone();
+    let router = Router::new().fallback(answer).with_state(cloud.clone());
+    // Answers are small and awaited: Nagle's algorithm would hold them back.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+    });
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let mut serving = std::pin::pin!(server.into_future());
+    tokio::select! {
+        _ = &mut serving => {}
+        () = shutdown => {}
+        () = stop.cancelled() => {}
+    }
+    stop.cancel();
+    cloud.tasks().close();
+    let _ = tokio::time::timeout(GRACE, serving).await;
+    let _ = tokio::time::timeout(GRACE, cloud.tasks().wait()).await;
+}
+
+/// Answers one request; a panic on the way is an internal failure, not a lost connection.
+async fn answer(State(cloud): State<Cloud>, request: http::Request<Body>) -> Response {
+    let id = uuid::Uuid::new_v4().to_string();
+    let (parts, body) = request.into_parts();
+    let line = format!("{} {}", parts.method, parts.uri.path());
+    let answering = AssertUnwindSafe(dispatch(cloud, Arrival { id: id.clone(), parts, body })).catch_unwind();
+    let response = answering.await.unwrap_or_else(|_| {
+        let message = "the local cloud failed on this request; its log says more";
+        Fault::new("InternalFailure", message).with_status(StatusCode::INTERNAL_SERVER_ERROR).into_json()
+    });
+    tracing::info!(request = %line, status = response.status().as_u16());
+    identify(response, &id)
+}
+
+/// A request before it is known whom it is for.
+struct Arrival {
+    id: String,
+    parts: Parts,
+    body: Body,
+}
+
+async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
+    let Some(host) = local_host(&mut arrival.parts) else {
+        let message = "the local cloud answers for localhost, 127.0.0.1 and names under .localhost only";
+        return Fault::new("InvalidHost", message).with_status(StatusCode::FORBIDDEN).into_rest_json();
+    };
+    let path = arrival.parts.uri.path();
+    if let Some(name) = path.strip_prefix("/_stackgen/") {
+        return own::answer(&cloud, name, &arrival.parts);
+    }
+    if let Some(destination) = destination(&host, path) {
+        return match anonymous(arrival).await {
+            Ok(request) => gateway::handle(cloud, destination, request).await,
+            Err(fault) => fault.into_rest_json(),
+        };
+    }
+    if is_pool_path(path) {
+        return match anonymous(arrival).await {
+            Ok(request) => cognito::api::handle(cloud, request).await,
+            Err(fault) => fault.into_json(),
+        };
+    }
+    dispatch_to_service(cloud, &host, arrival).await
+}
+
+async fn dispatch_to_service(cloud: Cloud, host: &str, arrival: Arrival) -> Response {
+    let signature = Signature::of(&arrival.parts);
+    let service = match &signature {
+        Ok(Some(signature)) => Service::named(&signature.service),
+        _ => Service::guessed(&arrival.parts, host),
+    };
+    let Some(service) = service else {
+        return Problem::Missing.fault(Dialect::RestJson).into_rest_json();
+    };
+    let (id, path) = (arrival.id.clone(), arrival.parts.uri.path().to_owned());
+    let request = match signature {
+        Ok(Some(signature)) => authenticated(&cloud, service, &signature, arrival).await,
+        Ok(None) if service.is_open(&arrival.parts) => anonymous(arrival).await,
+        Ok(None) => Err(Problem::Missing.fault(service.dialect())),
+        Err(problem) => Err(problem.fault(service.dialect())),
+    };
+    match request {
+        Ok(request) => service.handle(cloud, request).await,
+        Err(fault) => service.refuse(fault, &id, &path),
+    }
+}
+
+/// The host, when it is this machine under a name that no other site can claim: a page that rebinds its own name to
+/// 127.0.0.1 still sends that name.
+fn local_host(parts: &mut Parts) -> Option<String> {
+    // HTTP/2 has the host in the authority only; signatures cover the header.
+    if let (None, Some(authority)) = (parts.headers.get(HOST), parts.uri.authority()) {
+        parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
+    }
+    let host = parts.headers.get(HOST)?.to_str().ok()?;
+    let authority: http::uri::Authority = host.parse().ok()?;
+    let name = authority.host().to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let is_local = name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|ip| ip.is_loopback());
+    is_local.then_some(name)
+}
+
+/// The API that a request is for: `{api}.execute-api.localhost`, or `/_aws/execute-api/{api}/{stage}/...`.
+fn destination(host: &str, path: &str) -> Option<Destination> {
+    if let Some(api) = host.strip_suffix(".execute-api.localhost") {
+        return Some(Destination { api: api.to_owned(), path: path.to_owned() });
+    }
+    let rest = path.strip_prefix("/_aws/execute-api/")?;
+    let (api, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = rest.strip_prefix("/$default").or_else(|| rest.strip_prefix("/%24default"));
+    let path = path.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(rest);
+    let path = if path.is_empty() { "/" } else { path };
+    Some(Destination { api: api.to_owned(), path: path.to_owned() })
+}
+
+/// Whether a path starts with the id of a user pool (`us-east-1_AbCdEfGhI`); no bucket has an underscore.
+fn is_pool_path(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let pool = segments.next().unwrap_or_default();
+    pool.contains('_') && !pool.starts_with('_') && segments.next().is_some()
+}
+
+async fn anonymous(arrival: Arrival) -> Result<Request, Fault> {
+    let body = collect(arrival.body, LARGEST_BODY).await?;
+    Ok(request(arrival.id, arrival.parts, body, Caller::Anonymous))
+}
+
+async fn authenticated(
+    cloud: &Cloud,
+    service: Service,
+    signature: &Signature,
+    arrival: Arrival,
+) -> Result<Request, Fault> {
+    if service == Service::S3 {
+        return authenticated_object(cloud, signature, arrival).await;
+    }
+    let Arrival { id, parts, body } = arrival;
+    let body = collect(body, LARGEST_BODY).await?;
+    let verified = verify(cloud, signature, &parts, &signature::sha256_hex(&body));
+    let Verified { caller, .. } = verified.map_err(|problem| problem.fault(service.dialect()))?;
+    Ok(request(id, parts, body, caller))
+}
+
+/// S3 states the hash of the body in a header: the signature is verified before a byte of the body is read.
+async fn authenticated_object(cloud: &Cloud, signature: &Signature, arrival: Arrival) -> Result<Request, Fault> {
+    let Arrival { id, mut parts, body } = arrival;
+    let stated = stated_hash(signature, &parts)?;
+    let fault = |problem: Problem| problem.fault(Dialect::S3);
+    let Verified { caller, chain } = verify(cloud, signature, &parts, &stated).map_err(fault)?;
+    let body = collect(body, LARGEST_OBJECT).await?;
+    let body = if stated.starts_with("STREAMING-") {
+        let (body, trailer) = signature::decode_chunks(body, &stated, chain).map_err(fault)?;
+        parts.headers.extend(trailer);
+        body
+    } else if stated == UNSIGNED || signature::is_equal(&stated, &signature::sha256_hex(&body)) {
+        body
+    } else {
+        return Err(fault(Problem::Body));
+    };
+    Ok(request(id, parts, body, caller))
+}
+
+/// What stands for the hash of a body that is not signed.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+fn stated_hash(signature: &Signature, parts: &Parts) -> Result<String, Fault> {
+    match parts.headers.get("x-amz-content-sha256") {
+        Some(hash) => Ok(hash.to_str().unwrap_or_default().to_owned()),
+        None if signature.is_presigned() => Ok(UNSIGNED.to_owned()),
+        None => Err(Fault::new("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")),
+    }
+}
+
+fn verify(cloud: &Cloud, signature: &Signature, parts: &Parts, body_hash: &str) -> Result<Verified, Problem> {
+    let now = cloud.now();
+    cloud.read(|account| {
+        let trust = Trust { iam: &account.iam, region: &account.region, now };
+        signature.verify(parts, body_hash, &trust)
+    })
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Fault> {
+    let body = Limited::new(body, limit).collect().await;
+    body.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
+            let message = format!("Your proposed upload exceeds the maximum allowed size of {limit} bytes");
+            Fault::new("EntityTooLarge", message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        } else {
+            Fault::new("IncompleteBody", "the body ended early")
+        }
+    })
+}
+
+fn request(id: String, parts: Parts, body: Bytes, caller: Caller) -> Request {
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    Request { id, method: parts.method, path, query, headers: parts.headers, body, caller }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(host: &str) -> Parts {
+        http::Request::get("/").header("host", host).body(()).expect("it is a request").into_parts().0
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_answered() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1:4599", "127.9.9.9", "[::1]:1", "a.execute-api.localhost:1"]
+        {
+            assert!(local_host(&mut parts(host)).is_some(), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "notlocalhost",
+            "10.0.0.1",
+            "a@localhost.evil",
+            "[",
+            "0.0.0.0",
+        ] {
+            assert!(local_host(&mut parts(host)).is_none(), "{host}");
+        }
+    }
+
+    #[test]
+    fn both_forms_of_an_api_url_are_read() {
+        let path_of = |host: &str, path: &str| destination(host, path).map(|found| (found.api, found.path));
+        let found = |api: &str, path: &str| Some((api.to_owned(), path.to_owned()));
+        assert_eq!(path_of("abc.execute-api.localhost", "/dev/x%2Fy"), found("abc", "/dev/x%2Fy"));
+        assert_eq!(path_of("localhost", "/_aws/execute-api/abc/dev/x"), found("abc", "/dev/x"));
+        assert_eq!(path_of("localhost", "/_aws/execute-api/abc/$default/x"), found("abc", "/x"));
+        assert_eq!(path_of("localhost", "/_aws/execute-api/abc/%24default"), found("abc", "/"));
+        assert_eq!(path_of("localhost", "/_aws/execute-api/abc/$defaultx"), found("abc", "/$defaultx"));
+        assert_eq!(path_of("localhost", "/_aws/execute-api/abc"), found("abc", "/"));
+        assert_eq!(path_of("localhost", "/x"), None);
+    }
+
+    #[test]
+    fn a_pool_is_told_from_a_bucket() {
+        assert!(is_pool_path("/us-east-1_AbC/.well-known/jwks.json"));
+        for path in ["/", "/bucket/key_with", "/_aws/x", "/us-east-1_AbC"] {
+            assert!(!is_pool_path(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the tool asks of its own cloud, under `/_stackgen/`.
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use crate::local::cloud::Cloud;
+use crate::local::iam::AccessKey;
+use crate::local::signature;
+use crate::local::wire::{Fault, Response, rest_json_answer};
+
+/// Header that proves knowledge of the account's key. Being a header of our own, no web page can send it unasked.
+pub(crate) const TOKEN: &str = "x-stackgen-token";
+
+/// What [`TOKEN`] must hold.
+pub(crate) fn token(key: &AccessKey) -> String {
+    signature::sha256_hex(format!("stackgen {} {}", key.id, key.secret).as_bytes())
+}
+
+/// Answers `GET health`, `GET mail` and `POST stop`.
+pub(super) fn answer(cloud: &Cloud, name: &str, parts: &Parts) -> Response {
+    if (&parts.method, name) == (&Method::GET, "health") {
+        return rest_json_answer(Ok(json!({ "status": "running", "version": env!("CARGO_PKG_VERSION") })));
+    }
+    if !is_ours(cloud, parts) {
+        let message = format!("the header {TOKEN} is missing or wrong");
+        return Fault::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN).into_rest_json();
+    }
+    match (&parts.method, name) {
+        (&Method::GET, "mail") => rest_json_answer(Ok(cloud.read(|account| json!(account.mail)))),
+        (&Method::POST, "stop") => {
+            cloud.stopping().cancel();
+            rest_json_answer(Ok(json!({ "status": "stopping" })))
+        }
+        _ => Fault::new("NotFound", "no such page").with_status(StatusCode::NOT_FOUND).into_rest_json(),
+    }
+}
+
+fn is_ours(cloud: &Cloud, parts: &Parts) -> bool {
+    let expected = cloud.read(|account| token(&account.iam.root));
+    let given = parts.headers.get(TOKEN).and_then(|token| token.to_str().ok());
+    given.is_some_and(|given| signature::is_equal(given, &expected))
+}

@@ -1,0 +1,146 @@
+//! The services of this cloud: what they are called in a signature, and how they word things.
+
+use http::request::Parts;
+
+use crate::local::cloud::Cloud;
+use crate::local::signature::Dialect;
+use crate::local::wire::{Fault, Request, Response};
+use crate::local::{apigatewayv2, cloudformation, cognito, iam, lambda, logs, s3, ssm, sts};
+
+/// A service with an API of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    ApiGateway,
+    CloudFormation,
+    Cognito,
+    Iam,
+    Lambda,
+    Logs,
+    S3,
+    Ssm,
+    Sts,
+}
+
+/// Operations of Cognito that an app calls without credentials: a token in the body, or nothing, stands for them.
+const OPEN: &[&str] = &[
+    "AssociateSoftwareToken",
+    "ChangePassword",
+    "ConfirmDevice",
+    "ConfirmForgotPassword",
+    "ConfirmSignUp",
+    "DeleteUser",
+    "DeleteUserAttributes",
+    "ForgetDevice",
+    "ForgotPassword",
+    "GetDevice",
+    "GetTokensFromRefreshToken",
+    "GetUser",
+    "GetUserAttributeVerificationCode",
+    "GetUserAuthFactors",
+    "GlobalSignOut",
+    "InitiateAuth",
+    "ListDevices",
+    "ResendConfirmationCode",
+    "RespondToAuthChallenge",
+    "RevokeToken",
+    "SetUserMFAPreference",
+    "SetUserSettings",
+    "SignUp",
+    "UpdateAuthEventFeedback",
+    "UpdateDeviceStatus",
+    "UpdateUserAttributes",
+    "VerifySoftwareToken",
+    "VerifyUserAttribute",
+];
+
+impl Service {
+    /// The service of a signature's scope.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "apigateway" => Self::ApiGateway,
+            "cloudformation" => Self::CloudFormation,
+            "cognito-idp" => Self::Cognito,
+            "iam" => Self::Iam,
+            "lambda" => Self::Lambda,
+            "logs" => Self::Logs,
+            "s3" => Self::S3,
+            "ssm" => Self::Ssm,
+            "sts" => Self::Sts,
+            _ => return None,
+        })
+    }
+
+    /// The service that a request without a readable signature is meant for, as far as its shape tells.
+    pub(super) fn guessed(parts: &Parts, host: &str) -> Option<Self> {
+        if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
+            return match target.split('.').next()? {
+                "AWSCognitoIdentityProviderService" => Some(Self::Cognito),
+                "Logs_20140328" => Some(Self::Logs),
+                "AmazonSSM" => Some(Self::Ssm),
+                _ => None,
+            };
+        }
+        let path = parts.uri.path();
+        let is_form = parts
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        match path {
+            "/" if is_form => Some(Self::Sts),
+            "/" if host == "localhost" || !host.ends_with(".localhost") => None,
+            _ if path.starts_with("/2015-03-31/functions") => Some(Self::Lambda),
+            _ if path.starts_with("/v2/apis") || path.starts_with("/restapis") => Some(Self::ApiGateway),
+            _ => Some(Self::S3),
+        }
+    }
+
+    /// How it words its errors.
+    pub(super) fn dialect(self) -> Dialect {
+        match self {
+            Self::CloudFormation | Self::Iam | Self::Sts => Dialect::Query,
+            Self::Cognito | Self::Logs | Self::Ssm => Dialect::Json,
+            Self::ApiGateway | Self::Lambda => Dialect::RestJson,
+            Self::S3 => Dialect::S3,
+        }
+    }
+
+    /// Whether the operation is one for callers without credentials.
+    pub(super) fn is_open(self, parts: &Parts) -> bool {
+        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(|target| target.rsplit('.').next());
+        self == Self::Cognito && operation.is_some_and(|operation| OPEN.contains(&operation))
+    }
+
+    /// Answers a request whose signature holds.
+    pub(super) async fn handle(self, cloud: Cloud, request: Request) -> Response {
+        match self {
+            Self::ApiGateway => apigatewayv2::api::handle(cloud, request).await,
+            Self::CloudFormation => cloudformation::api::handle(cloud, request).await,
+            Self::Cognito => cognito::api::handle(cloud, request).await,
+            Self::Iam => iam::api::handle(cloud, request).await,
+            Self::Lambda => lambda::api::handle(cloud, request).await,
+            Self::Logs => logs::api::handle(cloud, request).await,
+            Self::S3 => s3::api::handle(cloud, request).await,
+            Self::Ssm => ssm::api::handle(cloud, request).await,
+            Self::Sts => sts::api::handle(cloud, request).await,
+        }
+    }
+
+    /// Refuses a request before the service has seen it.
+    pub(super) fn refuse(self, fault: Fault, request_id: &str, path: &str) -> Response {
+        match self.dialect() {
+            Dialect::Query => fault.into_query(request_id, self.namespace()),
+            Dialect::Json => fault.into_json(),
+            Dialect::RestJson => fault.into_rest_json(),
+            Dialect::S3 => fault.into_rest_xml(request_id, path),
+        }
+    }
+
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::CloudFormation => "http://cloudformation.amazonaws.com/doc/2010-05-15/",
+            Self::Iam => iam::NAMESPACE,
+            _ => sts::NAMESPACE,
+        }
+    }
+}
