@@ -5,6 +5,7 @@
 
 mod completions;
 mod failure;
+mod local;
 mod output;
 mod session;
 
@@ -71,12 +72,15 @@ pub(crate) struct Target {
 enum Command {
     /// Prints the completion script of a shell.
     Completions(completions::Arguments),
+    /// The local cloud of this project: runs it in the foreground, or looks after the one in the background.
+    Local(local::Arguments),
 }
 
 impl Command {
     fn run(&self, session: &Session) -> Outcome {
         match self {
             Self::Completions(arguments) => arguments.run(session),
+            Self::Local(arguments) => arguments.run(session),
         }
     }
 }

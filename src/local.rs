@@ -3,6 +3,7 @@
 //! It speaks the wire protocols of the services that a stack needs, provisions by interpreting the template that
 //! AWS would get, and runs the deployed functions as child processes.
 
+pub mod access;
 pub mod apigatewayv2;
 pub mod cloud;
 pub mod cloudformation;
@@ -31,6 +32,8 @@ use tokio::net::TcpListener;
 
 use cloud::{Cloud, Folder};
 use iam::AccessKey;
+
+pub use access::{Running, ensure};
 
 /// Why the embedded cloud could not start.
 #[derive(Debug, Error, Diagnostic)]
@@ -101,6 +104,9 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     let account = folder.account(&options.region)?;
     let (listener, address) = listen(&options).await?;
     let cloud = Cloud::opened(folder, account, format!("http://{address}"));
+    let key = cloud.read(|account| account.iam.root.clone());
+    access::leave_note(&options.data, cloud.endpoint(), &options.region, &key)
+        .map_err(|source| Error::Folder { path: options.data, source })?;
     s3::sweep(&cloud);
     logs::sweep(&cloud);
     Ok(LocalCloud { listener, cloud })
@@ -151,6 +157,8 @@ impl LocalCloud {
 
     /// Serves until `shutdown` resolves or the cloud is told to stop, then waits for what is still under way.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let data = self.cloud.data().to_owned();
         server::serve(self.listener, self.cloud, shutdown).await;
+        access::remove_note(&data);
     }
 }

@@ -1,6 +1,6 @@
 //! The one port: finds out whom a request is for and who signed it, and hands it on.
 
-mod own;
+pub(super) mod own;
 mod service;
 
 use std::future::Future;

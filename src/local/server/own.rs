@@ -20,7 +20,9 @@ pub(crate) fn token(key: &AccessKey) -> String {
 /// Answers `GET health`, `GET mail` and `POST stop`.
 pub(super) fn answer(cloud: &Cloud, name: &str, parts: &Parts) -> Response {
     if (&parts.method, name) == (&Method::GET, "health") {
-        return rest_json_answer(Ok(json!({ "status": "running", "version": env!("CARGO_PKG_VERSION") })));
+        // The id of the key, which is no secret, tells this project's cloud from another's on the same port.
+        let key = cloud.read(|account| account.iam.root.id.clone());
+        return rest_json_answer(Ok(json!({ "status": "running", "version": env!("CARGO_PKG_VERSION"), "key": key })));
     }
     if !is_ours(cloud, parts) {
         let message = format!("the header {TOKEN} is missing or wrong");
