@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("template", &[]),
     ("similar", &[]),
     ("project", &["similar"]),
-    ("model", &["template"]),
+    ("model", &["similar"]),
     ("spec", &["model", "similar"]),
     ("access", &["model"]),
     ("synth", &["model", "template"]),

@@ -1,0 +1,75 @@
+//! What is wrong with a stack: per field, across fields, and across resources.
+
+use std::fmt;
+
+use garde::Validate;
+
+use super::Stack;
+
+mod declared;
+mod field;
+mod words;
+
+pub use declared::Declared;
+pub use words::list;
+
+pub(super) use field::{
+    condition, exists, holds_code, holds_invitation, holds_link, identity_source, inside_the_project, issuer, raw,
+    redirect, retention, text, within,
+};
+
+/// One thing that is wrong with a stack, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The way from the top of the stack file to the culprit: section, id, field, ...
+    pub path: Vec<String>,
+    /// Whether the key is the culprit, rather than its value.
+    pub at_key: bool,
+    /// What is wrong.
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.join("."), self.message)?;
+        self.help.iter().try_for_each(|help| write!(f, "; {help}"))
+    }
+}
+
+impl Complaint {
+    fn new(path: &[&str], message: impl Into<String>, help: impl Into<String>) -> Self {
+        let path = path.iter().map(|step| (*step).to_owned()).collect();
+        Self { path, at_key: false, message: message.into(), help: Some(help.into()) }
+    }
+
+    /// The same, where the key is the culprit rather than its value.
+    fn at_key(mut self) -> Self {
+        self.at_key = true;
+        self
+    }
+
+    /// A complaint about one field; its error holds the message and, on a second line, the help.
+    fn about_field(path: &garde::Path, error: &garde::Error) -> Self {
+        // The way to a field has no public iterator, and its text cannot be split: keys contain dots.
+        let path: Vec<String> = path.__iter().map(|(_, step)| step.to_string()).collect();
+        let (message, help) = match error.message().split_once('\n') {
+            Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
+            None => field::bounds(path.last().map_or("", String::as_str), error.message()),
+        };
+        Self { path, at_key: false, message, help }
+    }
+}
+
+/// Every complaint about a stack that is deployed as `name`.
+pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
+    let mut complaints = fields(stack, declared);
+    complaints.sort_by(|a, b| a.path.cmp(&b.path));
+    complaints
+}
+
+fn fields(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
+    let Err(report) = stack.validate_with(declared) else { return Vec::new() };
+    report.iter().map(|(path, error)| Complaint::about_field(path, error)).collect()
+}

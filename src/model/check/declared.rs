@@ -1,0 +1,216 @@
+//! What a stack declares, and whether a reference finds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::value::{ApiUrl, CrossStack};
+use crate::model::{Json, Stack, Value, ids};
+use crate::similar::closest;
+
+use super::words::list;
+
+/// What a stack declares: the context in which references are checked.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    name: String,
+    known: BTreeMap<String, Known>,
+    conditions: BTreeSet<String>,
+    stages: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    kind: String,
+    name: &'static str,
+    attributes: Option<&'static [&'static str]>,
+}
+
+const PSEUDO: [&str; 8] = [
+    "AWS::AccountId",
+    "AWS::NoValue",
+    "AWS::NotificationARNs",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+
+impl Declared {
+    /// What a stack that is deployed as `name` declares.
+    pub fn by(stack: &Stack, name: &str) -> Self {
+        let conditions = stack.conditions.keys().cloned().collect();
+        let stages = |api: &crate::model::apigatewayv2::HttpApi| api.stages.keys().cloned().collect();
+        let stages = stack.http_apis.iter().map(|(id, api)| (id.clone(), stages(api))).collect();
+        let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages };
+        stack.visit(&mut |it| {
+            let known = Known { kind: it.kind.to_owned(), name: it.name, attributes: it.attributes };
+            declared.known.insert(it.id.to_owned(), known);
+            it.derived.into_iter().for_each(|derived| declared.derive(derived));
+        });
+        declared
+    }
+
+    /// Knows an id of which nothing more is known, because its declaration could not be read.
+    pub(crate) fn assume(&mut self, id: &str) {
+        let known = Known { kind: String::new(), name: "resource", attributes: None };
+        self.known.entry(id.to_owned()).or_insert(known);
+        self.conditions.insert(id.to_owned());
+    }
+
+    fn derive(&mut self, derived: ids::Derived) {
+        let attributes = Some(derived.attributes);
+        self.known.entry(derived.id).or_insert(Known { kind: derived.kind.to_owned(), name: derived.name, attributes });
+    }
+
+    /// Refuses an id that is not of the kind that is needed.
+    pub(crate) fn expect_kind(&self, id: &str, kind: &str, name: &str) -> Result<(), garde::Error> {
+        match self.known.get(id) {
+            Some(known) if known.kind == kind || known.kind.is_empty() => Ok(()),
+            Some(known) => {
+                let help = self.choice(id, |it| it.kind == kind, name);
+                Err(error(format!("`{id}` is {}, not {}", article(known.name), article(name)), help))
+            }
+            None => Err(error(format!("no {name} `{id}`"), self.choice(id, |it| it.kind == kind, name))),
+        }
+    }
+
+    /// Refuses an id that nothing has.
+    pub(crate) fn expect(&self, id: &str) -> Result<(), garde::Error> {
+        if self.known.contains_key(id) || PSEUDO.contains(&id) {
+            return Ok(());
+        }
+        if id.starts_with("AWS::") {
+            return Err(error(format!("no pseudo parameter `{id}`"), format!("there are {}", list(PSEUDO))));
+        }
+        Err(error(format!("nothing has the id `{id}`"), self.choice(id, |_| true, "id")))
+    }
+
+    /// Refuses a condition that the stack does not have.
+    pub(crate) fn expect_condition(&self, name: &str) -> Result<(), garde::Error> {
+        if self.conditions.contains(name) || name == ids::USES_CDK_BUCKET {
+            return Ok(());
+        }
+        let help = match closest(name, self.conditions.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "declare it under `conditions`".to_owned(),
+        };
+        Err(error(format!("no condition `{name}`"), help))
+    }
+
+    /// What a value refers to and the stack does not have.
+    pub(crate) fn dangling(&self, value: &Value) -> Vec<garde::Error> {
+        let one = |result: Result<(), garde::Error>| result.err().into_iter().collect();
+        match value {
+            Value::Text(_) => Vec::new(),
+            Value::Ref(id) => one(self.expect(id)),
+            Value::Get { id, attribute } => one(self.expect_attribute(id, attribute)),
+            Value::Sub(text) => self.dangling_in_text(text),
+            Value::Url(url) => one(self.expect_stage(url)),
+            Value::Output(output) => one(self.expect_other(output)),
+            Value::If(condition, ..) => one(self.expect_condition(condition)),
+            Value::Join(..) => Vec::new(),
+            Value::Raw(json) => self.dangling_in(json),
+        }
+    }
+
+    /// What CloudFormation's own expressions in free-form JSON refer to and the stack does not have.
+    pub(crate) fn dangling_in(&self, json: &Json) -> Vec<garde::Error> {
+        match json {
+            Json::Array(list) => list.iter().flat_map(|it| self.dangling_in(it)).collect(),
+            Json::Object(map) if map.len() == 1 => {
+                map.iter().flat_map(|(key, argument)| self.dangling_in_expression(key, argument)).collect()
+            }
+            Json::Object(map) => map.values().flat_map(|it| self.dangling_in(it)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn dangling_in_expression(&self, key: &str, argument: &Json) -> Vec<garde::Error> {
+        let found = match (key, argument) {
+            ("Ref", Json::String(id)) => self.expect(id),
+            ("Fn::GetAtt", Json::String(text)) => match text.split_once('.') {
+                Some((id, attribute)) => self.expect_attribute(id, attribute),
+                None => self.expect(text),
+            },
+            ("Fn::GetAtt", Json::Array(list)) => match list.as_slice() {
+                [Json::String(id), Json::String(attribute)] => self.expect_attribute(id, attribute),
+                _ => return self.dangling_in_list(list),
+            },
+            ("Fn::Sub", Json::String(text)) => return self.dangling_in_text(text),
+            (_, argument) => return self.dangling_in(argument),
+        };
+        found.err().into_iter().collect()
+    }
+
+    fn dangling_in_list(&self, list: &[Json]) -> Vec<garde::Error> {
+        list.iter().flat_map(|it| self.dangling_in(it)).collect()
+    }
+
+    fn dangling_in_text(&self, text: &str) -> Vec<garde::Error> {
+        let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.trim());
+        let found = names.filter(|name| !name.starts_with('!')).map(|name| match name.split_once('.') {
+            Some((id, attribute)) => self.expect_attribute(id, attribute),
+            None => self.expect(name),
+        });
+        found.filter_map(Result::err).collect()
+    }
+
+    fn expect_attribute(&self, id: &str, attribute: &str) -> Result<(), garde::Error> {
+        self.expect(id)?;
+        let Some(Known { name, attributes: Some(attributes), .. }) = self.known.get(id) else { return Ok(()) };
+        if attributes.contains(&attribute) {
+            return Ok(());
+        }
+        let help = match (closest(attribute, attributes.iter().copied()), attributes) {
+            (Some(meant), _) => format!("did you mean `{id}.{meant}`?"),
+            (None, []) => format!("it has none: write `{{ ref: {id} }}`"),
+            (None, attributes) => format!("it has {}", list(attributes.iter().copied())),
+        };
+        Err(error(format!("{} `{id}` has no attribute `{attribute}`", name), help))
+    }
+
+    fn expect_stage(&self, url: &ApiUrl) -> Result<(), garde::Error> {
+        use crate::model::{Resource, apigatewayv2::HttpApi};
+        self.expect_kind(&url.api, HttpApi::TYPE, HttpApi::NAME)?;
+        let Some(stages) = self.stages.get(&url.api) else { return Ok(()) };
+        if stages.contains(&url.stage) {
+            return Ok(());
+        }
+        let help = match stages.iter().next() {
+            Some(stage) if stage == "$default" => format!("write `{{ url: {} }}`", url.api),
+            Some(stage) => format!("write `{{ url: {}.{stage} }}`", url.api),
+            None => "declare it under the API's `stages`".to_owned(),
+        };
+        Err(error(format!("API `{}` has no stage `{}`", url.api, url.stage), help))
+    }
+
+    fn expect_other(&self, output: &CrossStack) -> Result<(), garde::Error> {
+        match output.stack == self.name {
+            true => Err(error(
+                format!("`{}.{}` is an output of this very stack", output.stack, output.name),
+                "refer to the resource itself: `{ ref: Id }` or `{ get: Id.Attribute }`",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn choice(&self, id: &str, fits: impl Fn(&Known) -> bool, name: &str) -> String {
+        let there: Vec<&str> = self.known.iter().filter(|(_, it)| fits(it)).map(|(id, _)| id.as_str()).collect();
+        match (closest(id, there.iter().copied()), there.as_slice()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, []) => format!("the stack declares no {name}"),
+            (None, some) if some.len() <= 8 => format!("there is {}", list(some.iter().copied())),
+            (None, _) => format!("declare {} of that id first", article(name)),
+        }
+    }
+}
+
+fn article(name: &str) -> String {
+    // "an HTTP API", "an authorizer"; "a user pool" is spoken with a consonant.
+    let vowel = name.starts_with(['a', 'e', 'i', 'o', 'A', 'H', 'I', 'L']) && !name.starts_with("La");
+    format!("{} {name}", if vowel { "an" } else { "a" })
+}
+
+pub(super) fn error(message: impl AsRef<str>, help: impl AsRef<str>) -> garde::Error {
+    garde::Error::new(format!("{}\n{}", message.as_ref(), help.as_ref()))
+}

@@ -1,0 +1,189 @@
+//! Rules for the value of a single field.
+
+use std::collections::BTreeMap;
+
+use crate::model::duration::Duration;
+use crate::model::{Declared, Json, Value};
+
+use super::declared::error;
+
+/// Days that CloudWatch Logs can keep events for.
+const RETENTION: [u32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+
+/// A text of so many characters of a kind, unless it is known only when the stack is deployed.
+pub(in crate::model) fn text(
+    what: &'static str,
+    min: usize,
+    max: usize,
+    allowed: fn(char) -> bool,
+) -> impl Fn(&Value, &Declared) -> garde::Result {
+    move |value, declared| {
+        resolved(value, declared)?;
+        let Some(text) = value.text() else { return Ok(()) };
+        if let Some(c) = text.chars().find(|c| !allowed(*c)) {
+            return Err(error(format!("`{}` cannot be in {what}", c.escape_debug()), "leave it out"));
+        }
+        match text.chars().count() {
+            count if count < min => {
+                Err(error(format!("{what} cannot be empty"), "leave the field out to have one made up"))
+            }
+            count if count > max => {
+                Err(error(format!("{what} has at most {max} characters"), format!("these are {count}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A span of time between two others.
+pub(in crate::model) fn within(min: Duration, max: Duration) -> impl Fn(&Duration, &Declared) -> garde::Result {
+    move |duration, _| match *duration {
+        it if it < min => Err(error(format!("`{it}` is too short"), format!("the least is `{min}`"))),
+        it if it > max => Err(error(format!("`{it}` is too long"), format!("the most is `{max}`"))),
+        _ => Ok(()),
+    }
+}
+
+/// A path that starts at the project's root and stays inside.
+pub(in crate::model) fn inside_the_project(path: &str, _: &Declared) -> garde::Result {
+    let leaves = path.split(['/', '\\']).any(|step| step == "..");
+    if path.is_empty() || path.starts_with(['/', '\\']) || path.contains([':', '\0']) || leaves {
+        return Err(error(
+            format!("`{}` is not a path inside the project", path.escape_debug()),
+            "write it from the project's root, as in `functions/hello`",
+        ));
+    }
+    Ok(())
+}
+
+/// Days that CloudWatch Logs can keep events for.
+pub(in crate::model) fn retention(days: &u32, _: &Declared) -> garde::Result {
+    if RETENTION.contains(days) {
+        return Ok(());
+    }
+    let nearest = RETENTION.into_iter().min_by_key(|it| it.abs_diff(*days)).unwrap_or(30);
+    Err(error(
+        format!("logs cannot be kept for {days} days"),
+        format!("the nearest that CloudWatch offers is {nearest}"),
+    ))
+}
+
+/// A message with the code in it.
+pub(in crate::model) fn holds_code(message: &str, _: &Declared) -> garde::Result {
+    holds(message, &["{####}"])
+}
+
+/// A message with the link in it.
+pub(in crate::model) fn holds_link(message: &str, _: &Declared) -> garde::Result {
+    match message.split_once("{##").is_some_and(|(_, rest)| rest.contains("##}")) {
+        true => Ok(()),
+        false => {
+            Err(error("the message does not hold the link", "put `{##Verify your address##}` where the link belongs"))
+        }
+    }
+}
+
+/// An invitation with the user's name and first password in it.
+pub(in crate::model) fn holds_invitation(message: &str, _: &Declared) -> garde::Result {
+    holds(message, &["{username}", "{####}"])
+}
+
+fn holds(message: &str, marks: &[&str]) -> garde::Result {
+    match marks.iter().find(|mark| !message.contains(**mark)) {
+        Some(mark) => {
+            Err(error(format!("the message does not hold `{mark}`"), format!("put `{mark}` where it belongs")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A URL that browsers may be sent to: https, http for localhost, or an application's own scheme.
+pub(in crate::model) fn redirect(value: &Value, declared: &Declared) -> garde::Result {
+    resolved(value, declared)?;
+    let Some(text) = value.text() else { return Ok(()) };
+    let Ok(url) = url::Url::parse(text) else {
+        return Err(error(format!("`{text}` is not a URL"), "write it whole: `https://example.com/signed-in`"));
+    };
+    if url.fragment().is_some() {
+        return Err(error(format!("`{text}` has a fragment"), "leave out what begins with `#`"));
+    }
+    match (url.scheme(), url.host_str()) {
+        ("http", Some("localhost" | "127.0.0.1" | "[::1]")) => Ok(()),
+        ("http", _) => Err(error(
+            format!("`{text}` is not encrypted"),
+            "write `https://`: Cognito takes `http://` for localhost only",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn resolved(value: &Value, declared: &Declared) -> garde::Result {
+    declared.dangling(value).into_iter().next().map_or(Ok(()), Err)
+}
+
+/// The https URL of an issuer.
+pub(in crate::model) fn issuer(value: &Value, declared: &Declared) -> garde::Result {
+    resolved(value, declared)?;
+    let Some(text) = value.text() else { return Ok(()) };
+    let Ok(url) = url::Url::parse(text) else {
+        return Err(error(
+            format!("`{text}` is not a URL"),
+            "write the `iss` of the tokens: `https://issuer.example.com/`",
+        ));
+    };
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => Ok(()),
+        // The local cloud can trust an issuer on this machine; AWS refuses it with the very same rule.
+        _ => Err(error(
+            format!("issuer `{text}` is not an https URL"),
+            "its keys must come over an encrypted connection: write `https://`",
+        )),
+    }
+}
+
+/// Where an HTTP API finds a token.
+pub(in crate::model) fn identity_source(source: &str, _: &Declared) -> garde::Result {
+    let name = ["$request.header.", "$request.querystring."].iter().find_map(|prefix| source.strip_prefix(prefix));
+    let token = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
+    if name.is_some_and(|name| !name.is_empty() && name.chars().all(token)) {
+        return Ok(());
+    }
+    let help = match source.rsplit_once('.') {
+        Some((before, name)) if before.contains("request.header") && !name.is_empty() => {
+            format!("on an HTTP API it is `$request.header.{name}`")
+        }
+        _ => "write `$request.header.Authorization` or `$request.querystring.token`".to_owned(),
+    };
+    Err(error(format!("`{source}` is not where a request can carry a token"), help))
+}
+
+/// A condition that the stack has.
+pub(in crate::model) fn condition(name: &str, declared: &Declared) -> garde::Result {
+    declared.expect_condition(name)
+}
+
+/// A logical id that the stack has.
+pub(in crate::model) fn exists(id: &str, declared: &Declared) -> garde::Result {
+    declared.expect(id)
+}
+
+/// Free-form properties whose references all lead somewhere.
+pub(in crate::model) fn raw(properties: &BTreeMap<String, Json>, declared: &Declared) -> garde::Result {
+    properties.values().find_map(|json| declared.dangling_in(json).into_iter().next()).map_or(Ok(()), Err)
+}
+
+/// Rewords the bounds of numbers and lengths so that they name the field and say what to do.
+pub(super) fn bounds(field: &str, message: &str) -> (String, Option<String>) {
+    let words = [
+        ("lower than ", "is lower than", "the least is"),
+        ("greater than ", "is greater than", "the most is"),
+        ("length is lower than ", "is shorter than", "the shortest is"),
+        ("length is greater than ", "is longer than", "the longest is"),
+    ];
+    let found = words.iter().find_map(|(prefix, says, help)| Some((message.strip_prefix(prefix)?, says, help)));
+    match found {
+        Some((bound, says, help)) => (format!("`{field}` {says} {bound}"), Some(format!("{help} {bound}"))),
+        None => (format!("`{field}`: {message}"), None),
+    }
+}

@@ -1,0 +1,111 @@
+//! Spans of time, written with their unit.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+
+/// A span of time in whole seconds, written `90s`, `15m`, `1h` or `30d`; serialized as seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "u64")]
+pub struct Duration(u64);
+
+impl Duration {
+    /// So many seconds.
+    pub const fn seconds(count: u64) -> Self {
+        Self(count)
+    }
+
+    /// So many minutes.
+    pub const fn minutes(count: u64) -> Self {
+        Self(count.saturating_mul(60))
+    }
+
+    /// So many hours.
+    pub const fn hours(count: u64) -> Self {
+        Self(count.saturating_mul(3_600))
+    }
+
+    /// So many days.
+    pub const fn days(count: u64) -> Self {
+        Self(count.saturating_mul(86_400))
+    }
+
+    /// Its length in seconds.
+    pub const fn as_seconds(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<Duration> for u64 {
+    fn from(duration: Duration) -> Self {
+        duration.0
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+        match units.into_iter().find(|(length, _)| self.0 != 0 && self.0.is_multiple_of(*length)) {
+            Some((length, unit)) => write!(f, "{}{unit}", self.0 / length),
+            None => write!(f, "{}s", self.0),
+        }
+    }
+}
+
+impl TryFrom<String> for Duration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse(&text).ok_or_else(|| {
+            format!("`{text}` is not a span of time\nwrite a number and its unit: `90s`, `15m`, `1h` or `30d`")
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let count: u64 = digits.trim().parse().ok()?;
+    match text.get(digits.len()..)?.trim() {
+        "s" => Some(Duration::seconds(count)),
+        "m" => Some(Duration::minutes(count)),
+        "h" => Some(Duration::hours(count)),
+        "d" => Some(Duration::days(count)),
+        _ => None,
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "A span of time with its unit: `90s`, `15m`, `1h` or `30d`.",
+            "type": "string",
+            "pattern": "^[0-9]+ ?[smhd]$"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_needs_its_unit() {
+        assert_eq!(parse("1h"), Some(Duration::minutes(60)));
+        assert_eq!(parse("30 d"), Some(Duration::days(30)));
+        assert_eq!(parse("60"), None);
+        assert_eq!(parse("m"), None);
+    }
+
+    #[test]
+    fn a_duration_is_shown_in_its_largest_unit() {
+        let shown = [Duration::seconds(90), Duration::seconds(3_600), Duration::days(2)].map(|it| it.to_string());
+        assert_eq!(shown, ["90s", "1h", "2d"]);
+    }
+}

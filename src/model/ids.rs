@@ -1,0 +1,222 @@
+//! The logical ids that synthesis derives, all in one place: readable, stable, and checked for collisions.
+
+use sha2::{Digest, Sha256};
+
+use super::apigatewayv2::{PayloadFormat, RouteKey, Segment};
+
+/// The parameter that names the bucket of the functions' code.
+pub const ASSET_BUCKET: &str = "AssetBucket";
+
+/// The condition that CDK's own bucket holds the functions' code.
+pub const USES_CDK_BUCKET: &str = "UsesCdkBucket";
+
+/// A logical id that synthesis derives, with what it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Derived {
+    /// The logical id.
+    pub id: String,
+    /// The CloudFormation type; `Parameter` for a parameter.
+    pub kind: &'static str,
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// What `{ get: Id.Attribute }` may ask of it.
+    pub attributes: &'static [&'static str],
+}
+
+macro_rules! derived {
+    ($($kind:ident: $r#type:literal, $name:literal, $attributes:expr;)*) => {
+        impl Derived {
+            $(
+                pub(super) fn $kind(id: String) -> Self {
+                    Self { id, kind: $r#type, name: $name, attributes: &$attributes }
+                }
+            )*
+        }
+    };
+}
+
+derived! {
+    parameter: "Parameter", "parameter", [];
+    role: "AWS::IAM::Role", "role", ["Arn", "RoleId"];
+    log_group: "AWS::Logs::LogGroup", "log group", ["Arn"];
+    permission: "AWS::Lambda::Permission", "Lambda permission", ["Id"];
+    integration: "AWS::ApiGatewayV2::Integration", "integration", ["IntegrationId"];
+    route: "AWS::ApiGatewayV2::Route", "route", ["RouteId"];
+    authorizer: "AWS::ApiGatewayV2::Authorizer", "authorizer", ["AuthorizerId"];
+    stage: "AWS::ApiGatewayV2::Stage", "stage", [];
+    domain_name: "AWS::ApiGatewayV2::DomainName", "custom domain", ["DomainNameArn", "RegionalDomainName", "RegionalHostedZoneId"];
+    mapping: "AWS::ApiGatewayV2::ApiMapping", "custom domain's mapping", ["ApiMappingId"];
+    group: "AWS::Cognito::UserPoolGroup", "group", [];
+    user_pool_domain: "AWS::Cognito::UserPoolDomain", "user pool domain", ["CloudFrontDistribution"];
+    resource_server: "AWS::Cognito::UserPoolResourceServer", "resource server", [];
+}
+
+impl Derived {
+    pub(super) fn api_domain(api: &str) -> [Self; 2] {
+        [Self::domain_name(domain(api)), Self::mapping(domain_mapping(api))]
+    }
+}
+
+/// The role of a function.
+pub fn role(function: &str) -> String {
+    format!("{function}Role")
+}
+
+/// The log group of a function.
+pub fn log_group(function: &str) -> String {
+    format!("{function}LogGroup")
+}
+
+/// The parameter with the key of a function's code.
+pub fn code_key(function: &str) -> String {
+    format!("{function}CodeKey")
+}
+
+/// The permission of an API or a user pool to invoke a function.
+pub fn permission(caller: &str, function: &str) -> String {
+    format!("{caller}{function}Permission")
+}
+
+/// The integration of an API with a function.
+pub fn integration(api: &str, function: &str, format: PayloadFormat, timeout_in_millis: Option<u32>) -> String {
+    let format = match format {
+        PayloadFormat::V1 => "V1",
+        PayloadFormat::V2 => "",
+    };
+    let timeout = timeout_in_millis.map(|millis| format!("Within{millis}")).unwrap_or_default();
+    format!("{api}{function}{format}{timeout}Integration")
+}
+
+/// An authorizer of an API.
+pub fn authorizer(api: &str, name: &str) -> String {
+    format!("{api}{}Authorizer", part(name))
+}
+
+/// A stage of an API.
+pub fn stage(api: &str, name: &str) -> String {
+    format!("{api}{}Stage", stage_part(name))
+}
+
+/// The log group with the requests that a stage of an API took.
+pub fn access_logs(api: &str, stage: &str) -> String {
+    format!("{api}{}AccessLogs", stage_part(stage))
+}
+
+/// The custom domain of an API.
+pub fn domain(api: &str) -> String {
+    format!("{api}Domain")
+}
+
+/// What leads from the custom domain of an API to one of its stages.
+pub fn domain_mapping(api: &str) -> String {
+    format!("{api}DomainMapping")
+}
+
+/// The domain of a user pool's sign-in pages.
+pub fn user_pool_domain(pool: &str) -> String {
+    format!("{pool}Domain")
+}
+
+/// A group of a user pool.
+pub fn group(pool: &str, name: &str) -> String {
+    format!("{pool}{}Group", part(name))
+}
+
+/// A resource server of a user pool.
+pub fn resource_server(pool: &str, identifier: &str) -> String {
+    format!("{pool}{}ResourceServer", part(identifier))
+}
+
+/// The role with which a user pool sends text messages.
+pub fn sms_role(pool: &str) -> String {
+    format!("{pool}SmsRole")
+}
+
+/// A route of an API: `GET /users/{id}` of `Api` is `ApiGetUsersById`.
+///
+/// Where the words alone could stand for another route as well, a few digits of the key's hash follow. They depend on
+/// this route alone: adding a route never changes the id of another one.
+pub fn route(api: &str, key: &str) -> String {
+    let Ok(parsed) = RouteKey::parse(key) else { return format!("{api}{}", hash(key)) };
+    let RouteKey::Path { method, segments } = parsed else { return format!("{api}DefaultRoute") };
+    let words: String = segments.iter().map(segment_words).collect();
+    let suffix = if segments.iter().all(is_unmistakable) { String::new() } else { hash(key) };
+    format!("{api}{}{words}{suffix}", capitalized(&method.to_ascii_lowercase()))
+}
+
+fn segment_words(segment: &Segment) -> String {
+    match segment {
+        Segment::Literal(text) => words(text),
+        Segment::Parameter(name) => format!("By{}", words(name)),
+        Segment::Greedy(name) => format!("All{}", words(name)),
+    }
+}
+
+fn is_unmistakable(segment: &Segment) -> bool {
+    let plain = |text: &str| {
+        let mut chars = text.chars();
+        chars.next().is_some_and(|c| c.is_ascii_lowercase())
+            && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    match segment {
+        Segment::Literal(text) => plain(text) && text != "by" && text != "all",
+        Segment::Parameter(name) | Segment::Greedy(name) => plain(name),
+    }
+}
+
+fn stage_part(name: &str) -> String {
+    part(name.strip_prefix('$').unwrap_or(name))
+}
+
+/// A name as a part of a logical id; a hash follows where characters are lost.
+fn part(name: &str) -> String {
+    let words = words(name);
+    match name.chars().all(|c| c.is_ascii_alphanumeric()) {
+        true => words,
+        false => format!("{words}{}", hash(name)),
+    }
+}
+
+fn words(text: &str) -> String {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalized).collect()
+}
+
+fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    hex::encode(digest).chars().take(6).collect::<String>().to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_routes_id_reads_as_the_route() {
+        assert_eq!(route("Api", "GET /protected"), "ApiGetProtected");
+        assert_eq!(route("Api", "ANY /users/{id}"), "ApiAnyUsersById");
+        assert_eq!(route("Api", "GET /"), "ApiGet");
+        assert_eq!(route("Api", "$default"), "ApiDefaultRoute");
+    }
+
+    #[test]
+    fn routes_that_read_the_same_have_ids_of_their_own() {
+        let alike = [
+            "GET /ab/c",
+            "GET /ab-c",
+            "GET /ab/c/",
+            "GET /abC",
+            "GET /AbC",
+            "GET /Ab/c",
+            "GET /{ab}/c",
+            "GET /by/ab/c",
+        ];
+        let ids: std::collections::BTreeSet<_> = alike.iter().map(|key| route("Api", key)).collect();
+        assert_eq!(ids.len(), alike.len(), "{ids:?}");
+    }
+}
