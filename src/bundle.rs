@@ -1,0 +1,284 @@
+//! From a function's source to what Lambda runs: a reproducible, checked zip, named by what is in it.
+//!
+//! Crates are built by cargo, which decides what changed. Zips are kept under the digest of their contents, so an
+//! unchanged function is neither packed nor uploaded again.
+
+mod archive;
+mod build;
+mod elf;
+mod toolchain;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::project::Project;
+
+/// A function, and where its code comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionSource {
+    /// Its id in the stack.
+    pub id: String,
+    /// Where its code comes from.
+    pub code: Code,
+    /// The processor that it runs on in AWS.
+    pub architecture: Architecture,
+}
+
+/// Where a function's code comes from. Paths are relative to the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// A crate with one binary: its folder, or its name in the project's workspace.
+    Crate(String),
+    /// A zip that holds an executable `bootstrap`.
+    Zip(PathBuf),
+    /// A folder that holds an executable `bootstrap`.
+    Directory(PathBuf),
+}
+
+/// A processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Architecture {
+    /// 64-bit Intel and AMD.
+    X86_64,
+    /// 64-bit Arm.
+    Arm64,
+}
+
+/// What the functions are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// AWS: small, fast, for the function's processor, and loadable by Lambda.
+    Deploy,
+    /// This machine: built quickly, sharing what `cargo build` has built already.
+    Local,
+}
+
+/// Whether the user sees cargo at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Cargo draws on standard error.
+    Shown,
+    /// What cargo says is kept for the error.
+    Hidden,
+}
+
+/// What Lambda runs: a zip, named by what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// The function's id in the stack.
+    pub id: String,
+    /// SHA-256 over the names, modes and contents of its files, in hexadecimal.
+    pub digest: String,
+    /// The zip on disk.
+    pub file: PathBuf,
+    /// Size of the zip in bytes.
+    pub size: u64,
+}
+
+impl Asset {
+    /// The key of the zip in the bucket of assets.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}.zip", self.digest)
+    }
+}
+
+/// Why a function could not be bundled.
+#[derive(Debug, Error, Diagnostic)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum Error {
+    /// The stack names a crate that the project does not have.
+    #[error("no crate `{name}` for function `{function}`")]
+    #[diagnostic(help("{help}"))]
+    UnknownCrate { function: String, name: String, help: String },
+
+    /// Cargo cannot make sense of the manifest of a function.
+    #[error("cargo cannot read the crate of function `{function}`: {reason}")]
+    #[diagnostic(help("mend `{}`", manifest.display()))]
+    Manifest { function: String, manifest: PathBuf, reason: String },
+
+    /// A crate has no binary, or several of which none is called `bootstrap` or like the crate.
+    #[error("crate `{name}` of function `{function}` has {count} binaries, not one to run")]
+    #[diagnostic(help("give the crate a `src/main.rs`, or call one of its binaries `bootstrap`"))]
+    Binaries { function: String, name: String, count: usize },
+
+    /// There is no cargo.
+    #[error("cannot run `{}`", program.display())]
+    #[diagnostic(help("install Rust: https://rustup.rs"))]
+    NoCargo { program: PathBuf, source: io::Error },
+
+    /// Rust's standard library for the function's processor is not installed.
+    #[error("function `{function}` is built for `{target}`, which this Rust toolchain does not know")]
+    #[diagnostic(help("run `rustup target add {target}`"))]
+    NoTarget { function: String, target: String },
+
+    /// Nothing links for the function's processor.
+    #[error("nothing on this machine links `{function}` for `{target}`")]
+    #[diagnostic(help("run `pip install cargo-zigbuild ziglang`, or set `{variable}` to a linker"))]
+    NoLinker { function: String, target: String, variable: String },
+
+    /// Cargo failed.
+    #[error("cargo could not build {functions}{said}")]
+    #[diagnostic(help("{help}"))]
+    Build { functions: String, said: String, help: String },
+
+    /// Cargo was stopped by a signal, such as that of Ctrl-C.
+    #[error("the build of {functions} was interrupted")]
+    #[diagnostic(help("nothing was uploaded; run the command again, and cargo continues where it was"))]
+    Interrupted { functions: String },
+
+    /// A zip or folder that is not there, or cannot be read.
+    #[error("cannot read `{}` of function `{function}`", file.display())]
+    #[diagnostic(help("paths are relative to the project; check that the file exists and that you may read it"))]
+    Unreadable { function: String, file: PathBuf, source: io::Error },
+
+    /// A zip that is none.
+    #[error("`{}` of function `{function}` is not a zip that Lambda could unpack", file.display())]
+    #[diagnostic(help("make it again with any zip program"))]
+    BrokenZip { function: String, file: PathBuf, source: zip::result::ZipError },
+
+    /// A zip or folder without the file that Lambda runs.
+    #[error("`{}` of function `{function}` holds no executable `bootstrap`", file.display())]
+    #[diagnostic(help("{help}"))]
+    NoBootstrap { function: String, file: PathBuf, help: String },
+
+    /// A zip or folder holds a name that Lambda would not unpack below its own folder.
+    #[error("function `{function}` holds a file named `{name}`")]
+    #[diagnostic(help("names are relative and in UTF-8, without `..`"))]
+    FileName { function: String, name: String },
+
+    /// More than Lambda takes.
+    #[error("function `{function}` is more than {} MB unpacked", archive::MOST_BYTES / 1024 / 1024)]
+    #[diagnostic(help("that is Lambda's limit for a function and its layers; build without debug information"))]
+    TooBig { function: String },
+
+    /// `bootstrap` is neither a program nor a script.
+    #[error("`bootstrap` of function `{function}` is no Linux program")]
+    #[diagnostic(help("Lambda runs ELF files; build for `{target}`"))]
+    NotElf { function: String, target: String },
+
+    /// `bootstrap` is a program for another processor.
+    #[error("`bootstrap` of function `{function}` is a program for {found}, and the function runs on {expected}")]
+    #[diagnostic(help("build for `{target}`, or change the function's `architecture`"))]
+    WrongMachine { function: String, found: String, expected: Architecture, target: String },
+
+    /// `bootstrap` needs a newer C library than there is where it runs.
+    #[error("`bootstrap` of function `{function}` needs GLIBC {needed}{symbols}, and {place} has {limit}")]
+    #[diagnostic(help("{help}"))]
+    Glibc { function: String, needed: Glibc, symbols: String, place: &'static str, limit: Glibc, help: String },
+
+    /// The zip cannot be written.
+    #[error("cannot write `{}`", file.display())]
+    #[diagnostic(help("check that you may write there and that the disk is not full"))]
+    Unwritable { file: PathBuf, source: io::Error },
+}
+
+/// A version of GLIBC, such as 2.34.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Glibc(pub u32, pub u32);
+
+impl fmt::Display for Glibc {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0, self.1)
+    }
+}
+
+impl Architecture {
+    /// This machine's.
+    #[must_use]
+    pub fn host() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
+    }
+
+    /// What Rust calls it on Linux.
+    #[must_use]
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-gnu",
+            Self::Arm64 => "aarch64-unknown-linux-gnu",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
+impl Purpose {
+    /// The processor that a function is built for: locally it is this machine's, whatever the stack says.
+    fn architecture(self, function: &FunctionSource) -> Architecture {
+        match self {
+            Self::Deploy => function.architecture,
+            Self::Local => Architecture::host(),
+        }
+    }
+
+    /// The folder of the zips.
+    #[must_use]
+    pub fn folder(self, project: &Project) -> PathBuf {
+        match self {
+            Self::Deploy => project.out(),
+            Self::Local => project.state().join("assets"),
+        }
+    }
+}
+
+/// Builds, checks and packs functions. The assets come in the order of the functions.
+///
+/// # Errors
+/// When a function cannot be built or packed, or when what came out would not run. Nothing is half written then.
+pub fn bundle(
+    project: &Project,
+    functions: &[FunctionSource],
+    purpose: Purpose,
+    progress: Progress,
+) -> Result<Vec<Asset>, Error> {
+    let programs = build::programs(project, functions, purpose, progress)?;
+    let assets: Vec<Asset> =
+        functions.iter().map(|function| asset(project, function, &programs, purpose)).collect::<Result<_, _>>()?;
+    if purpose == Purpose::Local {
+        archive::prune(&purpose.folder(project), &assets);
+    }
+    Ok(assets)
+}
+
+fn asset(
+    project: &Project,
+    function: &FunctionSource,
+    programs: &BTreeMap<&str, PathBuf>,
+    purpose: Purpose,
+) -> Result<Asset, Error> {
+    let contents = match &function.code {
+        Code::Crate(_) => {
+            let program = programs.get(function.id.as_str()).expect("every crate was built or is an error");
+            archive::Contents::program(function, program)?
+        }
+        Code::Zip(file) => archive::Contents::zip(function, &project.root().join(file))?,
+        Code::Directory(folder) => archive::Contents::directory(function, &project.root().join(folder))?,
+    };
+    elf::check(function, contents.bootstrap(), purpose)?;
+    archive::pack(&function.id, &contents, &purpose.folder(project), compression(purpose))
+}
+
+/// Locally a zip lives for a moment and goes nowhere: packing it is what would take time.
+fn compression(purpose: Purpose) -> zip::CompressionMethod {
+    match purpose {
+        Purpose::Deploy => zip::CompressionMethod::Deflated,
+        Purpose::Local => zip::CompressionMethod::Stored,
+    }
+}
+
+/// The folder as it is shown to the user: relative to the project where it lies within.
+fn shown<'a>(project: &Project, path: &'a Path) -> &'a Path {
+    path.strip_prefix(project.root()).unwrap_or(path)
+}

@@ -1,0 +1,346 @@
+//! The files of a function, and the zip that they become.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+
+use crate::bundle::{Asset, Error, FunctionSource};
+
+/// What a function may be unpacked, its layers included: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+pub(super) const MOST_BYTES: u64 = 250 * 1024 * 1024;
+
+/// The file that Lambda runs.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// How long a zip that no function needs any more is kept for another command that may be uploading it.
+const KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// The files of a function, by name.
+#[derive(Debug, Default)]
+pub(super) struct Contents(BTreeMap<String, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    mode: u32,
+    bytes: Vec<u8>,
+}
+
+impl Contents {
+    /// A program alone.
+    pub(super) fn program(function: &FunctionSource, program: &Path) -> Result<Self, Error> {
+        let mut collector = Collector::new(function);
+        let file = File::open(program).map_err(|source| unreadable(function, program, source))?;
+        collector.add(BOOTSTRAP, 0o755, file)?.map_err(|source| unreadable(function, program, source))?;
+        Ok(collector.contents)
+    }
+
+    /// What a prebuilt zip holds.
+    pub(super) fn zip(function: &FunctionSource, path: &Path) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| unreadable(function, path, source))?;
+        let broken = |source| Error::BrokenZip { function: function.id.clone(), file: path.to_owned(), source };
+        let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(broken)?;
+        let mut collector = Collector::new(function);
+        for index in 0..archive.len() {
+            let entry = archive.by_index(index).map_err(broken)?;
+            if entry.is_dir() {
+                continue;
+            }
+            let name = entry.name().map_err(broken)?.into_owned();
+            let mode = normal_mode(entry.unix_mode().unwrap_or_default());
+            collector.add(&name, mode, entry)?.map_err(|source| broken(ZipError::Io(source)))?;
+        }
+        collector.contents.with_bootstrap(function, path)
+    }
+
+    /// What a prebuilt folder holds, links followed.
+    pub(super) fn directory(function: &FunctionSource, folder: &Path) -> Result<Self, Error> {
+        let mut collector = Collector::new(function);
+        for entry in walkdir::WalkDir::new(folder).follow_links(true) {
+            let entry = entry.map_err(|error| unreadable(function, folder, error.into()))?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let name = relative_name(function, folder, entry.path())?;
+            let unreadable = |source| unreadable(function, entry.path(), source);
+            let file = File::open(entry.path()).map_err(unreadable)?;
+            let mode = mode(&file).map_err(unreadable)?;
+            collector.add(&name, mode, file)?.map_err(unreadable)?;
+        }
+        collector.contents.with_bootstrap(function, folder)
+    }
+
+    /// The file that Lambda runs.
+    pub(super) fn bootstrap(&self) -> &[u8] {
+        &self.0.get(BOOTSTRAP).expect("every way to make contents puts it in").bytes
+    }
+
+    /// SHA-256 over the names, modes and contents. Not over the zip, whose bytes change with the packer's version.
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, entry) in &self.0 {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(entry.mode.to_le_bytes());
+            hash.update((entry.bytes.len() as u64).to_le_bytes());
+            hash.update(&entry.bytes);
+        }
+        hex::encode(hash.finalize())
+    }
+
+    fn with_bootstrap(self, function: &FunctionSource, file: &Path) -> Result<Self, Error> {
+        let help = match self.0.get(BOOTSTRAP) {
+            Some(entry) if entry.mode & 0o111 != 0 => return Ok(self),
+            Some(_) => "make it executable: `chmod +x bootstrap`, before it is packed".to_owned(),
+            None => "Lambda runs the file of that name at the top; rename your program to it".to_owned(),
+        };
+        Err(Error::NoBootstrap { function: function.id.clone(), file: file.to_owned(), help })
+    }
+
+    fn write(&self, zip: impl Write + io::Seek, compression: CompressionMethod) -> Result<(), ZipError> {
+        let mut writer = ZipWriter::new(zip);
+        for (name, entry) in &self.0 {
+            let options = SimpleFileOptions::default()
+                .compression_method(compression)
+                .last_modified_time(DateTime::DEFAULT)
+                .unix_permissions(entry.mode);
+            writer.start_file(name, options)?;
+            writer.write_all(&entry.bytes)?;
+        }
+        writer.finish()?.flush()?;
+        Ok(())
+    }
+}
+
+/// Takes files in until they are too many bytes.
+struct Collector<'a> {
+    function: &'a FunctionSource,
+    contents: Contents,
+    left: u64,
+}
+
+impl<'a> Collector<'a> {
+    fn new(function: &'a FunctionSource) -> Self {
+        Self { function, contents: Contents::default(), left: MOST_BYTES }
+    }
+
+    /// Takes one file. The outer error is about the function, the inner one about reading.
+    fn add(&mut self, name: &str, mode: u32, reader: impl Read) -> Result<io::Result<()>, Error> {
+        if !is_relative(name) {
+            return Err(Error::FileName { function: self.function.id.clone(), name: name.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        if let Err(error) = reader.take(self.left.saturating_add(1)).read_to_end(&mut bytes) {
+            return Ok(Err(error));
+        }
+        let Some(left) = self.left.checked_sub(bytes.len() as u64) else {
+            return Err(Error::TooBig { function: self.function.id.clone() });
+        };
+        self.left = left;
+        self.contents.0.insert(name.to_owned(), Entry { mode, bytes });
+        Ok(Ok(()))
+    }
+}
+
+/// Whether a name stays within the folder that it is unpacked to.
+fn is_relative(name: &str) -> bool {
+    !name.contains(['\\', '\0']) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+fn relative_name(function: &FunctionSource, folder: &Path, path: &Path) -> Result<String, Error> {
+    let relative = path.strip_prefix(folder).unwrap_or(path);
+    let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
+    parts
+        .map(|parts| parts.join("/"))
+        .ok_or_else(|| Error::FileName { function: function.id.clone(), name: relative.display().to_string() })
+}
+
+/// Executable or not: nothing else of a mode matters to Lambda, and the rest depends on who packed.
+fn normal_mode(mode: u32) -> u32 {
+    if mode & 0o111 == 0 { 0o644 } else { 0o755 }
+}
+
+#[cfg(unix)]
+fn mode(file: &File) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+
+    Ok(normal_mode(file.metadata()?.permissions().mode()))
+}
+
+#[cfg(not(unix))]
+fn mode(_file: &File) -> io::Result<u32> {
+    Ok(0o755)
+}
+
+fn unreadable(function: &FunctionSource, file: &Path, source: io::Error) -> Error {
+    Error::Unreadable { function: function.id.clone(), file: file.to_owned(), source }
+}
+
+/// The zip of some contents in a folder. One that is there already is taken as it is: its name says what it holds.
+pub(super) fn pack(
+    id: &str,
+    contents: &Contents,
+    folder: &Path,
+    compression: CompressionMethod,
+) -> Result<Asset, Error> {
+    let digest = contents.digest();
+    let file = folder.join(format!("asset.{digest}.zip"));
+    let unwritable = |source| Error::Unwritable { file: file.clone(), source };
+    if !refresh(&file) {
+        write_whole(contents, &file, folder, compression).map_err(unwritable)?;
+    }
+    let size = fs::metadata(&file).map_err(unwritable)?.len();
+    Ok(Asset { id: id.to_owned(), digest, file, size })
+}
+
+/// Whether the zip is there; if it is, it counts as new, so that nobody removes it now.
+fn refresh(file: &Path) -> bool {
+    let Ok(zip) = File::options().append(true).open(file) else { return false };
+    // A time that cannot be set only means that the zip may have to be made again.
+    let _ = zip.set_modified(SystemTime::now());
+    true
+}
+
+/// Writes beside and renames, so that a zip under its name is always whole.
+fn write_whole(contents: &Contents, file: &Path, folder: &Path, compression: CompressionMethod) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    contents.write(io::BufWriter::new(beside.as_file_mut()), compression)?;
+    beside.persist(file)?;
+    Ok(())
+}
+
+/// Removes the zips of a folder that nothing needs any more.
+pub(super) fn prune(folder: &Path, needed: &[Asset]) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_zip =
+            entry.file_name().to_str().is_some_and(|name| name.starts_with("asset.") && name.ends_with(".zip"));
+        if is_zip && needed.iter().all(|asset| asset.file != entry.path()) && is_old(&entry) {
+            // What cannot be removed now is removed next time.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let written = entry.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age > KEPT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Architecture, Code};
+
+    fn function() -> FunctionSource {
+        let code = Code::Crate("functions/hello".into());
+        FunctionSource { id: "Hello".into(), code, architecture: Architecture::X86_64 }
+    }
+
+    fn contents(files: &[(&str, u32, &str)]) -> Contents {
+        let function = function();
+        let mut collector = Collector::new(&function);
+        for (name, mode, text) in files {
+            collector.add(name, *mode, text.as_bytes()).expect("the name is good").expect("memory is readable");
+        }
+        collector.contents
+    }
+
+    fn packed(contents: &Contents) -> Vec<u8> {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let asset = pack("Hello", contents, folder.path(), CompressionMethod::Deflated).expect("it is writable");
+        fs::read(asset.file).expect("it was written")
+    }
+
+    #[test]
+    fn equal_contents_are_equal_bytes() {
+        let one = contents(&[("bootstrap", 0o755, "run"), ("a/b", 0o644, "data")]);
+        let other = contents(&[("a/b", 0o644, "data"), ("bootstrap", 0o755, "run")]);
+        assert_eq!(packed(&one), packed(&other));
+        assert_eq!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn the_digest_covers_names_modes_and_contents() {
+        let digest = |name: &str, mode, text: &str| contents(&[(name, mode, text)]).digest();
+        let first = digest("bootstrap", 0o755, "run");
+        assert_eq!(first.len(), 64);
+        assert_ne!(first, digest("bootstrap", 0o755, "runs"));
+        assert_ne!(first, digest("bootstrap", 0o644, "run"));
+        assert_ne!(first, digest("bootstra", 0o755, "prun"));
+    }
+
+    #[test]
+    fn a_zip_is_read_as_it_was_packed() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let files = [("bootstrap", 0o755, "run"), ("data/list", 0o644, "1")];
+        let asset = pack("Hello", &contents(&files), folder.path(), CompressionMethod::Stored).expect("it is writable");
+        let read = Contents::zip(&function(), &asset.file).expect("we packed it");
+        assert_eq!(read.digest(), asset.digest);
+        assert_eq!(asset.key(), format!("{}.zip", asset.digest));
+    }
+
+    #[test]
+    fn a_folder_and_a_zip_of_it_are_the_same_code() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        fs::create_dir(folder.path().join("data")).expect("the folder is writable");
+        fs::write(folder.path().join("data/list"), "1").expect("the folder is writable");
+        fs::copy("/bin/sh", folder.path().join("bootstrap")).expect("every Unix has a shell");
+        let read = Contents::directory(&function(), folder.path()).expect("it holds a program");
+        assert!(read.bootstrap().len() > 1000);
+        assert_eq!(read.0.keys().collect::<Vec<_>>(), ["bootstrap", "data/list"]);
+        assert_eq!(read.0["data/list"].mode, 0o644);
+    }
+
+    #[test]
+    fn without_a_program_nothing_is_packed() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let missing = Contents::directory(&function(), folder.path()).expect_err("it is empty");
+        assert!(missing.to_string().contains("holds no executable `bootstrap`"));
+        fs::write(folder.path().join("bootstrap"), "run").expect("the folder is writable");
+        let inert = Contents::directory(&function(), folder.path()).expect_err("it is not executable");
+        assert!(matches!(inert, Error::NoBootstrap { help, .. } if help.contains("chmod")));
+        let gone = Contents::zip(&function(), Path::new("no.zip")).expect_err("it is not there");
+        assert!(matches!(gone, Error::Unreadable { .. }));
+        let broken = Contents::zip(&function(), &folder.path().join("bootstrap")).expect_err("it is no zip");
+        assert!(matches!(broken, Error::BrokenZip { .. }));
+    }
+
+    #[test]
+    fn names_stay_within_the_folder() {
+        for name in ["../evil", "/etc/passwd", "a//b", "a/./b", "a\\b", "", "a/.."] {
+            assert!(!is_relative(name), "{name}");
+        }
+        assert!(is_relative("a/b..c/.d"));
+    }
+
+    #[test]
+    fn more_than_lambda_takes_is_refused_while_reading() {
+        let function = function();
+        let mut collector = Collector::new(&function);
+        let error = collector.add("bootstrap", 0o755, io::repeat(0)).expect_err("it has no end");
+        assert!(matches!(error, Error::TooBig { .. }));
+    }
+
+    #[test]
+    fn old_zips_are_removed_and_others_stay() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let pack =
+            |text| pack("Hello", &contents(&[("bootstrap", 0o755, text)]), folder.path(), CompressionMethod::Stored);
+        let (old, new, needed) = (pack("old"), pack("new"), pack("needed"));
+        let [old, new, needed] = [old, new, needed].map(|asset| asset.expect("it is writable"));
+        for asset in [&old, &needed] {
+            let file = File::options().append(true).open(&asset.file).expect("it was written");
+            file.set_modified(SystemTime::UNIX_EPOCH).expect("it is ours");
+        }
+        prune(folder.path(), std::slice::from_ref(&needed));
+        assert!(!old.file.exists() && new.file.exists() && needed.file.exists());
+    }
+}

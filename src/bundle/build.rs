@@ -1,0 +1,246 @@
+//! Function crates, built by cargo: one call for all that share a workspace and a processor.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+
+use cargo_metadata::{Message, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+
+use crate::bundle::toolchain::{self, Recipe};
+use crate::bundle::{Architecture, Code, Error, FunctionSource, Progress, Purpose, shown};
+use crate::project::Project;
+use crate::similar;
+
+/// A binary that is wanted for a function.
+#[derive(Debug)]
+struct Wanted<'a> {
+    function: &'a FunctionSource,
+    package: PackageId,
+    binary: String,
+}
+
+/// The programs of all functions that come from crates, by the function's id.
+pub(super) fn programs<'a>(
+    project: &Project,
+    functions: &'a [FunctionSource],
+    purpose: Purpose,
+    progress: Progress,
+) -> Result<BTreeMap<&'a str, PathBuf>, Error> {
+    let mut workspaces = Workspaces { project, known: Vec::new() };
+    let mut calls: BTreeMap<(PathBuf, Architecture), Vec<Wanted>> = BTreeMap::new();
+    for function in functions {
+        let Code::Crate(name) = &function.code else { continue };
+        let (root, wanted) = workspaces.find(function, name)?;
+        calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
+    }
+    let mut programs = BTreeMap::new();
+    for ((root, architecture), wanted) in &calls {
+        let first = wanted.first().expect("a call is made for its first function");
+        let recipe = toolchain::recipe(first.function, root, *architecture, purpose)?;
+        programs.extend(build(root, wanted, &recipe, progress)?);
+    }
+    Ok(programs)
+}
+
+/// The workspaces that the crates of a project belong to; mostly one.
+struct Workspaces<'a> {
+    project: &'a Project,
+    known: Vec<Metadata>,
+}
+
+impl<'a> Workspaces<'a> {
+    /// The crate of a function, and the root of its workspace.
+    fn find<'f>(&mut self, function: &'f FunctionSource, name: &str) -> Result<(PathBuf, Wanted<'f>), Error> {
+        let manifest = self.manifest(function, name)?;
+        if self.member(&manifest).is_none() {
+            self.known.push(metadata(function, &manifest)?);
+        }
+        let (workspace, package) = self.member(&manifest).ok_or_else(|| Error::Manifest {
+            function: function.id.clone(),
+            manifest: shown(self.project, &manifest).to_owned(),
+            reason: "it has no `[package]`".to_owned(),
+        })?;
+        let wanted = Wanted { function, package: package.id.clone(), binary: binary(function, package)? };
+        Ok((workspace.workspace_root.clone().into_std_path_buf(), wanted))
+    }
+
+    /// The manifest of a crate that is named by its folder or, in the project's workspace, by its name.
+    fn manifest(&mut self, function: &FunctionSource, name: &str) -> Result<PathBuf, Error> {
+        let root = self.project.root().to_owned();
+        for folder in [root.join(name), self.project.functions().join(name)] {
+            let manifest = folder.join("Cargo.toml");
+            if manifest.is_file() {
+                return Ok(canonical(&manifest));
+            }
+        }
+        let workspace = root.join("Cargo.toml");
+        if workspace.is_file() && self.known.is_empty() {
+            self.known.push(metadata(function, &workspace)?);
+        }
+        self.known
+            .iter()
+            .flat_map(|known| &known.packages)
+            .find(|package| package.name.as_str() == name)
+            .map(|package| canonical(package.manifest_path.as_std_path()))
+            .ok_or_else(|| unknown_crate(self.project, function, name))
+    }
+
+    fn member(&self, manifest: &Path) -> Option<(&Metadata, &Package)> {
+        self.known.iter().find_map(|known| {
+            let is_it = |package: &&Package| canonical(package.manifest_path.as_std_path()) == manifest;
+            Some((known, known.packages.iter().find(is_it)?))
+        })
+    }
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Error> {
+    let cargo = toolchain::cargo();
+    MetadataCommand::new().cargo_path(&cargo).manifest_path(manifest).no_deps().exec().map_err(|error| match error {
+        cargo_metadata::Error::Io(source) => Error::NoCargo { program: cargo, source },
+        cargo_metadata::Error::CargoMetadata { stderr } => Error::Manifest {
+            function: function.id.clone(),
+            manifest: manifest.to_owned(),
+            reason: stderr.trim().trim_start_matches("error: ").to_owned(),
+        },
+        other => {
+            Error::Manifest { function: function.id.clone(), manifest: manifest.to_owned(), reason: other.to_string() }
+        }
+    })
+}
+
+/// The one binary to run: the only one, else the one that says so by its name.
+fn binary(function: &FunctionSource, package: &Package) -> Result<String, Error> {
+    let binaries: Vec<&str> =
+        package.targets.iter().filter(|target| target.is_kind(TargetKind::Bin)).map(|target| &*target.name).collect();
+    let told = ["bootstrap", package.default_run.as_deref().unwrap_or_default(), package.name.as_str()];
+    match (&binaries[..], told.into_iter().find(|name| binaries.contains(name))) {
+        ([only], _) => Ok((*only).to_owned()),
+        (_, Some(told)) => Ok(told.to_owned()),
+        _ => Err(Error::Binaries {
+            function: function.id.clone(),
+            name: package.name.to_string(),
+            count: binaries.len(),
+        }),
+    }
+}
+
+fn unknown_crate(project: &Project, function: &FunctionSource, name: &str) -> Error {
+    let crates = function_crates(project);
+    let last = Path::new(name).file_name().and_then(|last| last.to_str()).unwrap_or(name);
+    let help = match similar::closest(last, crates.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `functions/{meant}`?"),
+        None if crates.is_empty() => format!("make it with `stackgen new {last}`"),
+        None => {
+            let known: Vec<String> = crates.iter().map(|name| format!("`functions/{name}`")).collect();
+            format!("make it with `stackgen new {last}`, or name one that is there: {}", known.join(", "))
+        }
+    };
+    Error::UnknownCrate { function: function.id.clone(), name: name.to_owned(), help }
+}
+
+/// The names of the crates' folders below `functions/`, sorted.
+fn function_crates(project: &Project) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(project.functions()) else { return Vec::new() };
+    let mut crates: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("Cargo.toml").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    crates.sort();
+    crates
+}
+
+/// One call of cargo.
+fn build<'a>(
+    root: &Path,
+    wanted: &[Wanted<'a>],
+    recipe: &Recipe,
+    progress: Progress,
+) -> Result<BTreeMap<&'a str, PathBuf>, Error> {
+    let mut said = tempfile::tempfile().map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?;
+    let stderr = match progress {
+        Progress::Shown => Stdio::inherit(),
+        Progress::Hidden => {
+            Stdio::from(said.try_clone().map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?)
+        }
+    };
+    let mut cargo = command(root, wanted, recipe)
+        .stderr(stderr)
+        .spawn()
+        .map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
+    let programs = cargo.stdout.take().map(|stdout| executables(stdout, wanted)).unwrap_or_default();
+    let status = cargo.wait().map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
+    if status.success() && wanted.iter().all(|wanted| programs.contains_key(&*wanted.function.id)) {
+        return Ok(programs);
+    }
+    Err(failure(wanted, &programs, status, &read_back(&mut said)))
+}
+
+fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
+    let mut command = Command::new(toolchain::cargo());
+    command.arg(recipe.subcommand).args(["--message-format=json-render-diagnostics", "--bins"]);
+    for wanted in wanted {
+        command.args(["--package", &wanted.package.repr]);
+    }
+    command.args(&recipe.arguments).envs(recipe.environment.iter().cloned());
+    command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+/// The wanted binaries among what cargo says it has built.
+fn executables<'a>(stdout: ChildStdout, wanted: &[Wanted<'a>]) -> BTreeMap<&'a str, PathBuf> {
+    let mut programs = BTreeMap::new();
+    for message in Message::parse_stream(BufReader::new(stdout)).map_while(Result::ok) {
+        let Message::CompilerArtifact(artifact) = message else { continue };
+        let Some(executable) = artifact.executable else { continue };
+        for wanted in wanted {
+            if wanted.package == artifact.package_id && wanted.binary == artifact.target.name {
+                programs.insert(&*wanted.function.id, executable.clone().into_std_path_buf());
+            }
+        }
+    }
+    programs
+}
+
+fn failure(wanted: &[Wanted], programs: &BTreeMap<&str, PathBuf>, status: ExitStatus, said: &str) -> Error {
+    let missing: Vec<String> = wanted
+        .iter()
+        .filter(|wanted| !programs.contains_key(&*wanted.function.id))
+        .map(|wanted| format!("`{}`", wanted.function.id))
+        .collect();
+    let functions = missing.join(", ");
+    if was_interrupted(status) {
+        return Error::Interrupted { functions };
+    }
+    let (said, place) = match said.trim() {
+        "" => (String::new(), "above"),
+        said => (format!(":\n{said}"), "in what cargo said"),
+    };
+    let help = format!(
+        "the reason stands {place}; when `Cargo.lock` is out of date, `cargo check` mends it, \
+         and when a linker fails, `pip install cargo-zigbuild ziglang` helps"
+    );
+    Error::Build { functions, said, help }
+}
+
+#[cfg(unix)]
+fn was_interrupted(status: ExitStatus) -> bool {
+    std::os::unix::process::ExitStatusExt::signal(&status).is_some()
+}
+
+#[cfg(not(unix))]
+fn was_interrupted(_status: ExitStatus) -> bool {
+    false
+}
+
+fn read_back(file: &mut fs::File) -> String {
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
