@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod model;
 pub mod project;
 pub mod similar;
+pub mod synth;
 pub mod template;
 
 #[cfg(feature = "local")]

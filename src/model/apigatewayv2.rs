@@ -103,17 +103,20 @@ impl HttpApi {
         route.payload_format.unwrap_or(self.payload_format)
     }
 
-    /// The logical id of the integration that a route invokes; `None` if its function is of another stack.
-    pub fn integration(&self, id: &str, route: &Route) -> Option<String> {
+    /// The logical id of the integration that a route invokes.
+    pub fn integration(&self, id: &str, route: &Route) -> String {
         let format = self.payload_format_of(route);
-        Some(ids::integration(id, route.function.id()?, format, route.timeout_in_millis))
+        ids::integration(id, &ids::pointed(route.function.target()), format, route.timeout_in_millis)
+    }
+
+    /// The logical id of the permission that lets the API invoke a route's function.
+    pub fn permission(&self, id: &str, route: &Route) -> String {
+        ids::permission(id, &ids::pointed(route.function.target()))
     }
 
     fn routed(&self, id: &str) -> BTreeSet<Derived> {
-        let integrations =
-            self.routes.values().filter_map(|route| self.integration(id, route)).map(Derived::integration);
-        let functions = self.routes.values().filter_map(|route| route.function.id());
-        let permissions = functions.map(|function| Derived::permission(ids::permission(id, function)));
+        let integrations = self.routes.values().map(|route| Derived::integration(self.integration(id, route)));
+        let permissions = self.routes.values().map(|route| Derived::permission(self.permission(id, route)));
         let routes = self.routes.keys().map(|key| Derived::route(ids::route(id, key)));
         integrations.chain(permissions).chain(routes).collect()
     }

@@ -1,6 +1,6 @@
 //! User pools and what belongs to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use derive_setters::Setters;
 use garde::Validate;
@@ -172,8 +172,8 @@ impl UserPool {
         verifies || challenges || self.sms.is_some()
     }
 
-    /// The role for text messages must be derived.
-    fn needs_sms_role(&self) -> bool {
+    /// Whether the role for text messages is derived: the pool sends some, and names none.
+    pub fn needs_sms_role(&self) -> bool {
         self.sends_sms() && self.sms.as_ref().is_none_or(|sms| sms.sns_caller_arn.is_none())
     }
 }
@@ -192,9 +192,9 @@ impl Resource for UserPool {
         let servers = self.resource_servers.keys().map(|name| Derived::resource_server(ids::resource_server(id, name)));
         let domain = self.domain.iter().map(|_| Derived::user_pool_domain(ids::user_pool_domain(id)));
         let role = self.needs_sms_role().then(|| Derived::role(ids::sms_role(id)));
-        let functions = self.lambda_config.iter().flat_map(LambdaConfig::functions).filter_map(Arn::id);
-        let permissions: std::collections::BTreeSet<_> =
-            functions.map(|function| ids::permission(id, function)).collect();
+        let functions = self.lambda_config.iter().flat_map(LambdaConfig::functions);
+        let permissions: BTreeSet<_> =
+            functions.map(|function| ids::permission(id, &ids::pointed(function.target()))).collect();
         groups
             .chain(servers)
             .chain(domain)

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::apigatewayv2::{PayloadFormat, RouteKey, Segment};
+use super::reference::Target;
 
 /// The parameter that names the bucket of the functions' code.
 pub const ASSET_BUCKET: &str = "AssetBucket";
@@ -70,6 +71,14 @@ pub fn log_group(function: &str) -> String {
 /// The parameter with the key of a function's code.
 pub fn code_key(function: &str) -> String {
     format!("{function}CodeKey")
+}
+
+/// What a pointer points to, as a part of a logical id: the id itself, or the words of another stack's output.
+pub fn pointed(target: &Target) -> String {
+    match target {
+        Target::Local(id) => id.clone(),
+        Target::Output(output) => format!("{}{}", part(&output.stack), part(&output.name)),
+    }
 }
 
 /// The permission of an API or a user pool to invoke a function.

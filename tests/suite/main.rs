@@ -4,5 +4,6 @@ mod bundle;
 mod local;
 mod stacks;
 mod support;
+mod synth;
 mod tidy;
 mod tools;

@@ -1,0 +1,190 @@
+//! Stacks and their templates.
+
+use serde_json::{Value, json};
+use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Throttle};
+use stackgen::model::cognito::{LambdaConfig, OAuthFlow, ResourceServer, UserPool, UserPoolClient};
+use stackgen::model::iam::Statement;
+use stackgen::model::lambda::Function;
+use stackgen::model::raw::{Override, RawResource};
+use stackgen::model::{CrossStack, Ref, Stack};
+use stackgen::synth::{Error, synthesize};
+use stackgen::template::Template;
+
+use crate::stacks::protected_api;
+
+fn template(stack: &Stack) -> Template {
+    synthesize("test", stack).expect("the test's stack is sound")
+}
+
+fn property(template: &Template, id: &str, path: &str) -> Value {
+    let resource = template.resources.get(id).unwrap_or_else(|| panic!("no `{id}` in {:?}", template.resources.keys()));
+    json!(resource.properties).pointer(path).cloned().unwrap_or(Value::Null)
+}
+
+/// A pool, a client, a function and an API with one protected route.
+fn protected() -> Stack {
+    protected_api::stack()
+}
+
+#[test]
+fn a_protected_route_names_its_authorizer_and_a_public_one_says_none() {
+    let mut stack = protected();
+    let function: Ref<Function> = Ref::new("Protected");
+    let api = stack.http_apis.get_mut("Api").expect("the API is there");
+    api.routes.insert("GET /health".to_owned(), Route::new(&function).public());
+    let template = template(&stack);
+    assert_eq!(property(&template, "ApiGetProtected", "/AuthorizationType"), "JWT");
+    assert_eq!(property(&template, "ApiGetProtected", "/AuthorizerId"), json!({ "Ref": "ApiMembersAuthorizer" }));
+    assert_eq!(property(&template, "ApiGetHealth", "/AuthorizationType"), "NONE");
+    assert_eq!(property(&template, "ApiGetHealth", "/AuthorizerId"), Value::Null);
+}
+
+#[test]
+fn one_permission_serves_all_routes_of_a_function() {
+    let mut stack = Stack::default();
+    let function = stack.add("F", Function::from_crate("functions/f"));
+    let routes =
+        (0..50).fold(HttpApi::default(), |api, n| api.route(format!("GET /r{n}"), Route::new(&function).public()));
+    stack.add("Api", routes);
+    let template = template(&stack);
+    let count = |kind: &str| template.resources.values().filter(|resource| resource.resource_type == kind).count();
+    assert_eq!(count("AWS::Lambda::Permission"), 1);
+    assert_eq!(count("AWS::ApiGatewayV2::Integration"), 1);
+    assert_eq!(count("AWS::ApiGatewayV2::Route"), 50);
+    let source = property(&template, "ApiFPermission", "/SourceArn/Fn::Sub");
+    assert_eq!(source, "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*");
+}
+
+#[test]
+fn a_function_may_write_its_own_log_and_what_is_declared_and_nothing_else() {
+    let mut stack = Stack::default();
+    let read = Statement::allow(["dynamodb:GetItem"], ["arn:aws:dynamodb:us-east-1:000000000000:table/notes"]);
+    stack.add("F", Function::from_crate("functions/f").policy(read));
+    let template = template(&stack);
+    let statements = property(&template, "FRole", "/Policies/0/PolicyDocument/Statement");
+    let actions: Vec<_> = statements.as_array().into_iter().flatten().map(|statement| &statement["Action"]).collect();
+    assert_eq!(json!(actions), json!([["logs:CreateLogStream", "logs:PutLogEvents"], ["dynamodb:GetItem"]]));
+    assert_eq!(statements[0]["Resource"], json!({ "Fn::GetAtt": ["FLogGroup", "Arn"] }));
+    assert_eq!(property(&template, "FRole", "/ManagedPolicyArns"), Value::Null);
+    assert_eq!(property(&template, "F", "/LoggingConfig/LogGroup"), json!({ "Ref": "FLogGroup" }));
+}
+
+#[test]
+fn no_generated_policy_allows_everything() {
+    let text = template(&protected()).to_json();
+    assert!(!text.contains("\"*\""), "{text}");
+}
+
+#[test]
+fn code_enters_by_parameters() {
+    let template = template(&protected());
+    assert_eq!(property(&template, "Protected", "/Code/S3Key"), json!({ "Ref": "ProtectedCodeKey" }));
+    assert_eq!(template.parameters["ProtectedCodeKey"].default, None);
+    assert_eq!(template.parameters["AssetBucket"].default, Some(json!("")));
+}
+
+#[test]
+fn a_throttled_route_exists_before_the_stage_that_names_it() {
+    let mut stack = Stack::default();
+    let function = stack.add("F", Function::from_crate("functions/f"));
+    let route = Route::new(&function).public().throttle(Throttle::new(5.0, 10));
+    stack.add("Api", HttpApi::default().route("GET /slow", route));
+    let template = template(&stack);
+    let settings = property(&template, "ApiDefaultStage", "/RouteSettings");
+    assert_eq!(settings, json!({ "GET /slow": { "ThrottlingBurstLimit": 10, "ThrottlingRateLimit": 5.0 } }));
+    assert!(template.resources["ApiDefaultStage"].depends_on.contains("ApiGetSlow"));
+}
+
+#[test]
+fn access_logs_never_hold_tokens() {
+    let template = template(&protected());
+    let format = property(&template, "ApiDefaultStage", "/AccessLogSettings/Format");
+    let format = format.as_str().expect("logs are on by default");
+    assert!(format.contains("$context.requestId") && !format.to_lowercase().contains("header"), "{format}");
+}
+
+#[test]
+fn a_client_waits_for_the_scopes_that_it_asks_for() {
+    let mut stack = Stack::default();
+    let server = ResourceServer::default().scope("read", "Read orders");
+    let pool = stack.add("Users", UserPool::default().resource_server("orders", server));
+    let client = UserPoolClient::new(&pool)
+        .generate_secret(true)
+        .allowed_oauth_flows([OAuthFlow::ClientCredentials])
+        .allowed_oauth_scopes(["orders/read".to_owned()]);
+    stack.add("Machine", client);
+    let template = template(&stack);
+    assert!(template.resources["Machine"].depends_on.contains("UsersOrdersResourceServer"));
+    assert_eq!(property(&template, "Machine", "/AllowedOAuthFlowsUserPoolClient"), true);
+    assert_eq!(property(&template, "Users", "/AdminCreateUserConfig/AllowAdminCreateUserOnly"), true);
+}
+
+#[test]
+fn a_trigger_may_be_invoked_by_its_pool_only() {
+    let mut stack = Stack::default();
+    let greeter = stack.add("Greeter", Function::from_crate("functions/greeter"));
+    stack.add("Users", UserPool::default().lambda_config(LambdaConfig::default().pre_sign_up(greeter.arn())));
+    let template = template(&stack);
+    assert_eq!(property(&template, "UsersGreeterPermission", "/Principal"), "cognito-idp.amazonaws.com");
+    assert_eq!(property(&template, "UsersGreeterPermission", "/SourceArn"), json!({ "Fn::GetAtt": ["Users", "Arn"] }));
+    assert_eq!(property(&template, "Users", "/LambdaConfig/PreSignUp"), json!({ "Fn::GetAtt": ["Greeter", "Arn"] }));
+}
+
+#[test]
+fn other_stacks_are_imported_by_stack_and_output() {
+    let mut stack = Stack::default();
+    let function = stack.add("F", Function::from_crate("functions/f"));
+    let pool: Ref<UserPool> = Ref::output(CrossStack::new("identity", "userPoolId"));
+    let client: Ref<UserPoolClient> = Ref::output(CrossStack::new("identity", "clientId"));
+    let api = HttpApi::default()
+        .authorizer("Members", JwtAuthorizer::pool(pool, [client]))
+        .route("GET /", Route::new(&function).authorizer("Members"));
+    stack.add("Api", api);
+    let template = template(&stack);
+    let audience = property(&template, "ApiMembersAuthorizer", "/JwtConfiguration/Audience/0");
+    assert_eq!(audience, json!({ "Fn::ImportValue": "identity:clientId" }));
+    let issuer = property(&template, "ApiMembersAuthorizer", "/JwtConfiguration/Issuer/Fn::Sub/1/Pool");
+    assert_eq!(issuer, json!({ "Fn::ImportValue": "identity:userPoolId" }));
+}
+
+#[test]
+fn outputs_are_exported_under_the_stacks_name() {
+    let template = template(&protected());
+    let export = template.outputs["userPoolId"].export.as_ref().map(|export| &export.name);
+    assert_eq!(export, Some(&json!({ "Fn::Sub": "${AWS::StackName}:userPoolId" })));
+}
+
+#[test]
+fn overrides_reach_what_is_derived() {
+    let mut stack = protected();
+    let mut change = Override::default();
+    change.properties.insert("MaxSessionDuration".to_owned(), json!(7200));
+    change.properties.insert("Policies".to_owned(), Value::Null);
+    stack.overrides.insert("ProtectedRole".to_owned(), change);
+    let mut deeper = Override::default();
+    deeper.properties.insert("AdminCreateUserConfig".to_owned(), json!({ "AllowAdminCreateUserOnly": true }));
+    stack.overrides.insert("Users".to_owned(), deeper);
+    let template = template(&stack);
+    assert_eq!(property(&template, "ProtectedRole", "/MaxSessionDuration"), 7200);
+    assert_eq!(property(&template, "ProtectedRole", "/Policies"), Value::Null);
+    assert_eq!(property(&template, "Users", "/AdminCreateUserConfig/AllowAdminCreateUserOnly"), true);
+    assert_eq!(property(&template, "Users", "/UserPoolName"), "my-user-pool");
+}
+
+#[test]
+fn limits_are_refused_by_name() {
+    let mut stack = Stack::default();
+    for n in 0..501 {
+        stack.resources.insert(format!("Queue{n}"), RawResource::new("AWS::SQS::Queue"));
+    }
+    let Err(Error::Template { problems, .. }) = synthesize("test", &stack) else {
+        panic!("501 resources are too many")
+    };
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["501 resources, where CloudFormation takes 500 at most"]);
+}
+
+#[test]
+fn synthesis_twice_is_equal() {
+    assert_eq!(template(&protected()).to_json(), template(&protected()).to_json());
+}
