@@ -1,0 +1,464 @@
+//! What an API is made of: routes, integrations, authorizers, stages, deployments, each with its own rules.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{
+    Api, Authorizer, DEFAULT_STAGE, Deployment, Fault, Integration, Route, Stage, bad_request, conflict, identifier,
+    not_found,
+};
+use crate::local::gateway::route::RouteKey;
+
+/// A kind of thing that an API holds under ids of its own.
+pub(crate) trait Part: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// As it is called in messages, such as `Route`.
+    const KIND: &'static str;
+    /// The member of its wire form that names it, such as `routeId`.
+    const ID: &'static str;
+
+    /// Those that an API holds.
+    fn parts(api: &Api) -> &BTreeMap<String, Self>;
+
+    /// Those that an API holds, to be changed.
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self>;
+
+    /// Fills in what AWS fills in, and checks the rules against the rest of the API. `id` is its own.
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault>;
+
+    /// The id of a new one.
+    fn new_id(&self) -> String {
+        identifier(7)
+    }
+
+    /// Why the one of this id may not be removed.
+    fn removable(_api: &Api, _id: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// What follows for the rest of the API once it is in place.
+    fn placed(&self, _api: &mut Api, _id: &str) {}
+
+    /// What an update by CloudFormation leaves as it was, given the members that the template states.
+    fn keep(&mut self, _old: &Self, _stated: &Map<String, Value>) {}
+
+    /// Its wire form, id included.
+    fn wire(&self, id: &str) -> Value {
+        let mut wire = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = wire.as_object_mut() {
+            members.insert(Self::ID.to_owned(), id.into());
+        }
+        wire
+    }
+}
+
+impl Api {
+    /// Adds a part and returns its id.
+    pub(crate) fn add<P: Part>(&mut self, mut part: P) -> Result<String, Fault> {
+        let id = part.new_id();
+        if P::parts(self).contains_key(&id) {
+            return Err(conflict(format!("{} already exists", P::KIND)));
+        }
+        part.settle(self, &id)?;
+        self.place(&id, part);
+        Ok(id)
+    }
+
+    /// Puts a part in the place of the one with this id.
+    pub(crate) fn replace<P: Part>(&mut self, id: &str, mut part: P) -> Result<(), Fault> {
+        self.part::<P>(id)?;
+        part.settle(self, id)?;
+        self.place(id, part);
+        Ok(())
+    }
+
+    /// The part of this id.
+    pub(crate) fn part<P: Part>(&self, id: &str) -> Result<&P, Fault> {
+        P::parts(self)
+            .get(id)
+            .ok_or_else(|| not_found(format!("Unable to find {} by id {id} within the provided API", P::KIND)))
+    }
+
+    /// Removes the part of this id.
+    pub(crate) fn remove<P: Part>(&mut self, id: &str) -> Result<(), Fault> {
+        self.part::<P>(id)?;
+        P::removable(self, id)?;
+        P::parts_mut(self).remove(id);
+        Ok(())
+    }
+
+    fn place<P: Part>(&mut self, id: &str, part: P) {
+        P::parts_mut(self).insert(id.to_owned(), part.clone());
+        part.placed(self, id);
+    }
+}
+
+impl Part for Route {
+    const KIND: &'static str = "Route";
+    const ID: &'static str = "routeId";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.live.routes
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.live.routes
+    }
+
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
+        if RouteKey::parse(&self.route_key).is_none() {
+            return Err(bad_request(
+                "The provided route key is not formatted properly for HTTP protocol. Format should be \"<HTTP METHOD> \
+                 /<RESOURCE PATH>\" or \"$default\"",
+            ));
+        }
+        if api.live.routes.iter().any(|(other, route)| other != id && route.route_key == self.route_key) {
+            return Err(conflict(format!("Route with key {} already exists for this API", self.route_key)));
+        }
+        if self.api_key_required {
+            return Err(bad_request("ApiKeyRequired is not currently supported for HTTP APIs"));
+        }
+        self.settle_target(api)?;
+        self.settle_authorization(api)
+    }
+
+    fn keep(&mut self, old: &Self, stated: &Map<String, Value>) {
+        // An update that does not mention the authorization leaves it attached, see
+        // https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2184
+        if !stated.contains_key("authorizationType") {
+            self.authorization_type.clone_from(&old.authorization_type);
+            self.authorizer_id.clone_from(&old.authorizer_id);
+        }
+    }
+}
+
+impl Route {
+    fn settle_target(&self, api: &Api) -> Result<(), Fault> {
+        let Some(target) = &self.target else { return Ok(()) };
+        let integration = target.strip_prefix("integrations/").unwrap_or_default();
+        match api.live.integrations.contains_key(integration) {
+            true => Ok(()),
+            false => Err(bad_request(format!("Invalid target {target}: no such integration in this API"))),
+        }
+    }
+
+    fn settle_authorization(&mut self, api: &Api) -> Result<(), Fault> {
+        let kind = self.authorization_type.get_or_insert_with(|| "NONE".to_owned()).clone();
+        if kind != "JWT" && !self.authorization_scopes.is_empty() {
+            return Err(bad_request(
+                "Invalid Route authorization type specified. Authorization Scopes are only valid for \
+                 COGNITO_USER_POOLS and JWT authorization types",
+            ));
+        }
+        let wanted = match kind.as_str() {
+            "NONE" | "AWS_IAM" => {
+                self.authorizer_id = None;
+                return Ok(());
+            }
+            "JWT" => "JWT",
+            "CUSTOM" => "REQUEST",
+            _ => return Err(bad_request(format!("Invalid AuthorizationType {kind}"))),
+        };
+        let id = self.authorizer_id.as_deref().unwrap_or_default();
+        match api.live.authorizers.get(id) {
+            Some(authorizer) if authorizer.authorizer_type == wanted => Ok(()),
+            Some(_) => Err(bad_request(format!("Authorizer {id} is not one for AuthorizationType {kind}"))),
+            None => Err(bad_request(format!("Unable to find authorizer {id} for AuthorizationType {kind}"))),
+        }
+    }
+}
+
+impl Part for Integration {
+    const KIND: &'static str = "Integration";
+    const ID: &'static str = "integrationId";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.live.integrations
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.live.integrations
+    }
+
+    fn settle(&mut self, _api: &Api, _id: &str) -> Result<(), Fault> {
+        self.refuse_what_is_not_offered()?;
+        match self.integration_type.as_str() {
+            "AWS_PROXY" => self.settle_function()?,
+            "HTTP_PROXY" => self.settle_http()?,
+            kind => return Err(bad_request(format!("Integration type {kind} is not supported for HTTP APIs"))),
+        }
+        let timeout = *self.timeout_in_millis.get_or_insert(30_000);
+        if !(50..=30_000).contains(&timeout) {
+            return Err(bad_request("TimeoutInMillis must be between 50 and 30000"));
+        }
+        self.connection_type.get_or_insert_with(|| "INTERNET".to_owned());
+        Ok(())
+    }
+
+    fn removable(api: &Api, id: &str) -> Result<(), Fault> {
+        let target = format!("integrations/{id}");
+        match api.live.routes.values().find(|route| route.target.as_ref() == Some(&target)) {
+            Some(route) => Err(conflict(format!(
+                "Cannot delete Integration '{id}'. Active Routes are using this Integration: {}",
+                route.route_key
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Integration {
+    fn refuse_what_is_not_offered(&self) -> Result<(), Fault> {
+        let unoffered = [
+            ("ConnectionId", self.connection_id.is_some()),
+            ("CredentialsArn", self.credentials_arn.is_some()),
+            ("IntegrationSubtype", self.integration_subtype.is_some()),
+            ("RequestParameters", !self.request_parameters.is_empty()),
+            ("ResponseParameters", !self.response_parameters.is_empty()),
+            ("TlsConfig", self.tls_config.is_some()),
+        ];
+        match unoffered.iter().find(|(_, used)| *used) {
+            Some((name, _)) => Err(bad_request(format!("{name} of an integration is not offered by the local cloud"))),
+            None => Ok(()),
+        }
+    }
+
+    fn settle_function(&mut self) -> Result<(), Fault> {
+        self.integration_method.get_or_insert_with(|| "POST".to_owned());
+        if self.integration_uri.as_deref().and_then(function_arn).is_none() {
+            return Err(bad_request("IntegrationUri should be a valid lambda function ARN"));
+        }
+        match self.payload_format_version.as_deref() {
+            Some("1.0" | "2.0") => Ok(()),
+            Some(_) => Err(bad_request("PayloadFormatVersion must be 1.0 or 2.0")),
+            None => Err(bad_request("PayloadFormatVersion is a required parameter for integration")),
+        }
+    }
+
+    fn settle_http(&mut self) -> Result<(), Fault> {
+        if self.integration_method.is_none() {
+            return Err(bad_request("HttpMethod must be specified for HTTP_PROXY integrations"));
+        }
+        self.payload_format_version.get_or_insert_with(|| "1.0".to_owned());
+        let uri = self.integration_uri.as_deref().unwrap_or_default();
+        match uri.starts_with("https://") || uri.starts_with("http://") {
+            true => Ok(()),
+            false => Err(bad_request("Invalid HTTP endpoint specified for URI")),
+        }
+    }
+}
+
+impl Part for Authorizer {
+    const KIND: &'static str = "Authorizer";
+    const ID: &'static str = "authorizerId";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.live.authorizers
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.live.authorizers
+    }
+
+    fn new_id(&self) -> String {
+        identifier(6)
+    }
+
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
+        if self.name.is_empty() || self.name.len() > 128 {
+            return Err(bad_request("Name of an authorizer must have between 1 and 128 characters"));
+        }
+        if api.live.authorizers.iter().any(|(other, authorizer)| other != id && authorizer.name == self.name) {
+            return Err(conflict(format!("Authorizer name {} must be unique", self.name)));
+        }
+        match self.authorizer_type.as_str() {
+            "JWT" => self.check_jwt(),
+            "REQUEST" => self.check_request(),
+            _ => Err(bad_request("AuthorizerType must be one of [JWT, REQUEST] for HTTP APIs")),
+        }
+    }
+
+    fn removable(api: &Api, id: &str) -> Result<(), Fault> {
+        match api.live.routes.values().find(|route| route.authorizer_id.as_deref() == Some(id)) {
+            Some(route) => {
+                Err(conflict(format!("Cannot delete authorizer '{id}', is referenced in route: {}", route.route_key)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Authorizer {
+    fn check_jwt(&self) -> Result<(), Fault> {
+        let Some(jwt) = &self.jwt_configuration else {
+            return Err(bad_request("JwtConfiguration is a required parameter for JWT authorizers"));
+        };
+        if jwt.audience.is_empty() {
+            return Err(bad_request("Audience list must not be empty for JWT authorizers"));
+        }
+        let issuer = jwt.issuer.as_deref().unwrap_or_default();
+        if !issuer.starts_with("https://") && !issuer.starts_with("http://") {
+            return Err(bad_request(format!("Invalid issuer: {issuer}. Issuer must be an URL")));
+        }
+        match self.identity_source.as_slice() {
+            [source] if is_identity_source(source, &["$request.header.", "$request.querystring."]) => Ok(()),
+            _ => Err(bad_request(
+                "Invalid IdentitySource for a JWT authorizer: exactly one of $request.header.<name> or \
+                 $request.querystring.<name>",
+            )),
+        }
+    }
+
+    fn check_request(&self) -> Result<(), Fault> {
+        if self.authorizer_credentials_arn.is_some() {
+            return Err(bad_request("AuthorizerCredentialsArn is not offered by the local cloud"));
+        }
+        if self.authorizer_uri.as_deref().and_then(function_arn).is_none() {
+            return Err(bad_request("AuthorizerUri must be the invocation URI of a Lambda function"));
+        }
+        match self.authorizer_payload_format_version.as_deref() {
+            Some("2.0") => {}
+            Some("1.0") if self.enable_simple_responses != Some(true) => {}
+            Some("1.0") => {
+                return Err(bad_request("EnableSimpleResponses is only valid with AuthorizerPayloadFormatVersion 2.0"));
+            }
+            _ => return Err(bad_request("AuthorizerPayloadFormatVersion is a required parameter for authorizer")),
+        }
+        let ttl = self.authorizer_result_ttl_in_seconds.unwrap_or(0);
+        if ttl > 3600 {
+            return Err(bad_request("AuthorizerResultTtlInSeconds must be between 0 and 3600"));
+        }
+        if ttl > 0 && self.identity_source.is_empty() {
+            return Err(bad_request("Identity source is required when caching is enabled for a REQUEST authorizer"));
+        }
+        let kinds = ["$request.header.", "$request.querystring.", "$context.", "$stageVariables."];
+        match self.identity_source.iter().find(|source| !is_identity_source(source, &kinds)) {
+            Some(source) => Err(bad_request(format!("Invalid IdentitySource expression: {source}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_identity_source(source: &str, kinds: &[&str]) -> bool {
+    kinds.iter().any(|kind| source.strip_prefix(kind).is_some_and(|name| !name.is_empty()))
+}
+
+impl Part for Stage {
+    const KIND: &'static str = "Stage";
+    const ID: &'static str = "stageName";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.stages
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.stages
+    }
+
+    fn new_id(&self) -> String {
+        self.stage_name.clone()
+    }
+
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
+        id.clone_into(&mut self.stage_name);
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if id != DEFAULT_STAGE && (id.is_empty() || id.len() > 128 || !id.chars().all(plain)) {
+            return Err(bad_request(
+                "Stage name only allows alphanumeric characters, hyphens and underscores, or $default",
+            ));
+        }
+        if let Some(deployment) = &self.deployment_id {
+            api.part::<Deployment>(deployment)?;
+        }
+        if let Some(log) = &self.access_log_settings {
+            check_destination(log.destination_arn.as_deref().unwrap_or_default())?;
+        }
+        let known = |key: &str| api.live.routes.values().any(|route| route.route_key == key);
+        match self.route_settings.keys().find(|key| !known(key)) {
+            Some(key) => Err(not_found(format!("Unable to find Route by key {key} within the provided RouteSettings"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_destination(arn: &str) -> Result<(), Fault> {
+    match log_group(arn) {
+        Some(_) => Ok(()),
+        None => {
+            Err(bad_request("Invalid ARN specified in the request. ARN must be that of a CloudWatch Logs log group"))
+        }
+    }
+}
+
+impl Part for Deployment {
+    const KIND: &'static str = "Deployment";
+    const ID: &'static str = "deploymentId";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.deployments
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.deployments
+    }
+
+    fn new_id(&self) -> String {
+        identifier(6)
+    }
+
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
+        if let Some(stage) = &self.stage_name {
+            api.part::<Stage>(stage)?;
+        }
+        if !api.deployments.contains_key(id) {
+            self.captured = api.live.clone();
+        }
+        Ok(())
+    }
+
+    fn removable(api: &Api, id: &str) -> Result<(), Fault> {
+        match api.stages.values().any(|stage| stage.deployment_id.as_deref() == Some(id)) {
+            true => Err(bad_request("Active stages pointing to this deployment must be moved or deleted")),
+            false => Ok(()),
+        }
+    }
+
+    fn placed(&self, api: &mut Api, id: &str) {
+        let stage = self.stage_name.as_ref().and_then(|name| api.stages.get_mut(name));
+        if let Some(stage) = stage {
+            stage.deployment_id = Some(id.to_owned());
+        }
+    }
+
+    fn keep(&mut self, old: &Self, _stated: &Map<String, Value>) {
+        self.captured.clone_from(&old.captured);
+    }
+
+    fn wire(&self, id: &str) -> Value {
+        serde_json::json!({
+            "deploymentId": id,
+            "description": self.description,
+            "deploymentStatus": "DEPLOYED",
+            "autoDeployed": false,
+        })
+    }
+}
+
+/// The ARN of the function that a URI invokes: the URI itself, or what the invocation path holds.
+pub(crate) fn function_arn(uri: &str) -> Option<&str> {
+    let arn = match uri.split_once("/functions/") {
+        Some((_, arn)) => arn.strip_suffix("/invocations")?,
+        None => uri,
+    };
+    let name = arn.strip_prefix("arn:aws:lambda:")?.split(':').nth(3)?;
+    (!name.is_empty()).then_some(arn)
+}
+
+/// The log group that an ARN names.
+pub(crate) fn log_group(arn: &str) -> Option<&str> {
+    let name = arn.strip_prefix("arn:aws:logs:")?.split_once(":log-group:")?.1;
+    let name = name.strip_suffix(":*").unwrap_or(name);
+    (!name.is_empty()).then_some(name)
+}

@@ -1,0 +1,174 @@
+//! One request to an API: where it is bound for, and what is known of it before anybody decides about it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE;
+use http::HeaderMap;
+use http::header::{HOST, HeaderName, USER_AGENT};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use uuid::Uuid;
+
+use super::Destination;
+use super::route::{Parameters, decoded, select};
+use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, Stage};
+use crate::local::cloud::Account;
+use crate::local::wire::Request;
+
+/// As web servers write times in their logs.
+const LOG_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+
+/// One request to an API.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) request: Request,
+    /// The path as the client meant it, the stage included where it was given, still encoded.
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) time: OffsetDateTime,
+    pub(super) bound: Bound,
+}
+
+/// What a request is bound for.
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
+    pub(super) account: String,
+    pub(super) region: String,
+    pub(super) api: String,
+    pub(super) stage: Stage,
+    /// The path below the stage, still encoded.
+    pub(super) path: String,
+    pub(super) cors: Option<Cors>,
+    /// The route that takes it, if any does.
+    pub(super) route: Option<Routed>,
+}
+
+/// A route that takes a request, and what belongs to it.
+#[derive(Debug, Clone)]
+pub(super) struct Routed {
+    pub(super) route: Route,
+    pub(super) parameters: Parameters,
+    pub(super) integration: Option<(String, Integration)>,
+    pub(super) authorizer: Option<(String, Authorizer)>,
+}
+
+impl Bound {
+    /// Finds the stage and the route; `None` when there is no such API, or no stage for this path.
+    pub(super) fn find(account: &Account, destination: &Destination, method: &str) -> Option<Self> {
+        let (id, stage, path) = addressed(&account.apigatewayv2, destination)?;
+        let api = account.apigatewayv2.api(id).ok()?;
+        let stage = api.stages.get(stage)?;
+        let served = api.served_at(stage)?;
+        let routes = served.routes.values().map(|route| (route.route_key.as_str(), route));
+        let route = select(routes, method, path).map(|(route, parameters)| {
+            let integration = route.target.as_deref().and_then(|target| target.strip_prefix("integrations/"));
+            let held = |id: &str| served.integrations.get(id).map(|integration| (id.to_owned(), integration.clone()));
+            let authorizer = route.authorizer_id.as_deref();
+            let decides = |id: &str| served.authorizers.get(id).map(|authorizer| (id.to_owned(), authorizer.clone()));
+            Routed {
+                route: route.clone(),
+                parameters,
+                integration: integration.and_then(held),
+                authorizer: authorizer.and_then(decides),
+            }
+        });
+        Some(Self {
+            account: account.id.clone(),
+            region: account.region.clone(),
+            api: id.to_owned(),
+            stage: stage.clone(),
+            path: path.to_owned(),
+            cors: served.cors.clone(),
+            route,
+        })
+    }
+
+    /// The route's key; `-` stands for none, as in access logs.
+    pub(super) fn route_key(&self) -> &str {
+        self.route.as_ref().map_or("-", |routed| routed.route.route_key.as_str())
+    }
+
+    /// The ARN of what is below this API.
+    pub(super) fn arn(&self, below: &str) -> String {
+        let Self { account, region, api, .. } = self;
+        format!("arn:aws:execute-api:{region}:{account}:{api}/{below}")
+    }
+}
+
+/// The API and the stage that a request means, and the path below that stage. A name with dots in it is a domain of
+/// one's own, whose mappings know the way; an API's own name leads nowhere where it is disabled.
+fn addressed<'a>(apis: &'a Apis, destination: &'a Destination) -> Option<(&'a str, &'a str, &'a str)> {
+    if destination.api.contains('.') {
+        let (mapping, path) = apis.mapped(&destination.api, &destination.path)?;
+        return Some((&mapping.api_id, &mapping.stage, path));
+    }
+    let api = apis.api(&destination.api).ok()?;
+    if api.settings.disable_execute_api_endpoint {
+        return None;
+    }
+    match named_stage(&destination.path) {
+        Some((name, rest)) if api.stages.contains_key(name) => Some((&destination.api, name, rest)),
+        _ => Some((&destination.api, DEFAULT_STAGE, &destination.path)),
+    }
+}
+
+/// The stage that a path names, if it does, and the path below it.
+fn named_stage(path: &str) -> Option<(&str, &str)> {
+    let inner = path.strip_prefix('/')?;
+    let (name, rest) = match inner.find('/') {
+        Some(end) => inner.split_at(end),
+        None => (inner, "/"),
+    };
+    (name != DEFAULT_STAGE).then_some((name, rest))
+}
+
+impl Call {
+    /// A request with a fresh id.
+    pub(super) fn new(request: Request, path: String, bound: Bound, time: OffsetDateTime) -> Self {
+        Self { request, path, id: request_id(), time, bound }
+    }
+
+    /// The decoded path, as payload format 2.0 has it.
+    pub(super) fn decoded_path(&self) -> String {
+        decoded(&self.path)
+    }
+
+    pub(super) fn log_time(&self) -> String {
+        self.time.format(LOG_TIME).unwrap_or_default()
+    }
+
+    pub(super) fn epoch_milliseconds(&self) -> i64 {
+        i64::try_from(self.time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
+    }
+
+    /// The name that the client called, as on AWS where it called the path form.
+    pub(super) fn domain(&self) -> String {
+        let host = header(&self.request.headers, &HOST).unwrap_or_default();
+        let name = host.split(':').next().unwrap_or_default();
+        match name.split('.').next() == Some(self.bound.api.as_str()) {
+            true => name.to_owned(),
+            false => format!("{}.execute-api.{}.amazonaws.com", self.bound.api, self.bound.region),
+        }
+    }
+
+    /// The client's address. The cloud listens on the loopback interface only.
+    pub(super) fn source_ip(&self) -> &'static str {
+        "127.0.0.1"
+    }
+
+    pub(super) fn user_agent(&self) -> String {
+        header(&self.request.headers, &USER_AGENT).unwrap_or_default()
+    }
+}
+
+/// A header as text, the first where it is repeated.
+pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Sixteen characters, the last of which is always `=`: eleven bytes in base64.
+pub(super) fn request_id() -> String {
+    let random = Uuid::new_v4().into_bytes();
+    URL_SAFE.encode(random.get(..11).unwrap_or(&random))
+}

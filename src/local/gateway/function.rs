@@ -1,0 +1,69 @@
+//! Invoking functions on behalf of an API.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::call::Call;
+use crate::local::apigatewayv2::function_arn;
+use crate::local::cloud::Cloud;
+use crate::local::{lambda, runtime};
+
+/// The service that functions must let in.
+const PRINCIPAL: &str = "apigateway.amazonaws.com";
+/// The largest event that a function takes.
+const LARGEST_EVENT: usize = 6_291_456;
+
+/// Why a function gave no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It does not let the API invoke it, fails, or does not exist: what happened, for the access log.
+    Failed(String),
+    /// All that may run of it are busy.
+    Throttled,
+    /// It takes too long.
+    TimedOut,
+    /// The event is larger than functions take.
+    EventTooLarge,
+}
+
+/// Invokes the function of a URI for a call, and waits for its result at most this long. `caller` is the ARN on whose
+/// behalf it is, which the function's policy must let in.
+pub(super) async fn invoke(
+    cloud: &Cloud,
+    call: &Call,
+    uri: &str,
+    caller: &str,
+    event: &Value,
+    timeout: Duration,
+) -> Result<Bytes, Problem> {
+    let uri = with_stage_variables(uri, call);
+    let arn = function_arn(&uri).ok_or_else(|| Problem::Failed(format!("{uri} is not a function")))?.to_owned();
+    if !cloud.read(|account| lambda::allows(account, &arn, PRINCIPAL, caller)) {
+        return Err(Problem::Failed(format!("{arn} has no permission that lets {caller} invoke it")));
+    }
+    let event = Bytes::from(event.to_string());
+    if event.len() > LARGEST_EVENT {
+        return Err(Problem::EventTooLarge);
+    }
+    // A task of its own: the function runs on where the gateway no longer waits for it, as on AWS.
+    let running = cloud.clone();
+    let invocation = cloud.tasks().spawn(async move { runtime::invoke(&running, &arn, event).await });
+    let result = tokio::time::timeout(timeout, invocation).await.map_err(|_| Problem::TimedOut)?;
+    match result {
+        Ok(Ok(invocation)) if invocation.function_error.is_none() => Ok(invocation.payload),
+        Ok(Ok(_)) => Err(Problem::Failed("the function failed; its log says why".to_owned())),
+        Ok(Err(fault)) if fault.code == "TooManyRequestsException" => Err(Problem::Throttled),
+        Ok(Err(fault)) => Err(Problem::Failed(fault.to_string())),
+        Err(_) => Err(Problem::Failed("the invocation was interrupted".to_owned())),
+    }
+}
+
+/// Integrations may name functions by `${stageVariables.name}`.
+pub(super) fn with_stage_variables(uri: &str, call: &Call) -> String {
+    let variables = &call.bound.stage.stage_variables;
+    variables
+        .iter()
+        .fold(uri.to_owned(), |uri, (name, value)| uri.replace(&format!("${{stageVariables.{name}}}"), value))
+}

@@ -1,0 +1,308 @@
+//! JWT authorizers: is this token one of the issuer's, for this API, and good now?
+//!
+//! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>.
+
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+    RsaPublicKeyComponents,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+
+use super::answer::Refusal;
+use super::call::Call;
+use super::event::{Identity, source};
+use super::keys::{Key, Unreachable};
+use crate::local::apigatewayv2::{Authorizer, JwtConfiguration};
+use crate::local::cloud::Cloud;
+
+/// Why a token does not open a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// There is none.
+    Missing,
+    /// It is not valid: what is wrong, as AWS words it where that is known.
+    Invalid(String),
+    /// It has none of the scopes that the route asks for.
+    Scopes,
+}
+
+impl Problem {
+    /// The gateway's answer on a route with these scopes.
+    pub(super) fn refusal(&self, scopes: &[String]) -> Refusal {
+        let listed = scopes.join(" ");
+        match self {
+            Self::Missing => Refusal::Unauthorized(Some("Bearer".to_owned())),
+            Self::Invalid(reason) => Refusal::Unauthorized(Some(format!(
+                "Bearer scope=\"{listed}\" error=\"invalid_token\" error_description=\"{reason}\""
+            ))),
+            Self::Scopes => Refusal::Forbidden(Some(format!(
+                "Bearer scope=\"{listed}\" error=\"insufficient_scope\" error_description=\"expected scopes: [{listed}]\""
+            ))),
+        }
+    }
+
+    /// As access logs have it.
+    pub(super) fn logged(&self, scopes: &[String]) -> String {
+        match self {
+            Self::Missing => "missing: token not provided".to_owned(),
+            Self::Invalid(reason) => format!("invalid_token: {reason}"),
+            Self::Scopes => format!("insufficient_scope: expected scopes: [{}]", scopes.join(" ")),
+        }
+    }
+}
+
+/// Who presents the token of this call.
+pub(super) async fn authorize(
+    cloud: &Cloud,
+    call: &Call,
+    authorizer: &Authorizer,
+    scopes: &[String],
+) -> Result<Identity, Problem> {
+    let configuration = authorizer.jwt_configuration.as_ref().ok_or_else(|| invalid("no issuer is configured"))?;
+    let issuer = configuration.issuer.as_deref().unwrap_or_default();
+    let expression = authorizer.identity_source.first().ok_or(Problem::Missing)?;
+    let presented = source(call, expression).ok_or(Problem::Missing)?;
+    let token = Token::read(bearer(&presented))?;
+    let keys = cloud.gateway().keys.of(cloud, issuer, &token.key).await.map_err(unreachable)?;
+    let key = keys.key(&token.key).ok_or_else(|| invalid("unable to find the key that signed the token"))?;
+    token.verify(key)?;
+    let claims = token.claims()?;
+    check_times(&claims, call.time)?;
+    check_issuer(&claims, issuer)?;
+    check_audience(&claims, configuration)?;
+    identity(&claims, scopes)
+}
+
+fn invalid(reason: &str) -> Problem {
+    Problem::Invalid(reason.to_owned())
+}
+
+fn unreachable(what: Unreachable) -> Problem {
+    match what {
+        Unreachable::Discovery => invalid("OIDC discovery endpoint communication error"),
+        Unreachable::Keys => invalid("JWKS communication error"),
+    }
+}
+
+/// What is presented without the name of the scheme, which may be left out.
+fn bearer(presented: &str) -> &str {
+    match presented.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => presented.trim(),
+    }
+}
+
+/// A token whose signature has not been verified.
+#[derive(Debug)]
+struct Token<'a> {
+    algorithm: &'static RsaParameters,
+    algorithm_name: &'static str,
+    key: String,
+    signed: &'a str,
+    payload: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> Token<'a> {
+    fn read(text: &'a str) -> Result<Self, Problem> {
+        let segments: Vec<&str> = text.split('.').collect();
+        let [header, payload, signature] = segments.as_slice() else {
+            return Err(invalid("token contains an invalid number of segments"));
+        };
+        let header = object(header).ok_or_else(|| invalid("token header could not be decoded"))?;
+        let (algorithm_name, algorithm) = algorithm(&header)?;
+        let key = header.get("kid").and_then(Value::as_str).ok_or_else(|| invalid("token has no key id"))?.to_owned();
+        if header.contains_key("crit") {
+            return Err(invalid("token has critical extensions"));
+        }
+        let (signed, _) = text.rsplit_once('.').unwrap_or_default();
+        let signature = URL_SAFE_NO_PAD.decode(signature);
+        let signature = signature.map_err(|_| invalid("token signature could not be decoded"))?;
+        Ok(Self { algorithm, algorithm_name, key, signed, payload, signature })
+    }
+
+    fn verify(&self, key: &Key) -> Result<(), Problem> {
+        if key.algorithm.as_deref().is_some_and(|algorithm| algorithm != self.algorithm_name) {
+            return Err(invalid("the key is for another algorithm than the token"));
+        }
+        RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
+            .verify(self.algorithm, self.signed.as_bytes(), &self.signature)
+            .map_err(|_| invalid("the token signature is invalid"))
+    }
+
+    fn claims(&self) -> Result<Map<String, Value>, Problem> {
+        object(self.payload).ok_or_else(|| invalid("token claims could not be decoded"))
+    }
+}
+
+/// RSA only, even where the issuer publishes other keys.
+fn algorithm(header: &Map<String, Value>) -> Result<(&'static str, &'static RsaParameters), Problem> {
+    match header.get("alg").and_then(Value::as_str).unwrap_or_default() {
+        "RS256" => Ok(("RS256", &RSA_PKCS1_2048_8192_SHA256)),
+        "RS384" => Ok(("RS384", &RSA_PKCS1_2048_8192_SHA384)),
+        "RS512" => Ok(("RS512", &RSA_PKCS1_2048_8192_SHA512)),
+        // The name is the client's word and goes into a header, so only what is plain in it.
+        other => {
+            let plain: String = other.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+            Err(Problem::Invalid(format!("signing method {plain} is invalid")))
+        }
+    }
+}
+
+fn object(segment: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()
+}
+
+fn check_times(claims: &Map<String, Value>, now: OffsetDateTime) -> Result<(), Problem> {
+    let now = (now - OffsetDateTime::UNIX_EPOCH).as_seconds_f64();
+    let time = |name: &str| match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or_else(|| Problem::Invalid(format!("{name} is not a number"))),
+    };
+    if time("exp")?.ok_or_else(|| invalid("the token has no expiry"))? <= now {
+        return Err(invalid("the token has expired"));
+    }
+    if time("nbf")?.is_some_and(|start| start > now) {
+        return Err(invalid("the token is not valid yet"));
+    }
+    match time("iat")?.is_some_and(|issued| issued > now) {
+        true => Err(invalid("the token was issued in the future")),
+        false => Ok(()),
+    }
+}
+
+fn check_issuer(claims: &Map<String, Value>, issuer: &str) -> Result<(), Problem> {
+    match claims.get("iss").and_then(Value::as_str) == Some(issuer) {
+        true => Ok(()),
+        false => Err(invalid("the issuer of the token does not match the issuer of the authorizer")),
+    }
+}
+
+/// `client_id`, which Cognito's access tokens have, counts only where there is no `aud`.
+fn check_audience(claims: &Map<String, Value>, configuration: &JwtConfiguration) -> Result<(), Problem> {
+    let expected =
+        |value: &Value| value.as_str().is_some_and(|text| configuration.audience.iter().any(|own| own == text));
+    let ours = match claims.get("aud") {
+        Some(Value::Array(values)) => values.iter().any(expected),
+        Some(value) => expected(value),
+        None => claims.get("client_id").is_some_and(expected),
+    };
+    match ours {
+        true => Ok(()),
+        false => Err(invalid("the token does not have a valid audience")),
+    }
+}
+
+fn identity(claims: &Map<String, Value>, wanted: &[String]) -> Result<Identity, Problem> {
+    let scopes = (!wanted.is_empty()).then(|| scopes(claims));
+    if scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| wanted.contains(scope))) {
+        return Err(Problem::Scopes);
+    }
+    let texts = claims.iter().filter(|(_, value)| !value.is_null());
+    let claims = texts.map(|(name, value)| (name.clone(), text(value).into())).collect();
+    Ok(Identity::Token { claims, scopes })
+}
+
+fn scopes(claims: &Map<String, Value>) -> Vec<String> {
+    match claims.get("scope").or_else(|| claims.get("scp")) {
+        Some(Value::String(list)) => list.split_whitespace().map(str::to_owned).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A claim as the gateway prints it: lists look like `[a b]`, objects like `map[a:b]`.
+fn text(claim: &Value) -> String {
+    match claim {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => claim.to_string(),
+        Value::Array(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(" ")),
+        Value::Object(members) => {
+            let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}:{}", text(value))).collect();
+            format!("map[{}]", members.join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+    use time::OffsetDateTime;
+
+    use super::{Problem, Token, bearer, check_audience, check_times, identity, text};
+    use crate::local::apigatewayv2::JwtConfiguration;
+    use crate::local::gateway::event::Identity;
+
+    fn claims(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).expect("claims are an object")
+    }
+
+    #[test]
+    fn the_scheme_may_be_left_out() {
+        assert_eq!(bearer("Bearer a.b.c"), "a.b.c");
+        assert_eq!(bearer("bearer  a.b.c "), "a.b.c");
+        assert_eq!(bearer("a.b.c"), "a.b.c");
+        assert_eq!(bearer("Basic abc"), "Basic abc");
+    }
+
+    #[test]
+    fn no_input_breaks_the_reader() {
+        for token in ["", ".", "..", "...", "%%%.a.b", "e30.e30.", "eyJhbGciOiJub25lIn0.e30.", "\u{1F600}.\u{0}.x"] {
+            assert!(Token::read(token).is_err(), "{token}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_algorithm_cannot_forge_a_header() {
+        let header = "eyJhbGciOiJhXCJcclxuYiJ9"; // {"alg":"a\"\r\nb"}
+        let problem = Token::read(&format!("{header}.e30.e30")).expect_err("it is no RSA algorithm");
+        assert_eq!(problem, Problem::Invalid("signing method ab is invalid".to_owned()));
+    }
+
+    #[test]
+    fn aud_decides_where_it_exists() {
+        let configuration = JwtConfiguration { audience: vec!["ours".into()], issuer: None };
+        let accepted = |value| check_audience(&claims(value), &configuration).is_ok();
+        assert!(accepted(json!({ "client_id": "ours" })));
+        assert!(accepted(json!({ "aud": ["x", "ours"], "client_id": "x" })));
+        assert!(!accepted(json!({ "aud": "x", "client_id": "ours" })));
+        assert!(!accepted(json!({ "aud": null, "client_id": "ours" })));
+        assert!(!accepted(json!({ "aud": "OURS" })));
+        assert!(!accepted(json!({})));
+    }
+
+    #[test]
+    fn a_token_is_good_from_its_start_to_its_end() {
+        let now = OffsetDateTime::from_unix_timestamp(1_000).expect("it is a time");
+        let good = |value| check_times(&claims(value), now).is_ok();
+        assert!(good(json!({ "exp": 1_001, "nbf": 1_000, "iat": 1_000 })));
+        assert!(good(json!({ "exp": 1_000.5 })));
+        assert!(!good(json!({ "exp": 1_000 })));
+        assert!(!good(json!({ "exp": 2_000, "nbf": 1_001 })));
+        assert!(!good(json!({ "exp": 2_000, "iat": 1_001 })));
+        assert!(!good(json!({ "exp": "2000" })));
+        assert!(!good(json!({})));
+    }
+
+    #[test]
+    fn claims_are_printed_as_text() {
+        let claim = json!(["a", true, 1, null, { "b": ["c"] }]);
+        assert_eq!(text(&claim), "[a true 1 <nil> map[b:[c]]]");
+        let found = identity(&claims(json!({ "x": null, "y": 1 })), &[]).expect("no scope is asked for");
+        let expected = claims(json!({ "y": "1" }));
+        assert_eq!(found, Identity::Token { claims: expected, scopes: None });
+    }
+
+    #[test]
+    fn one_scope_of_several_is_enough_and_must_be_whole() {
+        let wanted = ["a/read".to_owned(), "a/write".to_owned()];
+        assert!(identity(&claims(json!({ "scope": "openid a/read" })), &wanted).is_ok());
+        assert!(identity(&claims(json!({ "scp": ["a/write"] })), &wanted).is_ok());
+        assert_eq!(identity(&claims(json!({ "scope": "a/rea" })), &wanted), Err(Problem::Scopes));
+        assert_eq!(identity(&claims(json!({})), &wanted), Err(Problem::Scopes));
+    }
+}

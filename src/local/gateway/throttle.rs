@@ -1,0 +1,96 @@
+//! How many requests a route takes.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use time::OffsetDateTime;
+
+use super::call::Call;
+use crate::local::apigatewayv2::RouteSettings;
+
+/// Where buckets beyond this number are first looked through for full ones.
+const MANY: usize = 10_000;
+
+/// The buckets of every throttled route, by API, stage and route.
+#[derive(Debug, Default)]
+pub(super) struct Throttles(Mutex<HashMap<(String, String, String), Bucket>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    filled: OffsetDateTime,
+}
+
+/// A steady rate, and how many requests may come at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Limit {
+    rate: f64,
+    burst: f64,
+}
+
+impl Throttles {
+    /// Takes one token for this request; false when there is none.
+    pub(super) fn admit(&self, call: &Call) -> bool {
+        let route = call.bound.route_key();
+        let stage = &call.bound.stage;
+        let own = stage.route_settings.get(route).and_then(limit);
+        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
+        let key = (call.bound.api.clone(), stage.stage_name.clone(), route.to_owned());
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() > MANY {
+            buckets.retain(|_, bucket| (call.time - bucket.filled).whole_seconds() < 60);
+        }
+        buckets.entry(key).or_insert(Bucket { tokens: limit.burst, filled: call.time }).take(limit, call.time)
+    }
+}
+
+impl Bucket {
+    fn take(&mut self, limit: Limit, now: OffsetDateTime) -> bool {
+        let elapsed = (now - self.filled).as_seconds_f64().max(0.0);
+        self.tokens = elapsed.mul_add(limit.rate, self.tokens).min(limit.burst);
+        self.filled = now;
+        let admitted = self.tokens >= 1.0;
+        if admitted {
+            self.tokens -= 1.0;
+        }
+        admitted
+    }
+}
+
+/// The limit that these settings state; a member that is left out takes the account's default.
+fn limit(settings: &RouteSettings) -> Option<Limit> {
+    if settings.throttling_rate_limit.is_none() && settings.throttling_burst_limit.is_none() {
+        return None;
+    }
+    Some(Limit {
+        rate: settings.throttling_rate_limit.unwrap_or(10_000.0),
+        burst: settings.throttling_burst_limit.map_or(5_000.0, f64::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Duration, OffsetDateTime};
+
+    use super::{Bucket, Limit};
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        let limit = Limit { rate: 2.0, burst: 3.0 };
+        let mut bucket = Bucket { tokens: limit.burst, filled: start };
+        let admitted = (0..5).filter(|_| bucket.take(limit, start)).count();
+        assert_eq!(admitted, 3);
+        assert!(bucket.take(limit, start + Duration::milliseconds(500)));
+        assert!(!bucket.take(limit, start + Duration::milliseconds(600)));
+        let later = start + Duration::hours(1);
+        assert_eq!((0..5).filter(|_| bucket.take(limit, later)).count(), 3);
+    }
+
+    #[test]
+    fn a_rate_of_nothing_lets_nothing_pass() {
+        let limit = Limit { rate: 0.0, burst: 0.0 };
+        let mut bucket = Bucket { tokens: 0.0, filled: OffsetDateTime::UNIX_EPOCH };
+        assert!(!bucket.take(limit, OffsetDateTime::UNIX_EPOCH + Duration::hours(1)));
+    }
+}
