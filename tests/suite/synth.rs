@@ -1,24 +1,35 @@
 //! Stacks and their templates.
 
-use serde_json::{Value, json};
-use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Throttle};
-use stackgen::model::cognito::{LambdaConfig, OAuthFlow, ResourceServer, UserPool, UserPoolClient};
+use std::fs;
+
+use serde_json::json;
+use stackgen::model::apigatewayv2::{
+    Cors, CustomDomain, HttpApi, JwtAuthorizer, PayloadFormat, Route, Stage, Throttle,
+};
+use stackgen::model::cognito::{
+    AccountRecovery, AdvancedSecurity, AttributeType, AuthFlow, CustomAttribute, DeviceConfiguration, Domain, Email,
+    Group, InviteMessage, LambdaConfig, Mfa, MfaMethod, OAuthFlow, PasswordPolicy, ResourceServer, Standard,
+    StandardAttribute, Tier, UserPool, UserPoolClient, UsernameAttribute, VerificationMessage, VerifiedAttribute,
+};
+use stackgen::model::duration::Duration;
 use stackgen::model::iam::Statement;
-use stackgen::model::lambda::Function;
-use stackgen::model::raw::{Override, RawResource};
-use stackgen::model::{CrossStack, Ref, Stack};
+use stackgen::model::lambda::{Architecture, Function};
+use stackgen::model::raw::{Condition, Output, Override, Parameter, RawResource};
+use stackgen::model::value::ApiUrl;
+use stackgen::model::{CrossStack, Json, Ref, Stack, Value};
 use stackgen::synth::{Error, synthesize};
 use stackgen::template::Template;
 
 use crate::stacks::protected_api;
+use crate::tools;
 
 fn template(stack: &Stack) -> Template {
     synthesize("test", stack).expect("the test's stack is sound")
 }
 
-fn property(template: &Template, id: &str, path: &str) -> Value {
+fn property(template: &Template, id: &str, path: &str) -> Json {
     let resource = template.resources.get(id).unwrap_or_else(|| panic!("no `{id}` in {:?}", template.resources.keys()));
-    json!(resource.properties).pointer(path).cloned().unwrap_or(Value::Null)
+    json!(resource.properties).pointer(path).cloned().unwrap_or(Json::Null)
 }
 
 /// A pool, a client, a function and an API with one protected route.
@@ -36,7 +47,7 @@ fn a_protected_route_names_its_authorizer_and_a_public_one_says_none() {
     assert_eq!(property(&template, "ApiGetProtected", "/AuthorizationType"), "JWT");
     assert_eq!(property(&template, "ApiGetProtected", "/AuthorizerId"), json!({ "Ref": "ApiMembersAuthorizer" }));
     assert_eq!(property(&template, "ApiGetHealth", "/AuthorizationType"), "NONE");
-    assert_eq!(property(&template, "ApiGetHealth", "/AuthorizerId"), Value::Null);
+    assert_eq!(property(&template, "ApiGetHealth", "/AuthorizerId"), Json::Null);
 }
 
 #[test]
@@ -65,7 +76,7 @@ fn a_function_may_write_its_own_log_and_what_is_declared_and_nothing_else() {
     let actions: Vec<_> = statements.as_array().into_iter().flatten().map(|statement| &statement["Action"]).collect();
     assert_eq!(json!(actions), json!([["logs:CreateLogStream", "logs:PutLogEvents"], ["dynamodb:GetItem"]]));
     assert_eq!(statements[0]["Resource"], json!({ "Fn::GetAtt": ["FLogGroup", "Arn"] }));
-    assert_eq!(property(&template, "FRole", "/ManagedPolicyArns"), Value::Null);
+    assert_eq!(property(&template, "FRole", "/ManagedPolicyArns"), Json::Null);
     assert_eq!(property(&template, "F", "/LoggingConfig/LogGroup"), json!({ "Ref": "FLogGroup" }));
 }
 
@@ -159,14 +170,14 @@ fn overrides_reach_what_is_derived() {
     let mut stack = protected();
     let mut change = Override::default();
     change.properties.insert("MaxSessionDuration".to_owned(), json!(7200));
-    change.properties.insert("Policies".to_owned(), Value::Null);
+    change.properties.insert("Policies".to_owned(), Json::Null);
     stack.overrides.insert("ProtectedRole".to_owned(), change);
     let mut deeper = Override::default();
     deeper.properties.insert("AdminCreateUserConfig".to_owned(), json!({ "AllowAdminCreateUserOnly": true }));
     stack.overrides.insert("Users".to_owned(), deeper);
     let template = template(&stack);
     assert_eq!(property(&template, "ProtectedRole", "/MaxSessionDuration"), 7200);
-    assert_eq!(property(&template, "ProtectedRole", "/Policies"), Value::Null);
+    assert_eq!(property(&template, "ProtectedRole", "/Policies"), Json::Null);
     assert_eq!(property(&template, "Users", "/AdminCreateUserConfig/AllowAdminCreateUserOnly"), true);
     assert_eq!(property(&template, "Users", "/UserPoolName"), "my-user-pool");
 }
@@ -187,4 +198,147 @@ fn limits_are_refused_by_name() {
 #[test]
 fn synthesis_twice_is_equal() {
     assert_eq!(template(&protected()).to_json(), template(&protected()).to_json());
+}
+
+/// A stack with everything that the model offers, so that each part of it is looked at by others.
+fn everything() -> Stack {
+    let mut stack = Stack::default().description("Everything at once.");
+    stack.tags.insert("team".to_owned(), "api".to_owned());
+    stack.parameters.insert(
+        "Stage".to_owned(),
+        Parameter::default().default_value("dev").allowed_values(["dev", "prod"].map(str::to_owned)),
+    );
+    stack
+        .conditions
+        .insert("IsProd".to_owned(), Condition::Equals(Value::Ref("Stage".to_owned()), Value::from("prod")));
+    let greeter = stack.add("Greeter", Function::from_crate("functions/greeter").timeout(5));
+    let users = stack.add("Users", every_pool_option(&greeter));
+    let web = stack.add("Web", every_client_option(&users));
+    let machine = UserPoolClient::new(&users)
+        .generate_secret(true)
+        .allowed_oauth_flows([OAuthFlow::ClientCredentials])
+        .allowed_oauth_scopes(["orders/read".to_owned()]);
+    stack.add("Machine", machine);
+    let orders = stack.add("Orders", every_function_option(&users));
+    stack.add("Api", every_api_option(&users, &web, &orders));
+    stack.output("userPoolId", Output::from(&users).description("The pool."));
+    let mut beta = Output::from(Value::Url(ApiUrl { api: "Api".to_owned(), stage: "beta".to_owned() }));
+    beta.condition = Some("IsProd".to_owned());
+    stack.output("betaUrl", beta);
+    stack
+}
+
+fn every_pool_option(greeter: &Ref<Function>) -> UserPool {
+    let mut pool = UserPool::default()
+        .user_pool_name("everything")
+        .self_sign_up(true)
+        .username_attributes([UsernameAttribute::Email])
+        .auto_verified_attributes([VerifiedAttribute::Email, VerifiedAttribute::PhoneNumber])
+        .verify_before_update([VerifiedAttribute::Email])
+        .password_policy(PasswordPolicy { require_numbers: true, ..PasswordPolicy::new(12) })
+        .account_recovery(AccountRecovery::EmailThenPhone)
+        .mfa(Mfa::Optional)
+        .mfa_methods([MfaMethod::SoftwareToken, MfaMethod::Sms])
+        .lambda_config(LambdaConfig::default().pre_sign_up(greeter.arn()).post_confirmation(greeter.arn()))
+        .email(Email::default().reply_to_email_address("help@example.com"))
+        .verification_message(
+            VerificationMessage::default().email_subject("Welcome").email_message("Your code is {####}"),
+        )
+        .invite_message(
+            InviteMessage::default().email_subject("Join").email_message("{username}, your password is {####}"),
+        )
+        .sms_authentication_message("Your code is {####}")
+        .device_configuration(DeviceConfiguration::default().challenge_required_on_new_device(true))
+        .user_pool_tier(Tier::Plus)
+        .advanced_security(AdvancedSecurity::Audit)
+        .deletion_protection(true)
+        .group("admins", Group::default().description("May do more.").precedence(1u32))
+        .domain(Domain::Prefix("everything-at-once".into()))
+        .resource_server(
+            "orders",
+            ResourceServer::default().scope("read", "Read orders").scope("write", "Write orders"),
+        );
+    pool.standard_attributes.insert(StandardAttribute::GivenName, Standard::default());
+    pool.custom_attributes.insert("plan".to_owned(), CustomAttribute::default().max_length(20));
+    pool.custom_attributes.insert(
+        "seats".to_owned(),
+        CustomAttribute { kind: AttributeType::Number, ..CustomAttribute::default() }.max_value(99),
+    );
+    pool
+}
+
+fn every_client_option(users: &Ref<UserPool>) -> UserPoolClient {
+    UserPoolClient::new(users)
+        .client_name("web")
+        .auth_flows([AuthFlow::UserSrp])
+        .allowed_oauth_flows([OAuthFlow::Code])
+        .allowed_oauth_scopes(["openid", "orders/read"].map(str::to_owned))
+        .callback_urls([Value::from("https://example.com/callback"), Value::from("http://localhost:3000/callback")])
+        .logout_urls([Value::from("https://example.com/goodbye")])
+        .access_token_validity(Duration::minutes(30))
+        .refresh_token_validity(Duration::days(7))
+        .auth_session_validity(5)
+}
+
+fn every_function_option(users: &Ref<UserPool>) -> Function {
+    Function::from_crate("functions/orders")
+        .description("Answers about orders.")
+        .memory_size(512)
+        .timeout(20)
+        .architecture(Architecture::Arm64)
+        .variable("USER_POOL", users)
+        .variable("STAGE", Value::Ref("Stage".to_owned()))
+        .ephemeral_storage(1_024)
+        .reserved_concurrent_executions(5)
+        .log_retention_days(90)
+        .tracing(true)
+        .policy(Statement::allow(
+            ["s3:GetObject"],
+            [Value::Sub("arn:${AWS::Partition}:s3:::orders-${AWS::AccountId}/*".to_owned())],
+        ))
+}
+
+fn every_api_option(users: &Ref<UserPool>, web: &Ref<UserPoolClient>, orders: &Ref<Function>) -> HttpApi {
+    let cors = Cors::default()
+        .allow_origins([Value::from("https://example.com")])
+        .allow_methods(["GET", "POST"].map(str::to_owned))
+        .allow_headers(["authorization".to_owned()])
+        .max_age(600);
+    let read = Route::new(orders).authorizer("Members").scopes(["orders/read".to_owned()]);
+    HttpApi::default()
+        .name("everything")
+        .cors(cors)
+        .authorizer("Members", JwtAuthorizer::pool(users, [web]))
+        .authorizer("Partners", JwtAuthorizer::trusting("https://login.example.com/", ["orders"]))
+        .route("GET /orders/{id}", read)
+        .route("POST /orders", Route::new(orders).authorizer("Partners").timeout_in_millis(5_000))
+        .route(
+            "GET /health",
+            Route::new(orders).public().throttle(Throttle::new(5.0, 10)).payload_format(PayloadFormat::V1),
+        )
+        .stage("beta", Stage::default().throttle(Throttle::new(50.0, 100)))
+        .custom_domain(CustomDomain {
+            name: "api.example.com".into(),
+            certificate_arn: "arn:aws:acm:us-east-1:000000000000:certificate/6f3b2d1e-0a4c-4a7e-9d25-7c2f8b1f9f10"
+                .into(),
+            mapping: Some("orders".to_owned()),
+            stage: None,
+        })
+}
+
+#[test]
+fn cfn_lint_has_nothing_to_say() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    for (name, stack) in [("protected-api", protected()), ("everything", everything())] {
+        let path = folder.path().join(format!("{name}.json"));
+        fs::write(&path, template(&stack).to_json()).expect("the folder is writable");
+        let mut lint = tools::python(&["cfn-lint==1.58.0"]).program("cfn-lint");
+        let output = lint.args(["--include-checks", "I", "--"]).arg(&path).output().expect("cfn-lint runs");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && told.trim().is_empty(),
+            "{name}: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
