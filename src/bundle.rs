@@ -32,8 +32,13 @@ pub struct FunctionSource {
 /// Where a function's code comes from. Paths are relative to the project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
-    /// A crate with one binary: its folder, or its name in the project's workspace.
-    Crate(String),
+    /// A crate.
+    Crate {
+        /// Its folder, or its name in the project's workspace.
+        name: String,
+        /// The binary to run, where it has several.
+        binary: Option<String>,
+    },
     /// A zip that holds an executable `bootstrap`.
     Zip(PathBuf),
     /// A folder that holds an executable `bootstrap`.
@@ -102,10 +107,11 @@ pub enum Error {
     #[diagnostic(help("mend `{}`", manifest.display()))]
     Manifest { function: String, manifest: PathBuf, reason: String },
 
-    /// A crate has no binary, or several of which none is called `bootstrap` or like the crate.
-    #[error("crate `{name}` of function `{function}` has {count} binaries, not one to run")]
-    #[diagnostic(help("give the crate a `src/main.rs`, or call one of its binaries `bootstrap`"))]
-    Binaries { function: String, name: String, count: usize },
+    /// A crate has no binary, not the one that is asked for, or several of which none is called `bootstrap` or like
+    /// the crate.
+    #[error("crate `{name}` of function `{function}` has no binary to run")]
+    #[diagnostic(help("{help}"))]
+    NoBinary { function: String, name: String, help: String },
 
     /// There is no cargo.
     #[error("cannot run `{}`", program.display())]
@@ -259,7 +265,7 @@ fn asset(
     purpose: Purpose,
 ) -> Result<Asset, Error> {
     let contents = match &function.code {
-        Code::Crate(_) => {
+        Code::Crate { .. } => {
             let program = programs.get(function.id.as_str()).expect("every crate was built or is an error");
             archive::Contents::program(function, program)?
         }

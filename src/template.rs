@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod function;
+mod settle;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

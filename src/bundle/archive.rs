@@ -240,7 +240,7 @@ mod tests {
     use crate::bundle::{Architecture, Code};
 
     fn function() -> FunctionSource {
-        let code = Code::Crate("functions/hello".into());
+        let code = Code::Crate { name: "functions/hello".into(), binary: None };
         FunctionSource { id: "Hello".into(), code, architecture: Architecture::X86_64 }
     }
 

@@ -31,8 +31,10 @@ pub(super) fn programs<'a>(
     let mut workspaces = Workspaces { project, known: Vec::new() };
     let mut calls: BTreeMap<(PathBuf, Architecture), Vec<Wanted>> = BTreeMap::new();
     for function in functions {
-        let Code::Crate(name) = &function.code else { continue };
-        let (root, wanted) = workspaces.find(function, name)?;
+        let Code::Crate { name, binary } = &function.code else { continue };
+        let (root, package) = workspaces.find(function, name)?;
+        let binary = chosen_binary(function, &package, binary.as_deref())?;
+        let wanted = Wanted { function, package: package.id, binary };
         calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
     }
     let mut programs = BTreeMap::new();
@@ -52,7 +54,7 @@ struct Workspaces<'a> {
 
 impl<'a> Workspaces<'a> {
     /// The crate of a function, and the root of its workspace.
-    fn find<'f>(&mut self, function: &'f FunctionSource, name: &str) -> Result<(PathBuf, Wanted<'f>), Error> {
+    fn find(&mut self, function: &FunctionSource, name: &str) -> Result<(PathBuf, Package), Error> {
         let manifest = self.manifest(function, name)?;
         if self.member(&manifest).is_none() {
             self.known.push(metadata(function, &manifest)?);
@@ -62,8 +64,7 @@ impl<'a> Workspaces<'a> {
             manifest: shown(self.project, &manifest).to_owned(),
             reason: "it has no `[package]`".to_owned(),
         })?;
-        let wanted = Wanted { function, package: package.id.clone(), binary: binary(function, package)? };
-        Ok((workspace.workspace_root.clone().into_std_path_buf(), wanted))
+        Ok((workspace.workspace_root.clone().into_std_path_buf(), package.clone()))
     }
 
     /// The manifest of a crate that is named by its folder or, in the project's workspace, by its name.
@@ -114,19 +115,30 @@ fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Erro
     })
 }
 
-/// The one binary to run: the only one, else the one that says so by its name.
-fn binary(function: &FunctionSource, package: &Package) -> Result<String, Error> {
+/// The binary to run: the one that is asked for, else the only one, else the one that says so by its name.
+fn chosen_binary(function: &FunctionSource, package: &Package, asked: Option<&str>) -> Result<String, Error> {
     let binaries: Vec<&str> =
         package.targets.iter().filter(|target| target.is_kind(TargetKind::Bin)).map(|target| &*target.name).collect();
-    let told = ["bootstrap", package.default_run.as_deref().unwrap_or_default(), package.name.as_str()];
-    match (&binaries[..], told.into_iter().find(|name| binaries.contains(name))) {
-        ([only], _) => Ok((*only).to_owned()),
-        (_, Some(told)) => Ok(told.to_owned()),
-        _ => Err(Error::Binaries {
-            function: function.id.clone(),
-            name: package.name.to_string(),
-            count: binaries.len(),
-        }),
+    let by_name = ["bootstrap", package.default_run.as_deref().unwrap_or_default(), package.name.as_str()];
+    let found = match (asked, &binaries[..]) {
+        (Some(asked), _) => binaries.iter().find(|name| **name == asked),
+        (None, [only]) => Some(only),
+        (None, _) => by_name.iter().find(|name| binaries.contains(name)),
+    };
+    found.map(|name| (*name).to_owned()).ok_or_else(|| Error::NoBinary {
+        function: function.id.clone(),
+        name: package.name.to_string(),
+        help: help_with_binaries(&binaries, asked),
+    })
+}
+
+fn help_with_binaries(binaries: &[&str], asked: Option<&str>) -> String {
+    if binaries.is_empty() {
+        return "give the crate a `src/main.rs`".to_owned();
+    }
+    match asked.and_then(|asked| similar::closest(asked, binaries.iter().copied())) {
+        Some(meant) => format!("did you mean `bin: {meant}`?"),
+        None => format!("choose one: `bin: {}`", binaries.join("` or `bin: ")),
     }
 }
 

@@ -175,7 +175,11 @@ mod tests {
     use crate::bundle::Code;
 
     fn function(architecture: Architecture) -> FunctionSource {
-        FunctionSource { id: "Hello".into(), code: Code::Crate("functions/hello".into()), architecture }
+        FunctionSource {
+            id: "Hello".into(),
+            code: Code::Crate { name: "functions/hello".into(), binary: None },
+            architecture,
+        }
     }
 
     fn this_program() -> Vec<u8> {

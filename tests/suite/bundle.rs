@@ -53,7 +53,7 @@ impl Sketch {
 
 fn source(name: &str) -> FunctionSource {
     let id = name.rsplit('/').next().unwrap_or(name).to_owned();
-    FunctionSource { id, code: Code::Crate(name.to_owned()), architecture: Architecture::host() }
+    FunctionSource { id, code: Code::Crate { name: name.to_owned(), binary: None }, architecture: Architecture::host() }
 }
 
 fn help(error: &Error) -> String {
@@ -127,7 +127,11 @@ fn a_crate_has_one_binary_to_run() {
     sketch.write("functions/library/src/lib.rs", "");
     sketch.bundle(&["functions/hello"], Purpose::Local).expect("`bootstrap` is the one");
     let error = sketch.bundle(&["functions/library"], Purpose::Local).expect_err("it has no binary");
-    assert!(matches!(error, Error::Binaries { count: 0, .. }), "{error}");
+    assert_eq!(help(&error), "give the crate a `src/main.rs`");
+    let project = Project::discover(sketch.0.path()).expect("it has stacks");
+    let code = Code::Crate { name: "functions/hello".to_owned(), binary: Some("helo".to_owned()) };
+    let error = bundle(&project, &[FunctionSource { code, ..source("hello") }], Purpose::Local, Progress::Hidden);
+    assert_eq!(help(&error.expect_err("there is no such binary")), "did you mean `bin: hello`?");
 }
 
 #[test]

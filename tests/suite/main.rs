@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod assembly;
 mod bundle;
 mod local;
 mod stacks;
