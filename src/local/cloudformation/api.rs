@@ -1,9 +1,48 @@
 //! The wire face of CloudFormation, the query protocol.
 
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
 use crate::local::cloud::Cloud;
-use crate::local::wire::{Fault, Request, Response};
+use crate::local::cloudformation::{describe, operations};
+use crate::local::wire::{Fault, Form, Request, Response, query_answer};
+
+const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
 /// Answers one request.
-pub(crate) async fn handle(_cloud: Cloud, _request: Request) -> Response {
-    Fault::new("UnknownOperationException", "this operation is not offered").into_json()
+pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
+    let form = Form::of(&request);
+    let action = form.get("Action").unwrap_or_default();
+    query_answer(&request.id, NAMESPACE, action, answer(&cloud, &form))
+}
+
+fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+    match form.action()? {
+        "CancelUpdateStack" => operations::cancel_update_stack(cloud, form),
+        "ContinueUpdateRollback" => operations::continue_update_rollback(cloud, form),
+        "CreateChangeSet" => operations::create_change_set(cloud, form),
+        "CreateStack" => operations::create_stack(cloud, form),
+        "DeleteChangeSet" => operations::delete_change_set(cloud, form),
+        "DeleteStack" => operations::delete_stack(cloud, form),
+        "ExecuteChangeSet" => operations::execute_change_set(cloud, form),
+        "RollbackStack" => operations::rollback_stack(cloud, form),
+        "SetStackPolicy" => operations::set_stack_policy(cloud, form),
+        "UpdateStack" => operations::update_stack(cloud, form),
+        "UpdateTerminationProtection" => operations::update_termination_protection(cloud, form),
+        "ValidateTemplate" => describe::validate_template(cloud, form),
+        other => cloud.read(|account| describe::answer(account, other, form, cloud)),
+    }
+}
+
+/// A moment as CloudFormation writes it.
+pub(super) fn moment(at: OffsetDateTime) -> String {
+    let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    at.format(form).unwrap_or_default()
+}
+
+/// A moment to the microsecond, which tells events apart.
+pub(super) fn precise(at: OffsetDateTime) -> String {
+    let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+    at.format(form).unwrap_or_default()
 }

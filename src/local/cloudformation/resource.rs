@@ -58,6 +58,12 @@ pub trait ResourceType: Sync {
     /// against it strictly, and takes from it which changes replace the resource.
     fn schema(&self) -> &'static str;
 
+    /// Whether the name that the properties give the resource is taken already, by a resource of any origin. AWS asks
+    /// this while it makes a change set, and fails it.
+    fn exists(&self, _account: &Account, _properties: &Properties) -> bool {
+        false
+    }
+
     /// Makes the resource.
     ///
     /// # Errors
@@ -89,4 +95,77 @@ pub trait ResourceType: Sync {
         physical_id: &str,
         properties: &Properties,
     ) -> Result<(), Failure>;
+}
+
+/// A resource type for tests, which fails where its properties say so.
+#[cfg(test)]
+pub(super) mod things {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    pub(in crate::local::cloudformation) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&Thing];
+
+    struct Thing;
+
+    fn refuse(properties: &Properties, act: &str) -> Result<(), Failure> {
+        if properties.get("Fail").and_then(Value::as_str) == Some(act) {
+            return Err(Failure(format!("the thing does not {act}")));
+        }
+        Ok(())
+    }
+
+    impl ResourceType for Thing {
+        fn name(&self) -> &'static str {
+            "Test::Things::Thing"
+        }
+
+        fn schema(&self) -> &'static str {
+            r##"{
+                "typeName": "Test::Things::Thing",
+                "properties": {
+                    "Name": { "type": "string" },
+                    "Fail": { "type": "string", "enum": ["create", "update", "restore", "delete"] },
+                    "Size": { "type": "integer" },
+                    "Value": { "type": "string" },
+                    "Arn": { "type": "string" },
+                    "Tags": { "type": "array", "items": { "type": "object" } }
+                },
+                "additionalProperties": false,
+                "createOnlyProperties": ["/properties/Name", "/properties/Size"],
+                "readOnlyProperties": ["/properties/Arn"],
+                "primaryIdentifier": ["/properties/Name"]
+            }"##
+        }
+
+        fn create(&self, _: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Failure> {
+            refuse(properties, "create")?;
+            let name = properties.get("Name").and_then(Value::as_str).map(str::to_owned);
+            let physical_id = name.unwrap_or_else(|| format!("{}-{}", context.logical_id, Uuid::new_v4()));
+            let arn = json!(format!("arn:thing/{physical_id}"));
+            Ok(Provisioned { physical_id, attributes: BTreeMap::from([("Arn".to_owned(), arn)]) })
+        }
+
+        fn update(
+            &self,
+            _: &mut Account,
+            _: &Context,
+            physical_id: &str,
+            old: &Properties,
+            new: &Properties,
+        ) -> Result<Provisioned, Failure> {
+            refuse(new, "update")?;
+            refuse(old, "restore")?;
+            let arn = json!(format!("arn:thing/{physical_id}"));
+            Ok(Provisioned {
+                physical_id: physical_id.to_owned(),
+                attributes: BTreeMap::from([("Arn".to_owned(), arn)]),
+            })
+        }
+
+        fn delete(&self, _: &mut Account, _: &Context, _: &str, properties: &Properties) -> Result<(), Failure> {
+            refuse(properties, "delete")
+        }
+    }
 }
