@@ -2,6 +2,7 @@
 
 mod assembly;
 mod bundle;
+mod cases;
 mod local;
 mod stacks;
 mod support;
