@@ -10,5 +10,7 @@ pub mod similar;
 pub mod synth;
 pub mod template;
 
+#[cfg(feature = "deploy")]
+pub mod deploy;
 #[cfg(feature = "local")]
 pub mod local;

@@ -1,0 +1,524 @@
+//! What a deployment would change, asked of CloudFormation and told in words; then done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, EventType, Parameter, PolicyAction, Replacement,
+    ResourceChange, Tag,
+};
+use miette::Diagnostic;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::aws::{Account, During, Error as AwsError};
+use super::stack::{self, Stack};
+use super::store::Store;
+use super::{Listener, Progress, Unit, store};
+
+/// A template up to this size travels inside the request; a larger one goes through the bucket.
+pub const INLINE_LIMIT: usize = 51_200;
+
+/// Largest template that CloudFormation takes.
+pub const TEMPLATE_LIMIT: usize = 1_000_000;
+
+/// The template's parameter that names the bucket of the functions' code; empty means the bucket of the CDK.
+pub const BUCKET_PARAMETER: &str = "AssetBucket";
+
+/// Why a change set could not be had or executed.
+#[derive(Debug, Error, Diagnostic)]
+#[expect(missing_docs, reason = "the messages name the fields")]
+pub enum Error {
+    /// CloudFormation refuses the change set.
+    #[error("CloudFormation refuses the changes to stack `{stack}`: {reason}")]
+    #[diagnostic(code(stackgen::change_set::failed), help("{findings}"))]
+    Failed { stack: String, reason: String, findings: String },
+    /// The template is larger than any that CloudFormation takes.
+    #[error("the template of stack `{stack}` has {size} bytes, more than CloudFormation's {TEMPLATE_LIMIT}")]
+    #[diagnostic(code(stackgen::change_set::too_large), help("split the stack into several"))]
+    TooLarge { stack: String, size: usize },
+    /// Something must go through a bucket, and there is none.
+    #[error("stack `{stack}` needs a bucket in this account and region, and there is none")]
+    #[diagnostic(code(stackgen::bootstrap::missing), help("make one with `stackgen bootstrap`"))]
+    NoBucket { stack: String },
+    /// The template is no JSON.
+    #[error("the template of stack `{stack}` is no JSON")]
+    #[diagnostic(code(stackgen::change_set::template), help("synthesize it again with `stackgen synth {stack}`"))]
+    NotJson { stack: String, source: serde_json::Error },
+    /// AWS refuses.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Aws(#[from] AwsError),
+    /// The template cannot be uploaded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What a deployment would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prepared {
+    /// Nothing.
+    Unchanged,
+    /// This.
+    Ready(ChangeSet),
+}
+
+/// Changes that CloudFormation is ready to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeSet {
+    /// ARN of the change set.
+    pub id: String,
+    /// Name of the stack.
+    pub stack: String,
+    /// ARN of the stack.
+    pub stack_id: String,
+    /// Whether the stack does not exist yet.
+    pub is_new: bool,
+    /// The changes, sorted by what they do.
+    pub changes: Vec<Change>,
+}
+
+/// One change to one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What happens to it.
+    pub action: Action,
+    /// Id in the template.
+    pub logical_id: String,
+    /// CloudFormation type.
+    pub kind: String,
+    /// Names of the properties that change.
+    pub because: Vec<String>,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is removed.
+    Remove,
+    /// It leaves the stack and stays in the account.
+    Release,
+    /// A new one takes its place.
+    Replace,
+    /// A new one takes its place, and the old one stays in the account.
+    ReplaceAndRelease,
+    /// CloudFormation does not know yet whether a new one must take its place.
+    MayReplace,
+    /// It is changed.
+    Modify,
+    /// It is added.
+    Add,
+    /// It exists and joins the stack.
+    Import,
+}
+
+impl Action {
+    /// The action in a word or two.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Remove => "removed",
+            Self::Release => "left behind",
+            Self::Replace => "replaced",
+            Self::ReplaceAndRelease => "replaced, old one left behind",
+            Self::MayReplace => "changed, perhaps replaced",
+            Self::Modify => "changed",
+            Self::Add => "added",
+            Self::Import => "taken over",
+        }
+    }
+}
+
+/// Types whose removal loses what users have put into them.
+const HOLDS_DATA: &[&str] = &[
+    "AWS::Cognito::IdentityPool",
+    "AWS::Cognito::UserPool",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EFS::FileSystem",
+    "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+];
+
+/// Whether removing a resource of that type loses what users have put into it.
+#[must_use]
+pub fn holds_data(kind: &str) -> bool {
+    HOLDS_DATA.contains(&kind)
+}
+
+impl Change {
+    /// Whether it loses, or may lose, what users have put into the resource.
+    #[must_use]
+    pub fn loses_data(&self) -> bool {
+        holds_data(&self.kind) && matches!(self.action, Action::Remove | Action::Replace | Action::MayReplace)
+    }
+}
+
+/// Asks CloudFormation what deploying `unit` would change. `deployed` is the stack as it is, if it is.
+///
+/// # Errors
+/// When CloudFormation refuses the template or AWS cannot be asked. A failed change set is removed first: they would
+/// pile up until CloudFormation accepts no more.
+pub async fn prepare(
+    account: &Account,
+    unit: &Unit,
+    deployed: Option<&Stack>,
+    store: Option<&Store>,
+    listener: Listener<'_>,
+) -> Result<Prepared, Error> {
+    listener(Progress::Comparing { stack: unit.stack.clone() });
+    let template = parse(unit)?;
+    let request = account
+        .cloudformation
+        .create_change_set()
+        .stack_name(&unit.stack)
+        .change_set_name(format!("stackgen-{}", time::OffsetDateTime::now_utc().unix_timestamp_nanos()))
+        .change_set_type(if deployed.is_some() { ChangeSetType::Update } else { ChangeSetType::Create })
+        .set_parameters(Some(parameters(&template, unit, deployed, store)))
+        .set_capabilities(Some(capabilities(&template)))
+        .set_tags(Some(unit.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()));
+    let request = if unit.template.len() <= INLINE_LIMIT {
+        request.template_body(&unit.template)
+    } else {
+        request.template_url(upload_template(account, unit, store).await?)
+    };
+    let created = request.send().await.during("cloudformation:CreateChangeSet", &account.config)?;
+    let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
+    let (described, changes) = settled(account, &id, &stack_id).await?;
+    if described.status() == Some(&ChangeSetStatus::CreateComplete) {
+        let (stack, is_new) = (unit.stack.clone(), deployed.is_none());
+        return Ok(Prepared::Ready(ChangeSet { id, stack, stack_id, is_new, changes }));
+    }
+    let reason = described.status_reason.unwrap_or_default();
+    let unchanged = says_unchanged(&reason);
+    let failed = if unchanged { None } else { Some(failure(account, &unit.stack, &id, reason).await) };
+    discard_by_id(account, &id, &stack_id, deployed.is_none()).await?;
+    failed.map_or(Ok(Prepared::Unchanged), Err)
+}
+
+fn parse(unit: &Unit) -> Result<Value, Error> {
+    if unit.template.len() > TEMPLATE_LIMIT {
+        return Err(Error::TooLarge { stack: unit.stack.clone(), size: unit.template.len() });
+    }
+    serde_json::from_str(&unit.template).map_err(|source| Error::NotJson { stack: unit.stack.clone(), source })
+}
+
+async fn upload_template(account: &Account, unit: &Unit, store: Option<&Store>) -> Result<String, Error> {
+    let store = store.ok_or_else(|| Error::NoBucket { stack: unit.stack.clone() })?;
+    Ok(store.put_template(account, &unit.stack, &unit.template).await?)
+}
+
+/// Whether a failed change set failed only because there is nothing to do. The two wordings go on differently, so only
+/// their beginnings count.
+#[must_use]
+pub fn says_unchanged(reason: &str) -> bool {
+    reason.starts_with("The submitted information didn't contain changes")
+        || reason.starts_with("No updates are to be performed")
+}
+
+/// Polls until the change set is worked out; collects the changes of all pages.
+async fn settled(
+    account: &Account,
+    id: &str,
+    stack_id: &str,
+) -> Result<(DescribeChangeSetOutput, Vec<Change>), AwsError> {
+    loop {
+        let first = describe_page(account, id, stack_id, None).await?;
+        if matches!(first.status(), Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress)) {
+            tokio::time::sleep(account.pace()).await;
+            continue;
+        }
+        let mut changes = changes_of(&first);
+        let mut token = first.next_token().map(str::to_owned);
+        while token.is_some() {
+            let page = describe_page(account, id, stack_id, token).await?;
+            changes.extend(changes_of(&page));
+            token = page.next_token;
+        }
+        changes.sort_by(|a, b| (a.action, &a.logical_id).cmp(&(b.action, &b.logical_id)));
+        return Ok((first, changes));
+    }
+}
+
+async fn describe_page(
+    account: &Account,
+    id: &str,
+    stack_id: &str,
+    token: Option<String>,
+) -> Result<DescribeChangeSetOutput, AwsError> {
+    let request = account.cloudformation.describe_change_set().change_set_name(id).stack_name(stack_id);
+    request.set_next_token(token).send().await.during("cloudformation:DescribeChangeSet", &account.config)
+}
+
+fn changes_of(page: &DescribeChangeSetOutput) -> Vec<Change> {
+    page.changes().iter().filter_map(|change| change.resource_change()).map(change).collect()
+}
+
+fn change(change: &ResourceChange) -> Change {
+    let because: BTreeSet<String> = change
+        .details()
+        .iter()
+        .filter_map(|detail| detail.target())
+        .filter_map(|target| target.name().or_else(|| target.attribute().map(|attribute| attribute.as_str())))
+        .map(str::to_owned)
+        .collect();
+    Change {
+        action: action(change.action(), change.replacement(), change.policy_action()),
+        logical_id: change.logical_resource_id().unwrap_or_default().to_owned(),
+        kind: change.resource_type().unwrap_or_default().to_owned(),
+        because: because.into_iter().collect(),
+    }
+}
+
+fn action(action: Option<&ChangeAction>, replacement: Option<&Replacement>, policy: Option<&PolicyAction>) -> Action {
+    let kept = matches!(policy, Some(PolicyAction::Retain | PolicyAction::ReplaceAndRetain));
+    match (action, replacement) {
+        (Some(ChangeAction::Add), _) => Action::Add,
+        (Some(ChangeAction::Import), _) => Action::Import,
+        (Some(ChangeAction::Remove), _) if kept => Action::Release,
+        (Some(ChangeAction::Remove), _) => Action::Remove,
+        (_, Some(Replacement::True)) if kept => Action::ReplaceAndRelease,
+        (_, Some(Replacement::True)) => Action::Replace,
+        (_, Some(Replacement::Conditional)) => Action::MayReplace,
+        _ => Action::Modify,
+    }
+}
+
+/// The capabilities that the template makes CloudFormation ask for, and no more.
+#[must_use]
+pub fn capabilities(template: &Value) -> Vec<Capability> {
+    let resources = template.get("Resources").and_then(Value::as_object);
+    let of_type = |wanted: &'static str| {
+        resources.into_iter().flat_map(|all| all.values()).filter(move |resource| {
+            resource.get("Type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with(wanted))
+        })
+    };
+    let mut needed = Vec::new();
+    if of_type("AWS::IAM::").any(has_custom_name) {
+        needed.push(Capability::CapabilityNamedIam);
+    } else if of_type("AWS::IAM::").next().is_some() {
+        needed.push(Capability::CapabilityIam);
+    }
+    if template.get("Transform").is_some() || of_type("AWS::CloudFormation::Stack").next().is_some() {
+        needed.push(Capability::CapabilityAutoExpand);
+    }
+    needed
+}
+
+fn has_custom_name(resource: &Value) -> bool {
+    let names = ["RoleName", "UserName", "GroupName", "ManagedPolicyName", "InstanceProfileName"];
+    names.iter().any(|name| resource.pointer(&format!("/Properties/{name}")).is_some())
+}
+
+fn parameters(template: &Value, unit: &Unit, deployed: Option<&Stack>, store: Option<&Store>) -> Vec<Parameter> {
+    let declared = template.get("Parameters").and_then(Value::as_object).into_iter().flat_map(|all| all.keys());
+    let bucket = store.map(|store| store.parameter().to_owned());
+    let chosen: BTreeMap<&str, String> = unit
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .chain(bucket.map(|bucket| (BUCKET_PARAMETER, bucket)))
+        .collect();
+    declared
+        .filter_map(|name| {
+            let parameter = Parameter::builder().parameter_key(name);
+            match chosen.get(name.as_str()) {
+                Some(value) => Some(parameter.parameter_value(value).build()),
+                None if deployed?.parameters.contains_key(name) => Some(parameter.use_previous_value(true).build()),
+                None => None,
+            }
+        })
+        .collect()
+}
+
+async fn failure(account: &Account, stack: &str, id: &str, reason: String) -> Error {
+    let reason = match nested_change_set(&reason) {
+        Some(nested) => nested_reason(account, nested).await.unwrap_or(reason),
+        None => reason,
+    };
+    let findings = if reason.contains("EarlyValidation") { findings(account, id).await } else { Vec::new() };
+    let findings = if findings.is_empty() {
+        "mend what it names in the stack file; nothing was changed".to_owned()
+    } else {
+        format!("nothing was changed; CloudFormation's findings:\n{}", findings.join("\n"))
+    };
+    Error::Failed { stack: stack.to_owned(), reason, findings }
+}
+
+/// The ARN in `Nested change set arn:... was not successfully created: Currently in FAILED.`
+fn nested_change_set(reason: &str) -> Option<&str> {
+    reason.strip_prefix("Nested change set ")?.split_once(' ').map(|(arn, _)| arn)
+}
+
+async fn nested_reason(account: &Account, id: &str) -> Option<String> {
+    let mut id = id.to_owned();
+    for _ in 0..8 {
+        let described = account.cloudformation.describe_change_set().change_set_name(&id).send().await.ok()?;
+        let reason = described.status_reason?;
+        match nested_change_set(&reason) {
+            Some(nested) => id = nested.to_owned(),
+            None => return Some(reason),
+        }
+    }
+    None
+}
+
+/// What validation before the deployment has found: CloudFormation tells it only as events of the change set.
+async fn findings(account: &Account, id: &str) -> Vec<String> {
+    let mut pages = account.cloudformation.describe_events().change_set_name(id).into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(Ok(page)) = pages.next().await {
+        for event in page.operation_events() {
+            if event.event_type() == Some(&EventType::ValidationError) {
+                let place = event.validation_path().unwrap_or_default();
+                let resource = event.logical_resource_id().unwrap_or_default();
+                let reason = event.validation_status_reason().unwrap_or_default();
+                found.push(format!("{resource}{place}: {reason}"));
+            }
+        }
+    }
+    found
+}
+
+/// Takes a change set back. The stack that it would have created goes with it, or an empty shell would stay.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn discard(account: &Account, change_set: &ChangeSet) -> Result<(), AwsError> {
+    discard_by_id(account, &change_set.id, &change_set.stack_id, change_set.is_new).await
+}
+
+async fn discard_by_id(account: &Account, id: &str, stack_id: &str, is_new: bool) -> Result<(), AwsError> {
+    let cloudformation = &account.cloudformation;
+    let gone = cloudformation.delete_change_set().change_set_name(id).stack_name(stack_id).send().await;
+    match gone.during("cloudformation:DeleteChangeSet", &account.config) {
+        Err(error) if !error.says_missing() => return Err(error),
+        _ => (),
+    }
+    if is_new {
+        let gone = cloudformation.delete_stack().stack_name(stack_id).send().await;
+        gone.during("cloudformation:DeleteStack", &account.config)?;
+    }
+    Ok(())
+}
+
+/// Starts the changes. Follow them with an operation that was made before.
+///
+/// # Errors
+/// When AWS refuses.
+pub async fn execute(account: &Account, change_set: &ChangeSet) -> Result<(), AwsError> {
+    let request = account.cloudformation.execute_change_set();
+    let answer = request.change_set_name(&change_set.id).stack_name(&change_set.stack_id).send().await;
+    answer.during("cloudformation:ExecuteChangeSet", &account.config).map(drop)
+}
+
+/// Whether what is deployed is `unit` already, found out without a change set, which takes CloudFormation seconds.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn is_deployed(account: &Account, unit: &Unit, deployed: &Stack) -> Result<bool, Error> {
+    let parameters_agree =
+        unit.parameters.iter().all(|(name, value)| deployed.parameters.get(name).is_some_and(|known| known == value));
+    if !stack::is_success(&deployed.status) || !parameters_agree || deployed.tags != unit.tags {
+        return Ok(false);
+    }
+    let template = stack::template(account, &deployed.id).await?;
+    Ok(serde_json::from_str::<Value>(&template).is_ok_and(|template| parse(unit).is_ok_and(|ours| ours == template)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use aws_sdk_cloudformation::types::{Capability, ChangeAction, PolicyAction, Replacement};
+    use serde_json::json;
+
+    use super::{Action, Change, action, capabilities, nested_change_set, parameters, says_unchanged};
+    use crate::deploy::Unit;
+    use crate::deploy::stack::Stack;
+    use crate::deploy::store::Store;
+
+    #[test]
+    fn both_wordings_of_no_change_are_known_by_their_beginning() {
+        assert!(says_unchanged(
+            "The submitted information didn't contain changes. Submit different information to create a change set."
+        ));
+        assert!(says_unchanged("No updates are to be performed."));
+        assert!(!says_unchanged(
+            "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]."
+        ));
+        assert!(!says_unchanged(""));
+    }
+
+    #[test]
+    fn capabilities_are_those_the_template_needs() {
+        let role = |properties| json!({ "Resources": { "R": { "Type": "AWS::IAM::Role", "Properties": properties } } });
+        assert_eq!(capabilities(&json!({ "Resources": { "T": { "Type": "AWS::SNS::Topic" } } })), []);
+        assert_eq!(capabilities(&role(json!({}))), [Capability::CapabilityIam]);
+        assert_eq!(capabilities(&role(json!({ "RoleName": "r" }))), [Capability::CapabilityNamedIam]);
+        let nested = json!({ "Resources": { "S": { "Type": "AWS::CloudFormation::Stack" } } });
+        assert_eq!(capabilities(&nested), [Capability::CapabilityAutoExpand]);
+        assert_eq!(capabilities(&json!("no template")), []);
+    }
+
+    #[test]
+    fn what_is_kept_is_not_called_removed() {
+        assert_eq!(action(Some(&ChangeAction::Remove), None, None), Action::Remove);
+        assert_eq!(action(Some(&ChangeAction::Remove), None, Some(&PolicyAction::Retain)), Action::Release);
+        let modify = Some(&ChangeAction::Modify);
+        assert_eq!(action(modify, Some(&Replacement::True), None), Action::Replace);
+        assert_eq!(
+            action(modify, Some(&Replacement::True), Some(&PolicyAction::ReplaceAndRetain)),
+            Action::ReplaceAndRelease
+        );
+        assert_eq!(action(modify, Some(&Replacement::Conditional), None), Action::MayReplace);
+        assert_eq!(action(modify, Some(&Replacement::False), None), Action::Modify);
+    }
+
+    #[test]
+    fn a_replaced_user_pool_loses_its_users() {
+        let change =
+            |action, kind: &str| Change { action, logical_id: "Users".into(), kind: kind.into(), because: Vec::new() };
+        assert!(change(Action::Replace, "AWS::Cognito::UserPool").loses_data());
+        assert!(change(Action::Remove, "AWS::DynamoDB::Table").loses_data());
+        assert!(!change(Action::ReplaceAndRelease, "AWS::Cognito::UserPool").loses_data());
+        assert!(!change(Action::Modify, "AWS::Cognito::UserPool").loses_data());
+        assert!(!change(Action::Replace, "AWS::Lambda::Permission").loses_data());
+    }
+
+    #[test]
+    fn a_parameter_that_nobody_gives_keeps_its_value() {
+        let template = json!({ "Parameters": { "AssetBucket": {}, "CodeKey": {}, "Stage": {}, "New": {} } });
+        let unit = Unit { parameters: BTreeMap::from([("CodeKey".to_owned(), "k.zip".to_owned())]), ..Unit::default() };
+        let deployed = Stack {
+            name: String::new(),
+            id: String::new(),
+            status: String::new(),
+            reason: None,
+            outputs: BTreeMap::new(),
+            parameters: BTreeMap::from([("Stage".to_owned(), "beta".to_owned())]),
+            tags: BTreeMap::new(),
+            protected: false,
+        };
+        let own = Store::own("bucket");
+        let given = parameters(&template, &unit, Some(&deployed), Some(&own));
+        let by_name = |name| given.iter().find(|parameter| parameter.parameter_key() == Some(name));
+        assert_eq!(by_name("AssetBucket").and_then(|p| p.parameter_value()), Some("bucket"));
+        assert_eq!(by_name("CodeKey").and_then(|p| p.parameter_value()), Some("k.zip"));
+        assert_eq!(by_name("Stage").and_then(|p| p.use_previous_value()), Some(true));
+        assert_eq!(by_name("New"), None);
+    }
+
+    #[test]
+    fn a_nested_change_set_is_found_by_its_arn() {
+        let reason = "Nested change set arn:aws:x was not successfully created: Currently in FAILED.";
+        assert_eq!(nested_change_set(reason), Some("arn:aws:x"));
+        assert_eq!(nested_change_set("No updates are to be performed."), None);
+    }
+}
