@@ -3,11 +3,24 @@
 //! A new command is a module with an `Arguments` struct and a `run` method, one variant of [`Command`] and one arm of
 //! [`Command::run`].
 
+mod bootstrap;
+mod call;
+mod check;
 mod completions;
+mod deploy;
+mod destroy;
 mod failure;
+mod list;
 mod local;
 mod output;
+mod outputs;
+mod place;
+mod plan;
+mod pool;
 mod session;
+mod target;
+mod token;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +30,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use failure::{Failure, Outcome};
 pub(crate) use output::{Format, Screen, Table};
 pub(crate) use session::{Session, block_on};
+pub(crate) use target::Target;
 
 /// Deploys secured serverless APIs from one YAML file, to AWS or to a local cloud inside this binary.
 ///
@@ -50,37 +64,49 @@ struct Globals {
     quiet: bool,
 }
 
-/// Where stacks are deployed: AWS, unless told otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "Target")]
-pub(crate) struct Target {
-    /// The local cloud inside this binary; it is started in the background when it does not run.
-    #[arg(long, conflicts_with_all = ["profile", "endpoint_url"])]
-    pub(crate) local: bool,
-    /// Profile of the AWS configuration files.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// AWS region; from the environment or the profile when absent.
-    #[arg(long, value_name = "REGION")]
-    pub(crate) region: Option<String>,
-    /// Base URL of something else that speaks AWS's API.
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes, or removes, the bucket through which code is deployed. `deploy` makes it when it is missing.
+    Bootstrap(bootstrap::Arguments),
+    /// Calls a route of a deployed API, with a user's token if you like.
+    ///
+    /// Ends with exit code 0 when the API answers with 2xx, else with 1.
+    Call(call::Arguments),
+    /// Checks stack files without deploying or building anything.
+    Check(check::Arguments),
     /// Prints the completion script of a shell.
     Completions(completions::Arguments),
+    /// Deploys stacks: builds and uploads their functions, shows what will change, asks, and does it.
+    Deploy(deploy::Arguments),
+    /// Removes deployed stacks, and says what is left of them.
+    Destroy(destroy::Arguments),
+    /// Lists the stacks of the project and what has become of them.
+    List(list::Arguments),
     /// The local cloud of this project: runs it in the foreground, or looks after the one in the background.
     Local(local::Arguments),
+    /// Prints the outputs of a deployed stack.
+    Outputs(outputs::Arguments),
+    /// Prints a token of a user, signing in if need be.
+    Token(token::Arguments),
+    /// Creates, confirms, lists and deletes users of a deployed user pool.
+    #[command(subcommand)]
+    User(user::Command),
 }
 
 impl Command {
     fn run(&self, session: &Session) -> Outcome {
         match self {
+            Self::Bootstrap(arguments) => arguments.run(session),
+            Self::Call(arguments) => arguments.run(session),
+            Self::Check(arguments) => arguments.run(session),
             Self::Completions(arguments) => arguments.run(session),
+            Self::Deploy(arguments) => arguments.run(session),
+            Self::Destroy(arguments) => arguments.run(session),
+            Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),
+            Self::Outputs(arguments) => arguments.run(session),
+            Self::Token(arguments) => arguments.run(session),
+            Self::User(command) => command.run(session),
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A reader that goes away (`| head`) is no failure: what cannot be printed is dropped and the command goes on.
 
+mod board;
+
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -16,6 +18,8 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, Outcome};
+
+pub(crate) use board::Board;
 
 /// Form of the answer on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,11 +99,6 @@ impl Screen {
     /// A screen for answers of that form.
     pub(crate) fn new(format: Format, quiet: bool) -> Self {
         Self { format, quiet }
-    }
-
-    /// Form of the answer.
-    pub(crate) fn format(&self) -> Format {
-        self.format
     }
 
     /// Prints the command's answer: the document, or the text for people. Once a command.

@@ -2,11 +2,15 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use miette::Diagnostic;
+use stackgen::project::Project;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Screen};
+use super::output::yellow;
+use super::{Failure, Outcome, Screen};
 
 /// The screen, and where the project is looked for.
 #[derive(Debug)]
@@ -14,27 +18,86 @@ pub(crate) struct Session {
     /// The only place that prints.
     pub(crate) screen: Screen,
     start: PathBuf,
+    interrupts: OnceLock<CancellationToken>,
+}
+
+/// Why a command could not run at all.
+#[derive(Debug, Error, Diagnostic)]
+pub(crate) enum Error {
+    /// The system gives no threads or no descriptors.
+    #[error("the system gives no threads")]
+    #[diagnostic(code(stackgen::system), help("too many processes or open files; close some and try again"))]
+    Runtime(#[source] std::io::Error),
+    /// A task of ours was torn down.
+    #[error("a task ended before it was done")]
+    #[diagnostic(code(stackgen::system), help("repeat the command with `STACKGEN_LOG=debug` and report what it says"))]
+    Task(#[source] tokio::task::JoinError),
+    /// The project has no stacks.
+    #[error("`stacks/` holds no stack")]
+    #[diagnostic(
+        code(stackgen::project::empty),
+        help("write `stacks/NAME.yaml`, or make a project with `stackgen init`")
+    )]
+    NoStacks,
+    /// It is not clear which stack is meant.
+    #[error("this project has several stacks: {names}")]
+    #[diagnostic(code(stackgen::project::several), help("name the one that you mean{flag}"))]
+    WhichStack { names: String, flag: &'static str },
 }
 
 impl Session {
     /// A session that looks for the project from `start` upwards, or from the current folder.
     pub(crate) fn new(screen: Screen, start: Option<PathBuf>) -> Self {
-        Self { screen, start: start.unwrap_or_else(|| PathBuf::from(".")) }
+        Self { screen, start: start.unwrap_or_else(|| PathBuf::from(".")), interrupts: OnceLock::new() }
     }
 
     /// Folder from which the project is looked for.
     pub(crate) fn start(&self) -> &Path {
         &self.start
     }
+
+    /// The project.
+    pub(crate) fn project(&self) -> Outcome<Project> {
+        Project::discover(&self.start).map_err(Failure::refused)
+    }
+
+    /// The stack that is meant: the named one, which must exist, or the only one.
+    pub(crate) fn stack(&self, project: &Project, named: Option<&str>, flag: &'static str) -> Outcome<String> {
+        if let Some(name) = named {
+            project.stack_file(name).map_err(Failure::refused)?;
+            return Ok(name.to_owned());
+        }
+        let mut names = project.stacks().map_err(Failure::refused)?;
+        match (names.pop(), names.is_empty()) {
+            (Some(only), true) => Ok(only),
+            (None, _) => Err(Failure::refused(Error::NoStacks)),
+            (Some(last), false) => {
+                names.push(last);
+                Err(Failure::refused(Error::WhichStack { names: names.join(", "), flag }))
+            }
+        }
+    }
+
+    /// A token that is cancelled by the first Ctrl-C. The second ends the process.
+    pub(crate) fn interrupts(&self) -> CancellationToken {
+        let watch = || {
+            let token = CancellationToken::new();
+            tokio::spawn(watch(token.clone(), self.screen.clone()));
+            token
+        };
+        self.interrupts.get_or_init(watch).clone()
+    }
 }
 
-/// Why an asynchronous command could not start.
-#[derive(Debug, Error, Diagnostic)]
-enum Error {
-    /// The system gives no threads or no descriptors.
-    #[error("the system gives no threads")]
-    #[diagnostic(code(stackgen::system), help("too many processes or open files; close some and try again"))]
-    Runtime(#[source] std::io::Error),
+async fn watch(token: CancellationToken, screen: Screen) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    token.cancel();
+    if tokio::signal::ctrl_c().await.is_ok() {
+        screen.note(format_args!("{} left; CloudFormation goes on by itself", yellow("!")));
+        std::process::exit(1);
+    }
 }
 
 /// Runs an asynchronous command to its end.

@@ -26,8 +26,43 @@ pub struct Api {
     pub kind: Kind,
     /// Its stage, of which a stack of ours has one.
     pub stage: String,
-    /// Its route keys, such as `GET /notes/{id}`.
-    pub routes: Vec<String>,
+    /// Its routes; those of a REST API are not read.
+    pub routes: Vec<Route>,
+}
+
+/// A route of an HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its key, such as `GET /notes/{id}`.
+    pub key: String,
+    /// What it asks of the caller.
+    pub asks: Asks,
+}
+
+/// What a route asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token,
+    /// An access token with scopes.
+    Scopes,
+    /// A signature by an AWS key.
+    Signature,
+    /// Whatever its Lambda authorizer wants.
+    Custom,
+}
+
+impl Api {
+    /// The most particular route that takes the call, as far as can be told without asking the gateway.
+    #[must_use]
+    pub fn route(&self, call: &Call) -> Option<&Route> {
+        let fitting = self.routes.iter().filter(|route| matches(&route.key, call));
+        fitting
+            .min_by_key(|route| (route.key.contains('{'), route.key.contains("+}"), route.key.starts_with("ANY")))
+            .or_else(|| self.routes.iter().find(|route| route.key == "$default"))
+    }
 }
 
 /// The kinds of APIs.
@@ -119,7 +154,7 @@ pub fn apis(template: &Value) -> Vec<Api> {
         routes: routes
             .values()
             .filter(|route| refers(route, "ApiId", id))
-            .filter_map(|route| route.get("RouteKey").and_then(Value::as_str).map(str::to_owned))
+            .filter_map(|route| route_of(route))
             .collect(),
     });
     let rest = of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| Api {
@@ -129,6 +164,19 @@ pub fn apis(template: &Value) -> Vec<Api> {
         routes: Vec::new(),
     });
     http.chain(rest).collect()
+}
+
+fn route_of(properties: &Value) -> Option<Route> {
+    let text = |name: &str| properties.get(name).and_then(Value::as_str);
+    let is_scoped = properties.get("AuthorizationScopes").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let asks = match text("AuthorizationType") {
+        Some("JWT") if is_scoped => Asks::Scopes,
+        Some("JWT") => Asks::Token,
+        Some("AWS_IAM") => Asks::Signature,
+        Some("CUSTOM") => Asks::Custom,
+        _ => Asks::Nothing,
+    };
+    Some(Route { key: text("RouteKey")?.to_owned(), asks })
 }
 
 fn refers(properties: &Value, property: &str, id: &str) -> bool {
@@ -154,7 +202,7 @@ pub fn choose<'a>(stack: &str, apis: &'a [Api], name: Option<&str>, call: &Call)
     if let [only] = apis {
         return Ok(only);
     }
-    let mut fitting = apis.iter().filter(|api| api.routes.iter().any(|route| matches(route, call)));
+    let mut fitting = apis.iter().filter(|api| api.routes.iter().any(|route| matches(&route.key, call)));
     match (fitting.next(), fitting.next()) {
         (Some(api), None) => Ok(api),
         (None, _) if apis.is_empty() => Err(Error::None { stack }),
@@ -312,14 +360,14 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{Api, Call, Error, Kind, apis, choose, matches};
+    use super::{Api, Asks, Call, Error, Kind, Route, apis, choose, matches};
 
     fn call(method: &str, path: &str) -> Call {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
     }
 
     fn api(id: &str, routes: &[&str]) -> Api {
-        let routes = routes.iter().map(ToString::to_string).collect();
+        let routes = routes.iter().map(|key| Route { key: key.to_string(), asks: Asks::Token }).collect();
         Api { logical_id: id.into(), kind: Kind::Http, stage: "$default".into(), routes }
     }
 
@@ -333,7 +381,7 @@ mod tests {
             },
             "Route": {
                 "Type": "AWS::ApiGatewayV2::Route",
-                "Properties": { "ApiId": { "Ref": "Api" }, "RouteKey": "GET /protected" },
+                "Properties": { "ApiId": { "Ref": "Api" }, "RouteKey": "GET /protected", "AuthorizationType": "JWT" },
             },
             "Other": { "Type": "AWS::ApiGateway::RestApi" },
         } });
@@ -355,6 +403,17 @@ mod tests {
         assert!(matches!(chosen(Some("C"), "GET", "/c"), Err(Error::Unknown { .. })));
         assert!(matches!(choose("s", &[], None, &call("GET", "/")), Err(Error::None { .. })));
         assert!(choose("s", &two[..1], None, &call("GET", "/unknown")).is_ok(), "the only one answers for itself");
+    }
+
+    #[test]
+    fn the_most_particular_route_says_what_is_asked() {
+        let mut api = api("A", &["ANY /{proxy+}", "GET /notes/{id}", "GET /notes/mine", "$default"]);
+        api.routes[2].asks = Asks::Scopes;
+        let key = |method, path| api.route(&call(method, path)).map(|route| route.key.as_str());
+        assert_eq!(key("GET", "/notes/mine"), Some("GET /notes/mine"));
+        assert_eq!(key("GET", "/notes/1"), Some("GET /notes/{id}"));
+        assert_eq!(key("PUT", "/notes/1"), Some("ANY /{proxy+}"));
+        assert_eq!(api.route(&call("GET", "/notes/mine")).map(|route| route.asks), Some(Asks::Scopes));
     }
 
     #[test]

@@ -57,24 +57,28 @@ pub async fn start(account: &Account, stack_id: &str) -> Result<(), Error> {
 /// # Errors
 /// When AWS cannot be asked.
 pub async fn leftovers(account: &Account, stack: &str, stays: &[Deployed]) -> Result<Vec<Leftover>, Error> {
-    let mut left: Vec<Leftover> = stays.iter().map(retained).collect();
     let logs = aws_sdk_cloudwatchlogs::Client::new(&account.config);
-    let mut groups =
-        logs.describe_log_groups().log_group_name_prefix(log_group_prefix(stack)).into_paginator().items().send();
-    while let Some(group) = groups.next().await {
+    let prefix = log_group_prefix(stack);
+    let mut listed = logs.describe_log_groups().log_group_name_prefix(&prefix).into_paginator().items().send();
+    let mut groups = Vec::new();
+    while let Some(group) = listed.next().await {
         let group = group.during("logs:DescribeLogGroups", &account.config)?;
-        let name = group.log_group_name().unwrap_or_default();
-        let kept = stays.iter().any(|resource| resource.physical_id == name);
-        if !kept {
-            left.push(log_group(name));
-        }
+        groups.extend(group.log_group_name);
     }
-    Ok(left)
+    let is_kept = |name: &String| stays.iter().any(|resource| resource.physical_id == *name);
+    let remade = groups.iter().filter(|name| is_of_a_function(name, &prefix) && !is_kept(name));
+    Ok(stays.iter().map(retained).chain(remade.map(|name| log_group(name))).collect())
 }
 
 /// Functions without a name of their own are named for the stack.
 fn log_group_prefix(stack: &str) -> String {
     format!("/aws/lambda/{stack}-")
+}
+
+/// Whether the rest of the name is what CloudFormation makes up for a function, `Id-Suffix`. With more hyphens it
+/// belongs to a stack whose name only begins like this one.
+fn is_of_a_function(group: &str, prefix: &str) -> bool {
+    group.strip_prefix(prefix).is_some_and(|rest| rest.matches('-').count() <= 1)
 }
 
 fn log_group(name: &str) -> Leftover {
@@ -112,7 +116,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{is_retained, log_group, quoted, retained};
+    use super::{is_of_a_function, is_retained, log_group, log_group_prefix, quoted, retained};
     use crate::deploy::stack::Deployed;
 
     fn resource(kind: &str, physical_id: &str) -> Deployed {
@@ -134,6 +138,14 @@ mod tests {
         assert!(!is_retained(&template, "Api"));
         assert!(!is_retained(&template, "Missing"));
         assert!(!is_retained(&json!(null), "Users"));
+    }
+
+    #[test]
+    fn a_stack_whose_name_begins_alike_keeps_its_log_groups() {
+        let is_ours = |group| is_of_a_function(group, &log_group_prefix("notes"));
+        assert!(is_ours("/aws/lambda/notes-Get-1A2B3C"));
+        assert!(!is_ours("/aws/lambda/notes-admin-Get-1A2B3C"));
+        assert!(!is_ours("/aws/lambda/notebook-Get-1A2B3C"));
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! `stackgen bootstrap`: the bucket through which code is deployed.
+
+use clap::Args;
+use miette::Diagnostic;
+use serde_json::json;
+use stackgen::deploy::aws::Account;
+use stackgen::deploy::operation::Operation;
+use stackgen::deploy::store::{BOOTSTRAP_STACK, Store};
+use stackgen::deploy::{Progress, destroy, stack};
+use stackgen::project::Project;
+use thiserror::Error;
+
+use super::deploy::{Asks, Bootstrap};
+use super::output::{Board, bold, dim, green};
+use super::{Outcome, Session, Target, block_on};
+
+/// Arguments of `stackgen bootstrap`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Empties and removes our own bucket instead. A bucket of the CDK is never touched.
+    #[arg(long)]
+    destroy: bool,
+    /// Does not ask. In the local cloud nothing is asked.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Why the bucket is still there.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// CloudFormation could not remove the stack.
+    #[error("stack `{BOOTSTRAP_STACK}` could not be removed ({status})")]
+    #[diagnostic(code(stackgen::bootstrap::not_removed), help("repeat `stackgen bootstrap --destroy`"))]
+    NotRemoved { status: String },
+}
+
+impl Arguments {
+    /// Makes or removes.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let project = session.project()?;
+        block_on(async {
+            if self.destroy { self.remove(session, &project).await } else { self.make(session, &project).await }
+        })
+    }
+
+    fn asks(&self) -> Asks {
+        if self.yes || self.target.local { Asks::No } else { Asks::Yes }
+    }
+
+    async fn make(&self, session: &Session, project: &Project) -> Outcome {
+        let account = self.target.connect(session, project).await?;
+        let found = Store::find(&account).await?;
+        let existed = found.is_some();
+        let board = Board::new(&session.screen);
+        let store = match found {
+            Some(store) => store,
+            None => Bootstrap { session, account: &account, board: &board }.make(self.asks()).await?,
+        };
+        let owner = if store.is_own() { "stackgen" } else { "cdk" };
+        let document = json!({ "bucket": store.bucket(), "owner": owner, "existed": existed });
+        session.screen.answer(&document, || match (existed, store.is_own()) {
+            (true, false) => format!("{} the CDK's bucket {} is used", green("✓"), bold(store.bucket())),
+            (true, true) => format!("{} bucket {} is there already", green("✓"), bold(store.bucket())),
+            (false, _) => format!("{} bucket {} was made", green("✓"), bold(store.bucket())),
+        });
+        Ok(())
+    }
+
+    async fn remove(&self, session: &Session, project: &Project) -> Outcome {
+        let account = self.target.connect(session, project).await?;
+        let Some(found) = stack::describe(&account, BOOTSTRAP_STACK).await? else {
+            session.screen.answer(&json!({ "existed": false }), || {
+                format!("{} there is no stack {BOOTSTRAP_STACK}; nothing to remove", green("✓"))
+            });
+            return Ok(());
+        };
+        if self.asks() == Asks::Yes {
+            let title = account.title();
+            session.screen.consent(&format!("Empty and remove the bucket of `{BOOTSTRAP_STACK}` in {title}?"))?;
+        }
+        let mut objects = 0;
+        if let Some(bucket) = found.outputs.get("BucketName") {
+            session.screen.note(dim(format_args!("emptying {bucket}")));
+            objects = Store::own(bucket).empty(&account).await?;
+        }
+        remove_stack(session, &account, &found).await?;
+        session.screen.answer(&json!({ "existed": true, "objects": objects }), || {
+            format!("{} {BOOTSTRAP_STACK} is removed, with {objects} versions of objects; nothing is left", green("✓"))
+        });
+        Ok(())
+    }
+}
+
+async fn remove_stack(session: &Session, account: &Account, found: &stack::Stack) -> Outcome {
+    let board = Board::new(&session.screen);
+    let operation = Operation::on(account, &found.id).await?;
+    board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
+    destroy::start(account, &found.id).await?;
+    let ended = operation.follow(&|progress| board.tell(progress), &session.interrupts()).await;
+    board.clean();
+    let status = ended?.status;
+    if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status }.into()) }
+}

@@ -1,0 +1,186 @@
+//! `stackgen call`: a request to a deployed API.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::Diagnostic;
+use serde_json::{Map, Value, json};
+use stackgen::deploy::api::{self, Answer, Api, Asks, Call};
+use thiserror::Error;
+
+use super::output::{bold, dim, green, red};
+use super::pool::{Reached, Which};
+use super::token::{Kind, SignIn, pick, tokens};
+use super::{Failure, Outcome, Session, block_on};
+
+/// Arguments of `stackgen call`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Method, such as GET.
+    method: String,
+    /// Path from the API's root, with its query: `/notes?limit=2`.
+    path: String,
+    /// User whose token is sent. It is the ID token, unless the route asks for scopes.
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// Sends the access token of the user in any case.
+    #[arg(long, requires = "user")]
+    access: bool,
+    /// File with a token to send instead of a user's.
+    #[arg(long, value_name = "FILE", conflicts_with = "user")]
+    token_file: Option<PathBuf>,
+    /// Body; `@FILE` sends a file.
+    #[arg(long, short, value_name = "BODY")]
+    data: Option<String>,
+    /// A header, `Name: value`.
+    #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Shows the headers of the answer.
+    #[arg(long, short)]
+    include: bool,
+    /// Id of the API in the stack file; found by the route when absent.
+    #[arg(long, value_name = "ID")]
+    api: Option<String>,
+    #[command(flatten)]
+    sign_in: SignIn,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Why a call could not be made.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// A file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    #[diagnostic(code(stackgen::call::file), help("check that the file exists and that you may read it"))]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The path is none.
+    #[error("`{path}` is no path of an API")]
+    #[diagnostic(code(stackgen::call::path), help("a path begins with a slash, such as `/protected`"))]
+    Path { path: String },
+}
+
+/// `Name: value` in two.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl Arguments {
+    /// Calls, and prints the answer.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        if !self.path.starts_with('/') {
+            return Err(Failure::refused(Error::Path { path: self.path.clone() }));
+        }
+        let mut call = Call {
+            method: self.method.to_uppercase(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            body: self.body()?,
+        };
+        if let Some(body) = &call.body
+            && !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        {
+            let is_json = serde_json::from_slice::<Value>(body).is_ok();
+            let form = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
+            call.headers.push(("content-type".to_owned(), form.to_owned()));
+        }
+        let answer = block_on(self.call(session, call))?;
+        self.print(session, &answer);
+        if (200..300).contains(&answer.status) { Ok(()) } else { Err(Failure::told()) }
+    }
+
+    fn body(&self) -> Outcome<Option<Vec<u8>>> {
+        match self.data.as_deref().map(|data| (data, data.strip_prefix('@'))) {
+            None => Ok(None),
+            Some((_, Some(path))) => Ok(Some(read(path.into())?)),
+            Some((text, None)) => Ok(Some(text.as_bytes().to_vec())),
+        }
+    }
+
+    async fn call(&self, session: &Session, mut call: Call) -> Outcome<Answer> {
+        let reached = Reached::stack(session, self.which.stack.as_deref(), &self.which.target).await?;
+        let apis = api::apis(&reached.template);
+        let api = api::choose(&reached.stack.name, &apis, self.api.as_deref(), &call)?;
+        let base = api::base_url(&reached.account, &reached.stack.name, api, &reached.resources).await?;
+        let url = format!("{base}{}", self.path);
+        let asks = api.route(&call).map(|route| route.asks);
+        if let Some(token) = self.token(session, &reached, api, &call).await? {
+            call.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        } else if asks == Some(Asks::Signature) {
+            let signed = api::signature(&reached.account, "execute-api", &url, &call).await?;
+            call.headers.extend(signed);
+        }
+        Ok(api::send(&url, &call).await?)
+    }
+
+    async fn token(&self, session: &Session, reached: &Reached, api: &Api, call: &Call) -> Outcome<Option<String>> {
+        if let Some(file) = &self.token_file {
+            let token = read(file.clone())?;
+            return Ok(Some(String::from_utf8_lossy(&token).trim().to_owned()));
+        }
+        let Some(user) = &self.user else { return Ok(None) };
+        let tokens = tokens(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
+        let is_scoped = api.route(call).is_some_and(|route| route.asks == Asks::Scopes);
+        let kind = if self.access || is_scoped { Kind::Access } else { Kind::Id };
+        Ok(Some(pick(&tokens, kind).to_owned()))
+    }
+
+    fn print(&self, session: &Session, answer: &Answer) {
+        let headers: Map<String, Value> =
+            answer.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+        let body = serde_json::from_slice(&answer.body)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&answer.body).into_owned()));
+        let document = json!({ "status": answer.status, "headers": headers, "body": body });
+        session.screen.answer(&document, || self.told(answer));
+    }
+
+    fn told(&self, answer: &Answer) -> String {
+        let status = format!("{} {}", answer.status, answer.reason);
+        let status = if (200..300).contains(&answer.status) { green(status) } else { red(status) };
+        let mut text = format!("{}\n", bold(status.trim_end()));
+        if self.include {
+            for (name, value) in &answer.headers {
+                text.push_str(&format!("{}: {value}\n", dim(name)));
+            }
+            text.push('\n');
+        }
+        text.push_str(&body(&answer.body));
+        text
+    }
+}
+
+fn read(path: PathBuf) -> Outcome<Vec<u8>> {
+    std::fs::read(&path).map_err(|source| Failure::refused(Error::Unreadable { path, source }))
+}
+
+/// The body for people: JSON is laid out, and what is no text is only measured.
+fn body(body: &[u8]) -> String {
+    if let Ok(document) = serde_json::from_slice::<Value>(body)
+        && let Ok(pretty) = serde_json::to_string_pretty(&document)
+    {
+        return pretty;
+    }
+    match std::str::from_utf8(body) {
+        Ok(text) => text.chars().filter(|c| !c.is_control() || c.is_whitespace()).collect(),
+        Err(_) => dim(format_args!("{} bytes that are no text", body.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{body, header};
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        assert_eq!(header("Accept:  a:b "), Ok(("Accept".to_owned(), "a:b".to_owned())));
+        assert!(header("Accept").is_err());
+    }
+
+    #[test]
+    fn a_body_cannot_steer_the_terminal() {
+        assert_eq!(body(b"a\x1b[31mb\n"), "a[31mb\n");
+        assert_eq!(body(br#"{"a":1}"#), "{\n  \"a\": 1\n}");
+        assert!(body(&[0xff, 0xfe]).contains("2 bytes"));
+    }
+}

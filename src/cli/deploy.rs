@@ -1,0 +1,534 @@
+//! `stackgen deploy`: from stack files to running stacks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde::Serialize;
+use serde_json::{Value, json};
+use stackgen::bundle;
+use stackgen::deploy::aws::Account;
+use stackgen::deploy::change_set::{self, Change, ChangeSet, Prepared};
+use stackgen::deploy::operation::{Ended, Operation};
+use stackgen::deploy::stack::{self, Next, Shell, Stack};
+use stackgen::deploy::store::{self, Store};
+use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis};
+use stackgen::project::Project;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::output::{Board, bold, dim, green, red, yellow};
+use super::place::StackFile;
+use super::plan::{self, Planned};
+use super::session::Error as SessionError;
+use super::{Failure, Outcome, Session, Table, Target, block_on, target};
+
+/// Arguments of `stackgen deploy`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Names of the stacks; the only one of the project when absent.
+    #[arg(value_name = "STACK")]
+    stacks: Vec<String>,
+    /// All stacks of the project, each after those whose outputs it takes.
+    #[arg(long, conflicts_with = "stacks")]
+    all: bool,
+    /// Does not ask before it changes anything. Deployments to the local cloud never ask.
+    #[arg(long, short)]
+    yes: bool,
+    /// Value of a template's parameter; one that is not given keeps its deployed value, or its default.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    parameters: Vec<(String, String)>,
+    /// File for the outputs, as the CDK writes it: `{"STACK": {"OUTPUT": "VALUE"}}`.
+    #[arg(long, value_name = "FILE")]
+    outputs_file: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// `NAME=VALUE` in two.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    if name.is_empty() { Err("the name before `=` is empty".to_owned()) } else { Ok((name.into(), value.into())) }
+}
+
+/// A deployment that did not come to a good end.
+#[derive(Debug, Error, Diagnostic)]
+#[error("stack `{stack}` was not deployed: {cause}")]
+#[diagnostic(code(stackgen::deploy::failed))]
+struct Failed {
+    stack: String,
+    cause: String,
+    #[source_code]
+    source_code: NamedSource<String>,
+    #[label("this")]
+    place: Option<SourceSpan>,
+    #[help]
+    help: String,
+}
+
+/// What became of one stack.
+#[derive(Debug)]
+struct Deployed {
+    stack: Stack,
+    outcome: What,
+    changes: Vec<Change>,
+    hints: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum What {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+impl Arguments {
+    /// Deploys.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let project = session.project()?;
+        let names = if self.all {
+            project.stacks().map_err(Failure::refused)?
+        } else if self.stacks.is_empty() {
+            vec![session.stack(&project, None, ", or deploy them with `--all`")?]
+        } else {
+            self.stacks.clone()
+        };
+        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
+        block_on(self.deploy(session, &project, planned))
+    }
+
+    async fn deploy(&self, session: &Session, project: &Project, planned: Vec<Planned>) -> Outcome {
+        let (account, built) =
+            tokio::try_join!(self.target.connect(session, project), self.bundle(session, project, &planned))?;
+        let parameters = self.parameters.iter().cloned().collect();
+        let units = plan::units(&planned, built, &parameters)?;
+        session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
+        let board = Board::new(&session.screen);
+        let mut deployed = Vec::new();
+        for (planned, unit) in planned.iter().zip(&units) {
+            let run = Run { arguments: self, session, account: &account, board: &board, file: &planned.file, unit };
+            let one = run.deploy().await;
+            board.clean();
+            deployed.push(one?);
+            target::remember(project, &unit.stack, &self.target)?;
+        }
+        if let Some(file) = &self.outputs_file {
+            write_outputs(file, deployed.iter().map(|one| &one.stack))?;
+        }
+        answer(session, &account, &deployed);
+        Ok(())
+    }
+
+    /// Runs cargo, which draws its own progress, while the account is being reached.
+    async fn bundle(&self, session: &Session, project: &Project, planned: &[Planned]) -> Outcome<Vec<bundle::Asset>> {
+        let purpose = if self.target.local { bundle::Purpose::Local } else { bundle::Purpose::Deploy };
+        let progress = if session.screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Hidden };
+        let (project, planned) = (project.clone(), planned.to_vec());
+        let building = tokio::task::spawn_blocking(move || plan::bundle(&project, &planned, purpose, progress));
+        Ok(building.await.map_err(SessionError::Task)??)
+    }
+}
+
+/// The deployment of one stack.
+#[derive(Debug, Clone, Copy)]
+struct Run<'a> {
+    arguments: &'a Arguments,
+    session: &'a Session,
+    account: &'a Account,
+    board: &'a Board<'a>,
+    file: &'a StackFile,
+    unit: &'a Unit,
+}
+
+impl Run<'_> {
+    async fn deploy(&self) -> Outcome<Deployed> {
+        let existing = self.ready().await?;
+        if let Some(stack) = &existing
+            && change_set::is_deployed(self.account, self.unit, stack).await?
+        {
+            return self.unchanged(stack.clone()).await;
+        }
+        let store = self.store().await?;
+        if let Some(store) = &store {
+            store.publish(self.account, &self.unit.assets, &|progress| self.board.tell(progress)).await?;
+        }
+        let prepared = self.prepare(existing.as_ref(), store.as_ref()).await?;
+        match (prepared, existing) {
+            (Prepared::Ready(change_set), _) => self.execute(&change_set).await,
+            (Prepared::Unchanged, Some(stack)) => self.unchanged(stack).await,
+            (Prepared::Unchanged, None) => {
+                Err(self.failed("CloudFormation finds nothing to create", None, NOTHING_DONE))
+            }
+        }
+    }
+
+    async fn prepare(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Prepared> {
+        let listener = |progress| self.board.tell(progress);
+        let prepared = change_set::prepare(self.account, self.unit, existing, store, &listener).await;
+        self.board.clean();
+        Ok(prepared?)
+    }
+
+    /// The stack, once it can be deployed to; nothing when it is to be made.
+    async fn ready(&self) -> Outcome<Option<Stack>> {
+        loop {
+            let Some(stack) = stack::describe(self.account, &self.unit.stack).await? else { return Ok(None) };
+            match stack.next() {
+                Next::Create => return Ok(None),
+                Next::Update => return Ok(Some(stack)),
+                Next::Refuse(stuck) => return Err(stack.refusal(stuck).into()),
+                Next::Wait => self.wait(&stack).await?,
+                Next::RemoveShell(shell) => self.remove_shell(&stack, shell).await?,
+            }
+        }
+    }
+
+    async fn wait(&self, stack: &Stack) -> Outcome {
+        self.board.tell(Progress::Waiting { stack: stack.name.clone(), status: stack.status.clone() });
+        self.follow(Operation::on(self.account, &stack.id).await?, &CancellationToken::new()).await.map(drop)
+    }
+
+    async fn remove_shell(&self, stack: &Stack, shell: Shell) -> Outcome {
+        let why = match shell {
+            Shell::NeverExecuted => "a change set that was never executed left it behind, empty",
+            Shell::RolledBack => "its first creation failed and left an empty stack, which must be removed first",
+        };
+        let screen = &self.session.screen;
+        screen.note(format_args!("{} {} is in {}: {why}", yellow("!"), bold(&stack.name), stack.status));
+        if shell == Shell::RolledBack {
+            self.consent("Remove it?")?;
+        }
+        let operation = Operation::on(self.account, &stack.id).await?;
+        destroy::start(self.account, &stack.id).await?;
+        let ended = self.follow(operation, &CancellationToken::new()).await?;
+        if stack::is_success(&ended.status) {
+            return Ok(());
+        }
+        let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+        Err(self.failed("the empty stack of an earlier attempt could not be removed", cause, &ended.status))
+    }
+
+    /// The bucket, made on the first deployment that needs one.
+    async fn store(&self) -> Outcome<Option<Store>> {
+        let needed = !self.unit.assets.is_empty() || self.unit.template.len() > change_set::INLINE_LIMIT;
+        match Store::find(self.account).await? {
+            None if needed => {
+                let bootstrap = Bootstrap { session: self.session, account: self.account, board: self.board };
+                bootstrap.make(self.asks()).await.map(Some)
+            }
+            found => Ok(found.filter(|_| needed || self.unit.template.contains(change_set::BUCKET_PARAMETER))),
+        }
+    }
+
+    async fn execute(&self, change_set: &ChangeSet) -> Outcome<Deployed> {
+        show_changes(self.session, change_set);
+        let verb = if change_set.is_new { "Create" } else { "Change" };
+        if let Err(declined) =
+            self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title()))
+        {
+            change_set::discard(self.account, change_set).await?;
+            return Err(declined);
+        }
+        let operation = Operation::on(self.account, &change_set.stack_id).await?;
+        let cancel = self.session.interrupts();
+        let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
+        self.board.tell(started);
+        change_set::execute(self.account, change_set).await?;
+        let ended = self.follow(operation, &cancel).await?;
+        if !stack::is_success(&ended.status) || (!change_set.is_new && ended.status == "DELETE_COMPLETE") {
+            let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+            let words = if cancel.is_cancelled() { "it was cancelled" } else { "CloudFormation gives no reason" };
+            return Err(self.failed(words, cause, &ended.status));
+        }
+        if ended.status == "DELETE_COMPLETE" {
+            return Err(self.failed("it was cancelled", None, &ended.status));
+        }
+        let stack = stack::describe(self.account, &change_set.stack_id).await?;
+        let Some(stack) = stack else { return Err(self.failed("it is gone", None, "DELETE_COMPLETE")) };
+        let outcome = if change_set.is_new { What::Created } else { What::Updated };
+        Ok(Deployed { outcome, changes: change_set.changes.clone(), hints: self.hints(&stack).await, stack })
+    }
+
+    async fn follow(&self, operation: Operation<'_>, cancel: &CancellationToken) -> Outcome<Ended> {
+        let ended = operation.follow(&|progress| self.board.tell(progress), cancel).await;
+        self.board.clean();
+        Ok(ended?)
+    }
+
+    async fn unchanged(&self, stack: Stack) -> Outcome<Deployed> {
+        let hints = self.hints(&stack).await;
+        Ok(Deployed { stack, outcome: What::Unchanged, changes: Vec::new(), hints })
+    }
+
+    /// Whether a person must agree. In the local cloud nothing is at stake.
+    fn asks(&self) -> Asks {
+        if self.arguments.yes || self.arguments.target.local { Asks::No } else { Asks::Yes }
+    }
+
+    fn consent(&self, question: &str) -> Outcome {
+        match self.asks() {
+            Asks::No => Ok(()),
+            Asks::Yes => self.session.screen.consent(question),
+        }
+    }
+
+    fn failed(&self, otherwise: &str, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
+        let place = cause
+            .as_ref()
+            .and_then(|cause| cause.resource.as_ref())
+            .and_then(|culprit| self.file.place(&culprit.logical_id));
+        let cause = cause.map_or_else(
+            || otherwise.to_owned(),
+            |cause| match cause.resource {
+                Some(culprit) => {
+                    format!("`{}` ({}) {}: {}", culprit.logical_id, culprit.kind, culprit.status, cause.reason)
+                }
+                None => cause.reason,
+            },
+        );
+        let help = after_failure(&self.unit.stack, status, &self.arguments.target.flags());
+        Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
+    }
+
+    /// What can be tried with the deployed stack: exact commands.
+    async fn hints(&self, stack: &Stack) -> Vec<String> {
+        let template: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
+        let Some(api) = api::apis(&template).into_iter().next() else { return Vec::new() };
+        let Some(path) = api.routes.iter().find_map(|route| route.key.strip_prefix("GET ")) else { return Vec::new() };
+        let mut hints = Vec::new();
+        let asks = api.routes.iter().find(|route| route.key.ends_with(path)).map(|route| route.asks);
+        let has_users =
+            matches!(asks, Some(api::Asks::Token | api::Asks::Scopes)) && self.file.stack.user_pools.len() == 1;
+        let only = self.session.project().and_then(|project| Ok(project.stacks()?.len() == 1)).unwrap_or_default();
+        let which = if only { String::new() } else { format!(" --stack {}", stack.name) };
+        if has_users {
+            hints.push(format!("stackgen user create alice@example.com{which}"));
+            hints.push(format!("stackgen call GET {path} --as alice@example.com{which}"));
+        } else {
+            hints.push(format!("stackgen call GET {path}{which}"));
+        }
+        if let Ok(resources) = stack::resources(self.account, &stack.id).await
+            && let Ok(base) = api::base_url(self.account, &stack.name, &api, &resources).await
+        {
+            hints.push(format!("curl -i {base}{path}"));
+        }
+        hints
+    }
+}
+
+const NOTHING_DONE: &str = "";
+
+/// What CloudFormation did about a failure, and the next command.
+fn after_failure(stack: &str, status: &str, flags: &str) -> String {
+    let again = format!("`stackgen deploy {stack}{flags}`");
+    match status {
+        "ROLLBACK_COMPLETE" => format!(
+            "CloudFormation removed what it had made. Mend the cause and run {again}; it removes the empty stack first"
+        ),
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            format!("CloudFormation went back to what was deployed before. Mend the cause and run {again}")
+        }
+        "DELETE_COMPLETE" => format!("the stack was deleted. Run {again} to create it"),
+        "ROLLBACK_FAILED" | "DELETE_FAILED" | "CREATE_FAILED" => {
+            format!("some of it is still there. Remove it with `stackgen destroy {stack}{flags}`")
+        }
+        "UPDATE_ROLLBACK_FAILED" => format!(
+            "CloudFormation could not go back either. Mend the cause, then run `aws cloudformation \
+             continue-update-rollback --stack-name {stack}`"
+        ),
+        NOTHING_DONE => "nothing was changed".to_owned(),
+        other => format!("the stack is in {other}. Mend the cause and run {again}"),
+    }
+}
+
+/// Whether a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Yes,
+    No,
+}
+
+/// The making of our own bucket.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bootstrap<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) account: &'a Account,
+    pub(crate) board: &'a Board<'a>,
+}
+
+/// Why there is no bucket.
+#[derive(Debug, Error, Diagnostic)]
+#[error("stack `{}` could not be made: {cause}", store::BOOTSTRAP_STACK)]
+#[diagnostic(
+    code(stackgen::bootstrap::failed),
+    help("mend the cause; if the stack is still there, remove it with `stackgen bootstrap --destroy`; then try again")
+)]
+struct NoBucket {
+    cause: String,
+}
+
+impl Bootstrap<'_> {
+    /// Makes the stack with the bucket.
+    pub(crate) async fn make(&self, asks: Asks) -> Outcome<Store> {
+        let unit = store::bootstrap();
+        if let Some(stack) = stack::describe(self.account, &unit.stack).await? {
+            self.remove_rest(&stack).await?;
+        }
+        if asks == Asks::Yes {
+            self.session.screen.consent(&format!(
+                "Code is uploaded through a bucket, and {} has none yet. Make stack `{}` with one?",
+                self.account.title(),
+                unit.stack
+            ))?;
+        }
+        let listener = |progress| self.board.tell(progress);
+        let prepared = change_set::prepare(self.account, &unit, None, None, &listener).await?;
+        let Prepared::Ready(change_set) = prepared else { return Err(self.no_bucket("there is nothing to make")) };
+        let operation = Operation::on(self.account, &change_set.stack_id).await?;
+        self.board.tell(Progress::Started { stack: unit.stack.clone(), resources: change_set.changes.len() });
+        change_set::execute(self.account, &change_set).await?;
+        let ended = operation.follow(&listener, &CancellationToken::new()).await?;
+        if let Some(store) = Store::find(self.account).await?.filter(|_| stack::is_success(&ended.status)) {
+            self.board.clean();
+            return Ok(store);
+        }
+        let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+        Err(self.no_bucket(&cause.map_or(ended.status, |cause| cause.reason)))
+    }
+
+    /// An earlier attempt that failed holds nothing, and stands in the way.
+    async fn remove_rest(&self, stack: &Stack) -> Outcome {
+        match stack.next() {
+            Next::RemoveShell(_) => {
+                let operation = Operation::on(self.account, &stack.id).await?;
+                destroy::start(self.account, &stack.id).await?;
+                operation.follow(&|progress| self.board.tell(progress), &CancellationToken::new()).await?;
+                Ok(())
+            }
+            Next::Refuse(stuck) => Err(stack.refusal(stuck).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn no_bucket(&self, cause: &str) -> Failure {
+        self.board.clean();
+        NoBucket { cause: cause.to_owned() }.into()
+    }
+}
+
+fn show_changes(session: &Session, change_set: &ChangeSet) {
+    let mut table = Table::new(["", "resource", "type", "because of"]);
+    for change in &change_set.changes {
+        let word = change.action.word();
+        let word = match change.action {
+            change_set::Action::Add | change_set::Action::Import => green(word),
+            change_set::Action::Modify => yellow(word),
+            _ => red(word),
+        };
+        table.row([word, change.logical_id.clone(), dim(&change.kind), change.because.join(", ")]);
+    }
+    session
+        .screen
+        .note(format_args!("{}", bold(format_args!("{} changes of {}:", change_set.changes.len(), change_set.stack))));
+    session.screen.note(&table);
+    for change in change_set.changes.iter().filter(|change| change.loses_data()) {
+        session.screen.warn(format_args!(
+            "{} `{}` is {}: {}",
+            change.kind,
+            change.logical_id,
+            change.action.word(),
+            bold("everything in it is lost")
+        ));
+    }
+}
+
+/// The outputs as the CDK writes them, whole or not at all.
+pub(crate) fn write_outputs<'a>(file: &Path, stacks: impl Iterator<Item = &'a Stack>) -> Outcome {
+    let document: BTreeMap<&str, &BTreeMap<String, String>> =
+        stacks.map(|stack| (stack.name.as_str(), &stack.outputs)).collect();
+    let mut text = serde_json::to_string_pretty(&document).expect("names and texts can be written as JSON");
+    text.push('\n');
+    target::write_shared(file, text.as_bytes())
+}
+
+fn answer(session: &Session, account: &Account, deployed: &[Deployed]) {
+    let stacks: Vec<Value> = deployed
+        .iter()
+        .map(|one| {
+            let changes: Vec<Value> = one
+                .changes
+                .iter()
+                .map(|change| {
+                    json!({
+                        "resource": change.logical_id,
+                        "type": change.kind,
+                        "action": change.action.word(),
+                        "because": change.because,
+                        "losesData": change.loses_data(),
+                    })
+                })
+                .collect();
+            json!({
+                "stack": one.stack.name,
+                "result": one.outcome,
+                "status": one.stack.status,
+                "changes": changes,
+                "outputs": one.stack.outputs,
+                "tryNext": one.hints,
+            })
+        })
+        .collect();
+    let document = json!({
+        "account": account.id,
+        "region": account.region,
+        "endpoint": account.endpoint,
+        "stacks": stacks,
+    });
+    session.screen.answer(&document, || deployed.iter().map(told).collect::<Vec<_>>().join("\n"));
+}
+
+fn told(one: &Deployed) -> String {
+    let name = bold(&one.stack.name);
+    let mut text = match one.outcome {
+        What::Created => format!("{} {name} was created\n", green("✓")),
+        What::Updated => format!("{} {name} was changed\n", green("✓")),
+        What::Unchanged => format!("{} {name} is deployed as it is; nothing to change\n", green("✓")),
+    };
+    text.push_str(&outputs_table(&one.stack));
+    if !one.hints.is_empty() {
+        text.push_str(&format!("\n{}\n", dim("Try next:")));
+        one.hints.iter().for_each(|hint| text.push_str(&format!("  {hint}\n")));
+    }
+    text
+}
+
+/// The outputs of a stack for people.
+pub(crate) fn outputs_table(stack: &Stack) -> String {
+    let mut table = Table::new(["output", "value"]);
+    stack.outputs.iter().for_each(|(name, value)| table.row([name.clone(), value.clone()]));
+    if table.is_empty() { String::new() } else { table.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{after_failure, pair};
+
+    #[test]
+    fn a_parameter_is_a_name_and_a_value() {
+        assert_eq!(pair("Stage=a=b"), Ok(("Stage".to_owned(), "a=b".to_owned())));
+        assert_eq!(pair("Stage="), Ok(("Stage".to_owned(), String::new())));
+        assert!(pair("Stage").is_err());
+        assert!(pair("=x").is_err());
+    }
+
+    #[test]
+    fn each_bad_end_names_the_next_command() {
+        for status in ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"] {
+            assert!(after_failure("notes", status, " --local").contains("stackgen deploy notes --local"), "{status}");
+        }
+        assert!(after_failure("notes", "ROLLBACK_FAILED", "").contains("`stackgen destroy notes`"));
+        assert!(after_failure("notes", "UPDATE_ROLLBACK_FAILED", "").contains("continue-update-rollback"));
+    }
+}

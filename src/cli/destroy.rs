@@ -1,0 +1,181 @@
+//! `stackgen destroy`: removes stacks, and says what is left.
+
+use clap::Args;
+use miette::Diagnostic;
+use serde_json::{Value, json};
+use stackgen::deploy::aws::Account;
+use stackgen::deploy::change_set::holds_data;
+use stackgen::deploy::destroy::{self, Doom, Leftover};
+use stackgen::deploy::operation::Operation;
+use stackgen::deploy::stack::{self, Deployed, Stack};
+use stackgen::deploy::{Progress, diagnosis};
+use stackgen::project::Project;
+use thiserror::Error;
+
+use super::output::{Board, bold, dim, green, red};
+use super::{Failure, Outcome, Session, Table, Target, block_on, target, user};
+
+/// Arguments of `stackgen destroy`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Names of the stacks; the only one of the project when absent. A stack whose file is gone can be named too.
+    #[arg(value_name = "STACK")]
+    stacks: Vec<String>,
+    /// Does not ask. In the local cloud nothing is asked.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Why a stack is still there.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// It is protected.
+    #[error("stack `{stack}` is protected against deletion")]
+    #[diagnostic(
+        code(stackgen::destroy::protected),
+        help(
+            "lift it with `aws cloudformation update-termination-protection --no-enable-termination-protection \
+             --stack-name {stack}`"
+        )
+    )]
+    Protected { stack: String },
+    /// CloudFormation could not remove everything.
+    #[error("stack `{stack}` could not be removed ({status}): {cause}")]
+    #[diagnostic(
+        code(stackgen::destroy::failed),
+        help(
+            "mend the cause and repeat the command; what must stay can be left behind with `aws cloudformation \
+             delete-stack --stack-name {stack} --retain-resources{ids}`"
+        )
+    )]
+    Failed { stack: String, status: String, cause: String, ids: String },
+    /// The name can be that of no stack.
+    #[error("`{name}` is no name of a stack")]
+    #[diagnostic(code(stackgen::destroy::name), help("see `stackgen list`"))]
+    Name { name: String },
+}
+
+/// What became of one stack.
+struct Destroyed {
+    name: String,
+    existed: bool,
+    left: Vec<Leftover>,
+}
+
+impl Arguments {
+    /// Destroys.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let project = session.project()?;
+        let names = if self.stacks.is_empty() { vec![session.stack(&project, None, "")?] } else { self.stacks.clone() };
+        if let Some(name) = names.iter().find(|name| !stackgen::project::is_stack_name(name)) {
+            return Err(Failure::refused(Error::Name { name: name.clone() }));
+        }
+        block_on(self.destroy(session, &project, &names))
+    }
+
+    async fn destroy(&self, session: &Session, project: &Project, names: &[String]) -> Outcome {
+        let account = self.target.connect(session, project).await?;
+        session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
+        let mut destroyed = Vec::new();
+        for name in names {
+            let one = match stack::describe(&account, name).await? {
+                Some(stack) => self.destroy_one(session, &account, &stack).await?,
+                None => Destroyed {
+                    name: name.clone(),
+                    existed: false,
+                    left: destroy::leftovers(&account, name, &[]).await?,
+                },
+            };
+            target::forget(project, name)?;
+            user::forget(project, name)?;
+            destroyed.push(one);
+        }
+        answer(session, &destroyed);
+        Ok(())
+    }
+
+    async fn destroy_one(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Destroyed> {
+        if stack.protected {
+            return Err(Failure::refused(Error::Protected { stack: stack.name.clone() }));
+        }
+        let doom = destroy::foresee(account, stack).await?;
+        show(session, stack, &doom);
+        if !self.yes && !self.target.local {
+            session.screen.consent(&format!("Destroy stack `{}` in {}?", stack.name, account.title()))?;
+        }
+        let board = Board::new(&session.screen);
+        let cancel = session.interrupts();
+        let operation = Operation::on(account, &stack.id).await?;
+        board.tell(Progress::Started { stack: stack.name.clone(), resources: doom.goes.len() });
+        destroy::start(account, &stack.id).await?;
+        let ended = operation.follow(&|progress| board.tell(progress), &cancel).await;
+        board.clean();
+        let ended = ended?;
+        if ended.status != "DELETE_COMPLETE" {
+            let cause = diagnosis::root_cause(account, &ended.events).await?;
+            return Err(failed(stack, ended.status, cause));
+        }
+        let left = destroy::leftovers(account, &stack.name, &doom.stays).await?;
+        Ok(Destroyed { name: stack.name.clone(), existed: true, left })
+    }
+}
+
+fn failed(stack: &Stack, status: String, cause: Option<diagnosis::Cause>) -> Failure {
+    let ids =
+        cause.as_ref().and_then(|cause| cause.resource.as_ref()).map(|culprit| format!(" {}", culprit.logical_id));
+    let cause = cause.map_or_else(
+        || "CloudFormation gives no reason".to_owned(),
+        |cause| match cause.resource {
+            Some(culprit) => format!("`{}` ({}): {}", culprit.logical_id, culprit.kind, cause.reason),
+            None => cause.reason,
+        },
+    );
+    Error::Failed { stack: stack.name.clone(), status, cause, ids: ids.unwrap_or_default() }.into()
+}
+
+fn show(session: &Session, stack: &Stack, doom: &Doom) {
+    let mut table = Table::new(["", "resource", "type", "id"]);
+    let row = |word: String, resource: &Deployed| {
+        [word, resource.logical_id.clone(), dim(&resource.kind), resource.physical_id.clone()]
+    };
+    doom.goes.iter().for_each(|resource| table.row(row(red("goes"), resource)));
+    doom.stays.iter().for_each(|resource| table.row(row(green("stays"), resource)));
+    session.screen.note(format_args!("{} has {} resources:", bold(&stack.name), doom.goes.len() + doom.stays.len()));
+    session.screen.note(&table);
+    for resource in doom.goes.iter().filter(|resource| holds_data(&resource.kind)) {
+        let lost = bold("everything in it is lost");
+        session.screen.warn(format_args!("{} `{}` goes: {lost}", resource.kind, resource.logical_id));
+    }
+}
+
+fn answer(session: &Session, destroyed: &[Destroyed]) {
+    let stacks: Vec<Value> = destroyed
+        .iter()
+        .map(|one| {
+            let left: Vec<Value> =
+                one.left.iter().map(|left| json!({ "what": left.what, "command": left.command })).collect();
+            json!({ "stack": one.name, "existed": one.existed, "left": left })
+        })
+        .collect();
+    session.screen.answer(&json!({ "stacks": stacks }), || destroyed.iter().map(told).collect::<Vec<_>>().join("\n"));
+}
+
+fn told(one: &Destroyed) -> String {
+    let name = bold(&one.name);
+    let mut text = if one.existed {
+        format!("{} {name} is destroyed\n", green("✓"))
+    } else {
+        format!("{} there is no stack {name}; nothing to destroy\n", green("✓"))
+    };
+    if one.left.is_empty() {
+        text.push_str("  nothing is left\n");
+        return text;
+    }
+    text.push_str("  still there:\n");
+    for left in &one.left {
+        text.push_str(&format!("    {}\n      {}\n", left.what, dim(&left.command)));
+    }
+    text
+}

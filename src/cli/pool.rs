@@ -1,0 +1,236 @@
+//! From names in a stack file to a deployed user pool and its client, and what is kept of their users.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use miette::Diagnostic;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use stackgen::deploy::aws::Account;
+use stackgen::deploy::stack::{self, Deployed, Stack};
+use stackgen::deploy::users::{Pool, PoolClient};
+use stackgen::project::Project;
+use thiserror::Error;
+
+use super::output::Repeat;
+use super::outputs::Error as OutputsError;
+use super::target::write_private;
+use super::{Failure, Outcome, Session, Target};
+
+/// Which pool is meant. The target is the one that the stack was deployed to last, unless it is named.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// Name of the stack; the only one of the project when absent.
+    #[arg(long, value_name = "STACK")]
+    pub(crate) stack: Option<String>,
+    /// Id of the user pool in the stack file; the only one when absent.
+    #[arg(long, value_name = "ID")]
+    pub(crate) pool: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Why a pool, a client or a password is not to be had.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// The stack has no resource of that kind.
+    #[error("stack `{stack}` has no {what}")]
+    #[diagnostic(code(stackgen::pool::none), help("declare one in the stack file and deploy again"))]
+    None { stack: String, what: &'static str },
+    /// Several could be meant.
+    #[error("stack `{stack}` has several {what}s: {names}")]
+    #[diagnostic(code(stackgen::pool::several), help("name one with `--{flag}`"))]
+    Several { stack: String, what: &'static str, names: String, flag: &'static str },
+    /// The named one is not there.
+    #[error("stack `{stack}` has no {what} `{name}`")]
+    #[diagnostic(code(stackgen::pool::unknown), help("it has {names}"))]
+    Unknown { stack: String, what: &'static str, name: String, names: String },
+    /// The password file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    #[diagnostic(code(stackgen::password::file), help("name a file that holds the password on its first line"))]
+    PasswordFile { path: PathBuf, source: std::io::Error },
+    /// There is no password in it.
+    #[error("{source_name} holds no password")]
+    #[diagnostic(code(stackgen::password::empty), help("the first line is the password"))]
+    EmptyPassword { source_name: String },
+    /// What was kept cannot be removed.
+    #[error("`{}` cannot be removed", path.display())]
+    #[diagnostic(code(stackgen::state), help("remove it by hand"))]
+    NotForgotten { path: PathBuf, source: std::io::Error },
+}
+
+/// A deployed stack, and how it was reached.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) project: Project,
+    pub(crate) account: Account,
+    pub(crate) stack: Stack,
+    pub(crate) resources: Vec<Deployed>,
+    pub(crate) template: Value,
+}
+
+impl Reached {
+    /// Connects to where the stack is deployed.
+    pub(crate) async fn stack(session: &Session, named: Option<&str>, target: &Target) -> Outcome<Self> {
+        let project = session.project()?;
+        let name = session.stack(&project, named, " with `--stack`")?;
+        let target = target.clone().or_last(&project, &name);
+        let account = target.connect(session, &project).await?;
+        let Some(stack) = stack::describe(&account, &name).await? else {
+            let missing = OutputsError::NotDeployed { stack: name, target: account.title(), flags: target.flags() };
+            return Err(missing.into());
+        };
+        let (resources, template) =
+            tokio::try_join!(stack::resources(&account, &stack.id), stack::template(&account, &stack.id))?;
+        let template = serde_json::from_str(&template).unwrap_or_default();
+        Ok(Self { project, account, stack, resources, template })
+    }
+
+    /// The pool that is meant, with its id in the template.
+    pub(crate) fn pool(&self, named: Option<&str>) -> Outcome<(String, Pool)> {
+        let pools = self.of_kind("AWS::Cognito::UserPool");
+        let pool = self.choose(&pools, "user pool", named, "pool")?;
+        Ok((pool.logical_id.clone(), Pool::new(&self.account, &pool.physical_id)))
+    }
+
+    /// The client of the pool that is meant.
+    pub(crate) async fn client(&self, pool_id: &str, pool: &Pool, named: Option<&str>) -> Outcome<PoolClient> {
+        let clients: Vec<&Deployed> = self
+            .of_kind("AWS::Cognito::UserPoolClient")
+            .into_iter()
+            .filter(|client| {
+                let pointer = format!("/Resources/{}/Properties/UserPoolId/Ref", client.logical_id);
+                self.template.pointer(&pointer).and_then(Value::as_str).is_none_or(|owner| owner == pool_id)
+            })
+            .collect();
+        let client = self.choose(&clients, "user pool client", named, "client")?;
+        Ok(pool.client(&client.physical_id).await?)
+    }
+
+    fn of_kind(&self, kind: &str) -> Vec<&Deployed> {
+        self.resources.iter().filter(|resource| resource.kind == kind).collect()
+    }
+
+    fn choose<'a>(
+        &self,
+        from: &[&'a Deployed],
+        what: &'static str,
+        named: Option<&str>,
+        flag: &'static str,
+    ) -> Outcome<&'a Deployed> {
+        let stack = self.stack.name.clone();
+        let names = || from.iter().map(|one| format!("`{}`", one.logical_id)).collect::<Vec<_>>().join(", ");
+        match (named, from) {
+            (_, []) => Err(Failure::refused(Error::None { stack, what })),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Failure::refused(Error::Several { stack, what, names: names(), flag })),
+            (Some(name), _) => {
+                from.iter().find(|one| one.logical_id == name).copied().ok_or_else(|| {
+                    Failure::refused(Error::Unknown { stack, what, name: name.to_owned(), names: names() })
+                })
+            }
+        }
+    }
+}
+
+/// The environment variable that holds a password.
+pub(crate) const PASSWORD_VARIABLE: &str = "STACKGEN_PASSWORD";
+
+/// A password that was given without asking: in a file, or in the environment.
+pub(crate) fn given_password(file: Option<&Path>) -> Outcome<Option<String>> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Failure::refused(Error::PasswordFile { path: path.to_owned(), source }))?;
+        return first_line(&text, &format!("`{}`", path.display())).map(Some);
+    }
+    match std::env::var(PASSWORD_VARIABLE) {
+        Ok(text) => first_line(&text, &format!("`{PASSWORD_VARIABLE}`")).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn first_line(text: &str, source_name: &str) -> Outcome<String> {
+    match text.lines().next().filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(Failure::refused(Error::EmptyPassword { source_name: source_name.to_owned() })),
+    }
+}
+
+/// The password of a user who exists: given, kept from the time when it was made up, or asked for.
+pub(crate) fn known_password(session: &Session, reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<String> {
+    if let Some(password) = given_password(file)? {
+        return Ok(password);
+    }
+    if reached.account.is_local()
+        && let Ok(kept) = std::fs::read_to_string(password_file(&reached.project, &reached.stack.name, name))
+    {
+        return Ok(kept.trim_end().to_owned());
+    }
+    session.screen.password(&format!("Password of {name}"), Repeat::Once)
+}
+
+/// Keeps the password that was made up for a local user.
+pub(crate) fn keep_password(reached: &Reached, name: &str, password: &str) -> Outcome<PathBuf> {
+    let file = password_file(&reached.project, &reached.stack.name, name);
+    write_private(&file, format!("{password}\n").as_bytes())?;
+    Ok(file)
+}
+
+fn password_file(project: &Project, stack: &str, name: &str) -> PathBuf {
+    project.state().join("passwords").join(stack).join(file_name(name))
+}
+
+/// Where the tokens of a user are kept.
+pub(crate) fn token_file(reached: &Reached, name: &str) -> PathBuf {
+    reached.project.state().join("tokens").join(&reached.stack.name).join(file_name(name))
+}
+
+/// Removes what is kept of one user.
+pub(crate) fn forget_user(reached: &Reached, name: &str) -> Outcome {
+    for path in [password_file(&reached.project, &reached.stack.name, name), token_file(reached, name)] {
+        gone(&path, std::fs::remove_file(&path))?;
+    }
+    Ok(())
+}
+
+/// Removes what is kept of all users of a stack.
+pub(crate) fn forget_users(project: &Project, stack: &str) -> Outcome {
+    for kept in ["passwords", "tokens"] {
+        let path = project.state().join(kept).join(stack);
+        gone(&path, std::fs::remove_dir_all(&path))?;
+    }
+    Ok(())
+}
+
+fn gone(path: &Path, removed: std::io::Result<()>) -> Outcome {
+    match removed {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::NotForgotten { path: path.to_owned(), source }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name as one file of one folder; a name that could be anything else becomes its digest.
+fn file_name(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@._+-".contains(c);
+    if name.len() <= 100 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    hex::encode(Sha256::digest(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_name;
+
+    #[test]
+    fn a_name_is_one_file_in_one_folder() {
+        assert_eq!(file_name("alice@example.com"), "alice@example.com");
+        for hostile in ["..", "../../etc/passwd", "a/b", "", ".hidden", "a\0b", &"a".repeat(200)] {
+            let safe = file_name(hostile);
+            assert_eq!(safe.len(), 64, "{hostile:?}");
+            assert!(safe.chars().all(|c| c.is_ascii_hexdigit()), "{hostile:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From the target options to an account, and the memory of where each stack was deployed last.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use miette::Diagnostic;
+use serde::{Deserialize, Serialize};
+use stackgen::deploy::aws::{self, Account, Keys};
+use stackgen::local::access;
+use stackgen::project::Project;
+use thiserror::Error;
+
+use super::{Outcome, Session};
+
+/// Where stacks are deployed: AWS, unless told otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Target")]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Target {
+    /// The local cloud inside this binary; it is started in the background when it does not run.
+    #[arg(long, conflicts_with_all = ["profile", "endpoint_url"])]
+    pub(crate) local: bool,
+    /// Profile of the AWS configuration files.
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<String>,
+    /// AWS region; from the environment or the profile when absent.
+    #[arg(long, value_name = "REGION")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    /// Base URL of something else that speaks AWS's API.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// Why the state of a project could not be kept.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// The folder or file cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    #[diagnostic(code(stackgen::state), help("make it writable; stackgen keeps there what it must remember"))]
+    Unwritable { path: PathBuf, source: std::io::Error },
+}
+
+/// Region of the local cloud where none is named.
+const LOCAL_REGION: &str = "us-east-1";
+
+impl Target {
+    /// Connects to the account. `--local` starts the local cloud where none runs.
+    pub(crate) async fn connect(&self, session: &Session, project: &Project) -> Outcome<Account> {
+        let target = if self.local { self.local_cloud(session, project).await? } else { self.named() };
+        Ok(Account::connect(&target).await?)
+    }
+
+    fn named(&self) -> aws::Target {
+        aws::Target {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            keys: None,
+        }
+    }
+
+    async fn local_cloud(&self, session: &Session, project: &Project) -> Outcome<aws::Target> {
+        let (project, named) = (project.clone(), self.region.clone());
+        let start = move || {
+            let before = access::running(&project);
+            let region = named.or_else(|| before.as_ref().map(|cloud| cloud.region.clone()));
+            let cloud = access::ensure(&project, region.as_deref().unwrap_or(LOCAL_REGION));
+            cloud.map(|cloud| (before.is_none_or(|before| before.pid != cloud.pid), cloud))
+        };
+        let (is_new, cloud) = tokio::task::spawn_blocking(start).await.map_err(super::session::Error::Task)??;
+        if is_new {
+            session.screen.note(format_args!(
+                "local cloud started at {}, log in {}",
+                cloud.endpoint,
+                cloud.log.display()
+            ));
+        }
+        let keys = Keys { access_key_id: cloud.access_key_id, secret_access_key: cloud.secret_access_key };
+        Ok(aws::Target {
+            profile: None,
+            region: Some(cloud.region),
+            endpoint_url: Some(cloud.endpoint),
+            keys: Some(keys),
+        })
+    }
+
+    /// The options that say the same again, with a space before each.
+    pub(crate) fn flags(&self) -> String {
+        let named = [("profile", &self.profile), ("region", &self.region), ("endpoint-url", &self.endpoint_url)];
+        let named = named.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!(" --{flag} {value}")));
+        self.local.then(|| " --local".to_owned()).into_iter().chain(named).collect()
+    }
+
+    /// This target, or where the stack was deployed last when no target was named.
+    pub(crate) fn or_last(self, project: &Project, stack: &str) -> Self {
+        if self == Self::default() { recall(project).remove(stack).unwrap_or_default() } else { self }
+    }
+}
+
+fn memory(project: &Project) -> PathBuf {
+    project.state().join("deployed.json")
+}
+
+fn recall(project: &Project) -> BTreeMap<String, Target> {
+    // Without the file, or with one that is damaged, nothing is remembered, and the user names the target.
+    fs::read(memory(project)).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+/// Remembers where a stack was deployed, for the commands that use it afterwards.
+pub(crate) fn remember(project: &Project, stack: &str, target: &Target) -> Outcome {
+    let mut known = recall(project);
+    if known.get(stack) == Some(target) {
+        return Ok(());
+    }
+    known.insert(stack.to_owned(), target.clone());
+    write_memory(project, &known)
+}
+
+/// Forgets where a stack was deployed.
+pub(crate) fn forget(project: &Project, stack: &str) -> Outcome {
+    let mut known = recall(project);
+    if known.remove(stack).is_none() {
+        return Ok(());
+    }
+    write_memory(project, &known)
+}
+
+fn write_memory(project: &Project, known: &BTreeMap<String, Target>) -> Outcome {
+    let text = serde_json::to_vec_pretty(known).expect("names and texts can be written as JSON");
+    write_private(&memory(project), &text)
+}
+
+/// Writes a file that only the user may read, whole or not at all, making its folder for the user alone.
+pub(crate) fn write_private(path: &Path, contents: &[u8]) -> Outcome {
+    let folder = folder_of(path);
+    make_private_folder(folder).map_err(|source| Error::Unwritable { path: path.to_owned(), source })?;
+    write_whole(path, contents, 0o600)
+}
+
+/// Writes a file that others may read, whole or not at all.
+pub(crate) fn write_shared(path: &Path, contents: &[u8]) -> Outcome {
+    write_whole(path, contents, 0o644)
+}
+
+fn write_whole(path: &Path, contents: &[u8], mode: u32) -> Outcome {
+    let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+    let permissions = fs::Permissions::from_mode(mode);
+    let mut file =
+        tempfile::Builder::new().permissions(permissions).tempfile_in(folder_of(path)).map_err(unwritable)?;
+    file.write_all(contents).map_err(unwritable)?;
+    file.persist(path).map_err(|error| unwritable(error.error))?;
+    Ok(())
+}
+
+/// The folder of a file; that of a bare name is the current one.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn the_same_target_can_be_said_again() {
+        let target = Target { profile: Some("dev".into()), region: Some("eu-central-1".into()), ..Target::default() };
+        assert_eq!(target.flags(), " --profile dev --region eu-central-1");
+        assert_eq!(Target { local: true, ..Target::default() }.flags(), " --local");
+        assert_eq!(Target::default().flags(), "");
+    }
+}
