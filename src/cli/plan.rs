@@ -143,7 +143,7 @@ pub(crate) fn bundle(
 /// Where a function's code comes from; one whose code is given otherwise has none.
 pub(crate) fn source(id: &str, function: &lambda::Function) -> Option<FunctionSource> {
     let code = match (&function.crate_path, &function.zip, &function.directory) {
-        (Some(path), ..) => Code::Crate(path.clone()),
+        (Some(path), ..) => Code::Crate { name: path.clone(), binary: function.bin.clone() },
         (_, Some(zip), _) => Code::Zip(zip.into()),
         (_, _, Some(directory)) => Code::Directory(directory.into()),
         _ => return None,
