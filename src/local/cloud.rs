@@ -71,6 +71,7 @@ struct Shared {
     shift: AtomicI64,
     runtime: Runtime,
     gateway: Gateway,
+    challenges: cognito::Challenges,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Held for as long as the cloud lives.
@@ -122,6 +123,7 @@ impl Cloud {
             shift: AtomicI64::new(0),
             runtime: Runtime::default(),
             gateway: Gateway::default(),
+            challenges: cognito::Challenges::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             _lock: lock,
@@ -183,6 +185,11 @@ impl Cloud {
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.0.gateway
+    }
+
+    /// What users are asked while they sign in.
+    pub(crate) fn challenges(&self) -> &cognito::Challenges {
+        &self.0.challenges
     }
 
     /// Tasks that run beside requests, such as stack operations. They end when [`Cloud::stopping`] is cancelled.

@@ -1,0 +1,40 @@
+//! The documents by which others verify a pool's tokens.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::local::cloud::Cloud;
+use crate::local::cognito::keys;
+use crate::local::cognito::pool::UserPool;
+use crate::local::wire::{Fault, Response, text};
+
+/// Answers `/{pool}/.well-known/{document}`.
+pub(crate) async fn well_known(cloud: &Cloud, pool: &str, document: &str) -> Response {
+    let answer = match document {
+        "jwks.json" => keys::of_pool(cloud, pool).await.map(|keys| json!(keys.public())),
+        "openid-configuration" => {
+            cloud.read(|account| Ok(configuration(account.cognito.pool(pool)?, cloud.endpoint())))
+        }
+        _ => Err(Fault::new("ResourceNotFoundException", "There is no such document.")),
+    };
+    match answer {
+        Ok(document) => text(StatusCode::OK, "application/json", document.to_string()),
+        Err(fault) => {
+            let status = if fault.status.is_server_error() { fault.status } else { StatusCode::NOT_FOUND };
+            fault.with_status(status).into_json()
+        }
+    }
+}
+
+/// The issuer is the name that tokens have on AWS; the places are those of this cloud.
+fn configuration(pool: &UserPool, endpoint: &str) -> Value {
+    json!({
+        "issuer": pool.issuer(),
+        "jwks_uri": format!("{endpoint}/{}/.well-known/jwks.json", pool.id),
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "token"],
+        "scopes_supported": ["openid", "email", "phone", "profile"],
+        "subject_types_supported": ["public"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    })
+}
