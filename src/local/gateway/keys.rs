@@ -13,6 +13,7 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use crate::local::cloud::Cloud;
+use crate::local::cognito;
 
 /// How long AWS waits for an issuer.
 const TIMEOUT: Wait = Wait::from_millis(1_500);
@@ -102,8 +103,12 @@ impl Fetched {
 }
 
 impl KeySets {
-    /// The keys that an issuer publishes. They are fetched again where `key` is not among them.
+    /// The keys of an issuer: those of a pool of this account, else those that it publishes, which are fetched again
+    /// where `key` is not among them.
     pub(super) async fn of(&self, cloud: &Cloud, issuer: &str, key: &str) -> Result<Arc<KeySet>, Unreachable> {
+        if let Some(own) = own_pool(cloud, issuer) {
+            return Ok(Arc::new(own));
+        }
         let slot = self.slot(issuer);
         let mut held = slot.lock().await;
         let now = cloud.now();
@@ -172,6 +177,12 @@ fn is_this_machine(address: &Url) -> bool {
     let host = address.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The keys of a pool of this account, which need no network.
+fn own_pool(cloud: &Cloud, issuer: &str) -> Option<KeySet> {
+    let keys = cloud.read(|account| cognito::key_set(account, issuer))?;
+    serde_json::to_value(keys).ok().map(|document| KeySet::read(&document))
 }
 
 #[cfg(test)]
