@@ -110,6 +110,7 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
         .map_err(|source| Error::Folder { path: options.data, source })?;
     s3::sweep(&cloud);
     logs::sweep(&cloud);
+    lambda::sweep(&cloud);
     Ok(LocalCloud { listener, cloud })
 }
 

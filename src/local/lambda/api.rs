@@ -29,7 +29,7 @@ type Members = Map<String, Value>;
 pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
     match answer(&cloud, &request).await {
         Ok(response) => response,
-        Err(fault) => refusal(fault),
+        Err(fault) => refusal(fault, None),
     }
 }
 
@@ -90,7 +90,10 @@ impl Wire<'_> {
             ..Call::new(target.clone(), payload)
         };
         match kind {
-            "RequestResponse" => runtime::call(self.cloud, call).await.map(invoked),
+            "RequestResponse" => Ok(match runtime::call(self.cloud, call).await {
+                Ok(invocation) => invoked(invocation),
+                Err(fault) => refusal(fault, Some(self.limit(&target))),
+            }),
             "Event" => {
                 runtime::enqueue(self.cloud, call)?;
                 Ok(answered(StatusCode::ACCEPTED, Body::empty()))
@@ -100,6 +103,15 @@ impl Wire<'_> {
                 Ok(answered(StatusCode::NO_CONTENT, Body::empty()))
             }
             other => Err(invalid(format!("Unknown invocation type: {other}"))),
+        }
+    }
+
+    /// The limit that holds back a function's invocations.
+    fn limit(&self, target: &Target) -> &'static str {
+        let reserved = self.cloud.read(|account| Functions::function(account, target).map(|f| f.reserved_concurrency));
+        match reserved {
+            Ok(Some(_)) => "ReservedFunctionConcurrentInvocationLimitExceeded",
+            _ => "ConcurrentInvocationLimitExceeded",
         }
     }
 
@@ -515,16 +527,13 @@ fn set_json(headers: &mut HeaderMap) {
     headers.insert("content-type", HeaderValue::from_static("application/json"));
 }
 
-/// A fault as Lambda words it; a refusal for want of concurrency says which limit it was.
-fn refusal(fault: Fault) -> Response {
-    let side = if fault.status.is_server_error() { "Service" } else { "User" };
-    let mut body = json!({ "Type": side, "Message": fault.message, "message": fault.message });
-    if fault.code == "TooManyRequestsException" {
-        body["Reason"] = json!("ConcurrentInvocationLimitExceeded");
-    }
-    let mut response = document(fault.status, &body);
-    if let Ok(code) = HeaderValue::from_str(&fault.code) {
-        response.headers_mut().insert("x-amzn-errortype", code);
+/// A fault as Lambda words it; one for want of concurrency says which limit it was.
+fn refusal(fault: Fault, limit: Option<&str>) -> Response {
+    let is_throttled = fault.code == "TooManyRequestsException";
+    let mut response = fault.clone().into_rest_json();
+    if let Some(limit) = limit.filter(|_| is_throttled) {
+        let body = json!({ "Type": "User", "message": fault.message, "Reason": limit });
+        *response.body_mut() = Body::from(body.to_string());
     }
     response
 }
