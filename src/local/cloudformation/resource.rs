@@ -31,6 +31,18 @@ pub struct Context {
     pub now: OffsetDateTime,
 }
 
+impl Context {
+    /// A name that CloudFormation makes up: stack, logical id and twelve random characters, cut to `limit`.
+    #[must_use]
+    pub fn physical_name(&self, limit: usize) -> String {
+        let room = limit.saturating_sub(14);
+        let logical = room.saturating_sub(self.stack_name.len()).max(room / 2);
+        let logical: String = self.logical_id.chars().take(logical).collect();
+        let stack: String = self.stack_name.chars().take(room.saturating_sub(logical.len())).collect();
+        format!("{stack}-{logical}-{}", crate::local::iam::key::key_id("", &crate::local::iam::key::random::<12>()))
+    }
+}
+
 /// A resource that exists.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Provisioned {
