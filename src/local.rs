@@ -108,6 +108,7 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     let key = cloud.read(|account| account.iam.root.clone());
     access::leave_note(&options.data, cloud.endpoint(), &options.region, &key)
         .map_err(|source| Error::Folder { path: options.data, source })?;
+    lambda::sweep(&cloud);
     s3::sweep(&cloud);
     logs::sweep(&cloud);
     lambda::sweep(&cloud);

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use crate::local::cloud::Cloud;
 use crate::local::cognito;
 use crate::local::gateway::{self, Destination};
+use crate::local::iam::authorize::authorize;
 use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
 use crate::local::wire::{Caller, Fault, Request, Response, identify};
 
@@ -119,10 +120,18 @@ async fn dispatch_to_service(cloud: Cloud, host: &str, arrival: Arrival) -> Resp
         Ok(None) => Err(Problem::Missing.fault(service.dialect())),
         Err(problem) => Err(problem.fault(service.dialect())),
     };
+    let request = request.and_then(|request| authorized(&cloud, service, request));
     match request {
         Ok(request) => service.handle(cloud, request).await,
         Err(fault) => service.refuse(fault, &id, &path),
     }
+}
+
+/// The request, when its caller may make it.
+fn authorized(cloud: &Cloud, service: Service, request: Request) -> Result<Request, Fault> {
+    let now = cloud.now();
+    cloud.read(|account| authorize(account, service.name(), service.dialect(), &request, now))?;
+    Ok(request)
 }
 
 /// The host, when it is this machine under a name that no other site can claim: a page that rebinds its own name to

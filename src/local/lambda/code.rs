@@ -14,6 +14,7 @@ use zip::ZipArchive;
 
 use super::invalid;
 use crate::local::cloud::Account;
+use crate::local::s3;
 use crate::local::wire::Fault;
 
 /// Most bytes that a function may have, unpacked.
@@ -87,11 +88,11 @@ pub(crate) fn unpacked(data: &Path, code: &Code) -> Result<PathBuf, Unpack> {
 ///
 /// # Errors
 /// `InvalidParameterValueException`, worded as AWS words it.
-pub(super) fn stored(_account: &Account, _data: &Path, _bucket: &str, _key: &str) -> Result<PathBuf, Fault> {
-    let failed = |code: &str, message: &str| {
+pub(super) fn stored(account: &Account, data: &Path, bucket: &str, key: &str) -> Result<PathBuf, Fault> {
+    let found = s3::content_file(account, bucket, key, None).map_err(|Fault { code, message, .. }| {
         invalid(format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"))
-    };
-    Err(failed("NoSuchBucket", "The specified bucket does not exist"))
+    })?;
+    Ok(data.join(found))
 }
 
 /// Removes the code that no function uses any more.

@@ -56,18 +56,18 @@ const OPEN: &[&str] = &[
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "apigateway" => Self::ApiGateway,
-            "cloudformation" => Self::CloudFormation,
-            "cognito-idp" => Self::Cognito,
-            "iam" => Self::Iam,
-            "lambda" => Self::Lambda,
-            "logs" => Self::Logs,
-            "s3" => Self::S3,
-            "ssm" => Self::Ssm,
-            "sts" => Self::Sts,
-            _ => return None,
-        })
+        const ALL: [Service; 9] = [
+            Service::ApiGateway,
+            Service::CloudFormation,
+            Service::Cognito,
+            Service::Iam,
+            Service::Lambda,
+            Service::Logs,
+            Service::S3,
+            Service::Ssm,
+            Service::Sts,
+        ];
+        ALL.into_iter().find(|service| service.name() == name)
     }
 
     /// The service that a request without a readable signature is meant for, as far as its shape tells.
@@ -91,6 +91,21 @@ impl Service {
             _ if path.starts_with("/2015-03-31/functions") => Some(Self::Lambda),
             _ if path.starts_with("/v2/apis") || path.starts_with("/restapis") => Some(Self::ApiGateway),
             _ => Some(Self::S3),
+        }
+    }
+
+    /// Its name in signatures and in policies.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ApiGateway => "apigateway",
+            Self::CloudFormation => "cloudformation",
+            Self::Cognito => "cognito-idp",
+            Self::Iam => "iam",
+            Self::Lambda => "lambda",
+            Self::Logs => "logs",
+            Self::S3 => "s3",
+            Self::Ssm => "ssm",
+            Self::Sts => "sts",
         }
     }
 
