@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod model;
 pub mod project;
 pub mod similar;
+pub mod spec;
 pub mod synth;
 pub mod template;
 

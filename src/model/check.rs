@@ -6,16 +6,21 @@ use garde::Validate;
 
 use super::Stack;
 
+mod apigatewayv2;
+mod cognito;
 mod declared;
 mod field;
+mod lambda;
+mod names;
+mod parts;
 mod words;
 
 pub use declared::Declared;
 pub use words::list;
 
 pub(super) use field::{
-    condition, exists, holds_code, holds_invitation, holds_link, identity_source, inside_the_project, issuer, raw,
-    redirect, retention, text, within,
+    action, condition, exists, holds_code, holds_invitation, holds_link, identity_source, issuer, redirect, retention,
+    text, within,
 };
 
 /// One thing that is wrong with a stack, and where.
@@ -52,8 +57,10 @@ impl Complaint {
 
     /// A complaint about one field; its error holds the message and, on a second line, the help.
     fn about_field(path: &garde::Path, error: &garde::Error) -> Self {
-        // The way to a field has no public iterator, and its text cannot be split: keys contain dots.
-        let path: Vec<String> = path.__iter().map(|(_, step)| step.to_string()).collect();
+        // The way to a field has no other iterator, and its text cannot be split: keys contain dots.
+        // An `Option` is a step without a name.
+        let steps = path.__iter().rev().map(|(_, step)| step.to_string());
+        let path: Vec<String> = steps.filter(|step| !step.is_empty()).collect();
         let (message, help) = match error.message().split_once('\n') {
             Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
             None => field::bounds(path.last().map_or("", String::as_str), error.message()),
@@ -63,8 +70,14 @@ impl Complaint {
 }
 
 /// Every complaint about a stack that is deployed as `name`.
-pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
+pub(crate) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     let mut complaints = fields(stack, declared);
+    complaints.extend(names::stack_name(declared.name()));
+    complaints.extend(names::check(stack));
+    complaints.extend(parts::check(stack, declared));
+    complaints.extend(cognito::check(stack));
+    complaints.extend(lambda::check(stack));
+    complaints.extend(apigatewayv2::check(stack));
     complaints.sort_by(|a, b| a.path.cmp(&b.path));
     complaints
 }

@@ -5,7 +5,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Declared, Json, Value};
+use super::{Declared, Json, Value, check};
 
 /// One statement of an IAM policy; serialized as IAM has it.
 #[derive(Debug, Clone, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
@@ -23,7 +23,7 @@ pub struct Statement {
     pub effect: Effect,
     /// The actions, such as `dynamodb:GetItem`.
     #[serde(rename(serialize = "Action"))]
-    #[garde(length(min = 1), inner(pattern(r"^(\*|[a-z0-9-]+:[A-Za-z0-9*?]+)$")))]
+    #[garde(length(min = 1), inner(custom(check::action)))]
     pub actions: Vec<String>,
     /// The ARNs of the resources.
     #[serde(rename(serialize = "Resource"))]

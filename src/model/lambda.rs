@@ -25,7 +25,6 @@ pub struct Function {
     /// The crate that is built and deployed, by its folder from the project's root: `functions/protected`.
     #[serde(rename(deserialize = "crate"), skip_serializing)]
     #[setters(skip)]
-    #[garde(inner(custom(check::inside_the_project)))]
     pub crate_path: Option<String>,
     /// The binary of the crate, where it has several.
     #[serde(skip_serializing)]
@@ -33,12 +32,10 @@ pub struct Function {
     /// A zip file that is deployed as it is; it holds an executable `bootstrap`.
     #[serde(skip_serializing)]
     #[setters(skip)]
-    #[garde(inner(custom(check::inside_the_project)))]
     pub zip: Option<String>,
     /// A folder that is zipped and deployed; it holds an executable `bootstrap`.
     #[serde(skip_serializing)]
     #[setters(skip)]
-    #[garde(inner(custom(check::inside_the_project)))]
     pub directory: Option<String>,
     /// The function's name; CloudFormation makes one up when it is absent.
     #[garde(inner(custom(check::text("a function's name", 1, 64, |c| c.is_ascii_alphanumeric() || "_-".contains(c)))))]

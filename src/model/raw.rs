@@ -97,11 +97,9 @@ pub enum Condition {
 pub struct RawResource {
     /// The CloudFormation type, such as `AWS::SQS::Queue`.
     #[serde(rename(deserialize = "type", serialize = "Type"))]
-    #[garde(rename("type"), pattern(r"^[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}::[A-Za-z0-9]{2,64}(::MODULE)?$"))]
     pub kind: String,
     /// The properties, in CloudFormation's own spelling.
     #[serde(default)]
-    #[garde(custom(super::check::raw))]
     pub properties: BTreeMap<String, Json>,
     /// The condition without which the resource is not made.
     #[serde(default)]
@@ -147,7 +145,6 @@ impl RawResource {
 #[setters(into, strip_option)]
 pub struct Override {
     /// Properties in CloudFormation's own spelling; `null` removes one.
-    #[garde(custom(super::check::raw))]
     pub properties: BTreeMap<String, Json>,
     /// The condition without which the resource is not made.
     #[garde(inner(custom(super::check::condition)))]
@@ -321,18 +318,31 @@ impl Validate for Condition {
     ) {
         match self {
             Self::Equals(left, right) => {
-                left.validate_into(declared, parent, report);
-                right.validate_into(declared, parent, report);
+                for (index, value) in [left, right].into_iter().enumerate() {
+                    value.validate_into(declared, &mut || parent().join("equals").join(index), report);
+                }
             }
-            Self::Not([condition]) => condition.validate_into(declared, parent, report),
-            Self::And(conditions) | Self::Or(conditions) => {
-                conditions.iter().for_each(|condition| condition.validate_into(declared, parent, report));
+            Self::Not([condition]) => {
+                condition.validate_into(declared, &mut || parent().join("not").join(0_usize), report)
             }
+            Self::And(conditions) => nested(conditions, declared, &mut || parent().join("and"), report),
+            Self::Or(conditions) => nested(conditions, declared, &mut || parent().join("or"), report),
             Self::Condition(name) => {
                 if let Err(error) = declared.expect_condition(name) {
                     report.append(parent(), error);
                 }
             }
         }
+    }
+}
+
+fn nested(
+    conditions: &[Condition],
+    declared: &Declared,
+    parent: &mut dyn FnMut() -> garde::error::Path,
+    report: &mut garde::Report,
+) {
+    for (index, condition) in conditions.iter().enumerate() {
+        condition.validate_into(declared, &mut || parent().join(index), report);
     }
 }

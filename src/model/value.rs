@@ -104,6 +104,15 @@ impl Value {
         }
     }
 
+    /// The values that it is made of, each with its place in the list that an expression takes.
+    pub(super) fn inside(&self) -> Vec<(usize, &Self)> {
+        match self {
+            Self::If(_, then, otherwise) => vec![(1, then), (2, otherwise)],
+            Self::Join(_, values) => values.iter().enumerate().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// A pseudo parameter of CloudFormation, such as `AWS::Region`.
     pub fn pseudo(name: &str) -> Self {
         Self::Ref(format!("AWS::{name}"))
@@ -267,8 +276,16 @@ impl Validate for Value {
     type Context = Declared;
 
     fn validate_into(&self, declared: &Declared, parent: &mut dyn FnMut() -> Path, report: &mut garde::Report) {
-        for error in declared.dangling(self) {
-            report.append(parent(), error);
+        for error in declared.dangling_here(self) {
+            let path = if matches!(self, Self::If(..)) { parent().join("if").join(0_usize) } else { parent() };
+            report.append(path, error);
+        }
+        for (index, value) in self.inside() {
+            let mut path = || match self {
+                Self::If(..) => parent().join("if").join(index),
+                _ => parent().join("join").join(1_usize).join(index),
+            };
+            value.validate_into(declared, &mut path, report);
         }
     }
 }

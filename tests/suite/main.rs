@@ -4,6 +4,7 @@ mod assembly;
 mod bundle;
 mod cases;
 mod local;
+mod spec;
 mod stacks;
 mod support;
 mod synth;

@@ -50,6 +50,11 @@ impl Declared {
         declared
     }
 
+    /// The name of the stack.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Knows an id of which nothing more is known, because its declaration could not be read.
     pub(crate) fn assume(&mut self, id: &str) {
         let known = Known { kind: String::new(), name: "resource", attributes: None };
@@ -97,8 +102,14 @@ impl Declared {
         Err(error(format!("no condition `{name}`"), help))
     }
 
-    /// What a value refers to and the stack does not have.
+    /// What a value, or one inside it, refers to and the stack does not have.
     pub(crate) fn dangling(&self, value: &Value) -> Vec<garde::Error> {
+        let inside = value.inside().into_iter().flat_map(|(_, value)| self.dangling(value));
+        self.dangling_here(value).into_iter().chain(inside).collect()
+    }
+
+    /// What a value itself refers to and the stack does not have.
+    pub(crate) fn dangling_here(&self, value: &Value) -> Vec<garde::Error> {
         let one = |result: Result<(), garde::Error>| result.err().into_iter().collect();
         match value {
             Value::Text(_) => Vec::new(),
@@ -109,23 +120,33 @@ impl Declared {
             Value::Output(output) => one(self.expect_other(output)),
             Value::If(condition, ..) => one(self.expect_condition(condition)),
             Value::Join(..) => Vec::new(),
-            Value::Raw(json) => self.dangling_in(json),
+            Value::Raw(json) => self.dangling_in(json).into_iter().map(|(_, error)| error).collect(),
         }
     }
 
-    /// What CloudFormation's own expressions in free-form JSON refer to and the stack does not have.
-    pub(crate) fn dangling_in(&self, json: &Json) -> Vec<garde::Error> {
+    /// What CloudFormation's own expressions in free-form JSON refer to and the stack does not have, with the way there.
+    pub(crate) fn dangling_in(&self, json: &Json) -> Vec<(Vec<String>, garde::Error)> {
+        let below = |step: String, json: &Json| {
+            let found = self.dangling_in(json).into_iter();
+            found
+                .map(move |(path, error)| (std::iter::once(step.clone()).chain(path).collect(), error))
+                .collect::<Vec<_>>()
+        };
         match json {
-            Json::Array(list) => list.iter().flat_map(|it| self.dangling_in(it)).collect(),
-            Json::Object(map) if map.len() == 1 => {
-                map.iter().flat_map(|(key, argument)| self.dangling_in_expression(key, argument)).collect()
-            }
-            Json::Object(map) => map.values().flat_map(|it| self.dangling_in(it)).collect(),
+            Json::Array(list) => list.iter().enumerate().flat_map(|(index, it)| below(index.to_string(), it)).collect(),
+            Json::Object(map) => map
+                .iter()
+                .flat_map(|(key, argument)| match (map.len(), self.dangling_in_expression(key, argument)) {
+                    (1, Some(errors)) => errors.into_iter().map(|error| (vec![key.clone()], error)).collect(),
+                    _ => below(key.clone(), argument),
+                })
+                .collect(),
             _ => Vec::new(),
         }
     }
 
-    fn dangling_in_expression(&self, key: &str, argument: &Json) -> Vec<garde::Error> {
+    /// Nothing if this is no reference.
+    fn dangling_in_expression(&self, key: &str, argument: &Json) -> Option<Vec<garde::Error>> {
         let found = match (key, argument) {
             ("Ref", Json::String(id)) => self.expect(id),
             ("Fn::GetAtt", Json::String(text)) => match text.split_once('.') {
@@ -134,16 +155,12 @@ impl Declared {
             },
             ("Fn::GetAtt", Json::Array(list)) => match list.as_slice() {
                 [Json::String(id), Json::String(attribute)] => self.expect_attribute(id, attribute),
-                _ => return self.dangling_in_list(list),
+                _ => return None,
             },
-            ("Fn::Sub", Json::String(text)) => return self.dangling_in_text(text),
-            (_, argument) => return self.dangling_in(argument),
+            ("Fn::Sub", Json::String(text)) => return Some(self.dangling_in_text(text)),
+            _ => return None,
         };
-        found.err().into_iter().collect()
-    }
-
-    fn dangling_in_list(&self, list: &[Json]) -> Vec<garde::Error> {
-        list.iter().flat_map(|it| self.dangling_in(it)).collect()
+        Some(found.err().into_iter().collect())
     }
 
     fn dangling_in_text(&self, text: &str) -> Vec<garde::Error> {
@@ -199,8 +216,9 @@ impl Declared {
         match (closest(id, there.iter().copied()), there.as_slice()) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, []) => format!("the stack declares no {name}"),
-            (None, some) if some.len() <= 8 => format!("there is {}", list(some.iter().copied())),
-            (None, _) => format!("declare {} of that id first", article(name)),
+            (None, [only]) => format!("there is only `{only}`"),
+            (None, some) if some.len() <= 8 => format!("there are {}", list(some.iter().copied())),
+            (None, _) => "declare it first".to_owned(),
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Rules for the value of a single field.
 
-use std::collections::BTreeMap;
-
 use crate::model::duration::Duration;
-use crate::model::{Declared, Json, Value};
+use crate::model::{Declared, Value};
 
 use super::declared::error;
 
@@ -43,18 +41,6 @@ pub(in crate::model) fn within(min: Duration, max: Duration) -> impl Fn(&Duratio
         it if it > max => Err(error(format!("`{it}` is too long"), format!("the most is `{max}`"))),
         _ => Ok(()),
     }
-}
-
-/// A path that starts at the project's root and stays inside.
-pub(in crate::model) fn inside_the_project(path: &str, _: &Declared) -> garde::Result {
-    let leaves = path.split(['/', '\\']).any(|step| step == "..");
-    if path.is_empty() || path.starts_with(['/', '\\']) || path.contains([':', '\0']) || leaves {
-        return Err(error(
-            format!("`{}` is not a path inside the project", path.escape_debug()),
-            "write it from the project's root, as in `functions/hello`",
-        ));
-    }
-    Ok(())
 }
 
 /// Days that CloudWatch Logs can keep events for.
@@ -158,6 +144,22 @@ pub(in crate::model) fn identity_source(source: &str, _: &Declared) -> garde::Re
     Err(error(format!("`{source}` is not where a request can carry a token"), help))
 }
 
+/// An action of a policy.
+pub(in crate::model) fn action(action: &str, _: &Declared) -> garde::Result {
+    let service = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name = |c: char| c.is_ascii_alphanumeric() || "*?".contains(c);
+    let fits = |(before, after): (&str, &str)| {
+        !before.is_empty() && !after.is_empty() && before.chars().all(service) && after.chars().all(name)
+    };
+    if action == "*" || action.split_once(':').is_some_and(fits) {
+        return Ok(());
+    }
+    Err(error(
+        format!("`{}` is not an action", action.escape_debug()),
+        "write the service, a colon and the action: `dynamodb:GetItem`",
+    ))
+}
+
 /// A condition that the stack has.
 pub(in crate::model) fn condition(name: &str, declared: &Declared) -> garde::Result {
     declared.expect_condition(name)
@@ -168,13 +170,9 @@ pub(in crate::model) fn exists(id: &str, declared: &Declared) -> garde::Result {
     declared.expect(id)
 }
 
-/// Free-form properties whose references all lead somewhere.
-pub(in crate::model) fn raw(properties: &BTreeMap<String, Json>, declared: &Declared) -> garde::Result {
-    properties.values().find_map(|json| declared.dangling_in(json).into_iter().next()).map_or(Ok(()), Err)
-}
-
 /// Rewords the bounds of numbers and lengths so that they name the field and say what to do.
 pub(super) fn bounds(field: &str, message: &str) -> (String, Option<String>) {
+    let field = camel_case(field);
     let words = [
         ("lower than ", "is lower than", "the least is"),
         ("greater than ", "is greater than", "the most is"),
@@ -186,4 +184,14 @@ pub(super) fn bounds(field: &str, message: &str) -> (String, Option<String>) {
         Some((bound, says, help)) => (format!("`{field}` {says} {bound}"), Some(format!("{help} {bound}"))),
         None => (format!("`{field}`: {message}"), None),
     }
+}
+
+/// The name of a field as a stack file has it.
+fn camel_case(field: &str) -> String {
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (head, tail) = word.split_at_checked(1).unwrap_or((word, ""));
+        name + &head.to_ascii_uppercase() + tail
+    })
 }

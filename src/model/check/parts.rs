@@ -1,0 +1,91 @@
+//! Rules for what every template has: resources at all, parameters, overrides.
+
+use std::collections::BTreeMap;
+
+use crate::model::raw::Parameter;
+use crate::model::{Json, Stack};
+
+use super::{Complaint, Declared};
+
+pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
+    let mut complaints: Vec<_> = stack.parameters.iter().filter_map(|(id, it)| parameter(id, it)).collect();
+    complaints.extend(stack.resources.iter().filter_map(|(id, it)| resource_type(id, &it.kind)));
+    complaints.extend(stack.overrides.keys().filter_map(|id| overridden(id, declared)));
+    let raw = stack.resources.iter().map(|(id, it)| ("resources", id, &it.properties));
+    let overrides = stack.overrides.iter().map(|(id, it)| ("overrides", id, &it.properties));
+    complaints.extend(raw.chain(overrides).flat_map(|(section, id, it)| properties(section, id, it, declared)));
+    complaints.extend(no_resource(stack));
+    complaints.extend(stack.tags.keys().filter_map(|key| tag(key)));
+    complaints
+}
+
+fn resource_type(id: &str, kind: &str) -> Option<Complaint> {
+    let part = |part: &str| part.len() >= 2 && part.chars().all(|c| c.is_ascii_alphanumeric());
+    let fits = match kind.split("::").collect::<Vec<_>>().as_slice() {
+        ["Custom", name] => part(name),
+        [a, b, c] | [a, b, c, "MODULE"] => part(a) && part(b) && part(c),
+        _ => false,
+    };
+    let message = format!("`{}` is not a type of resources", kind.escape_debug());
+    let help = "write it as CloudFormation has it: `AWS::SQS::Queue`";
+    (!fits).then(|| Complaint::new(&["resources", id, "type"], message, help))
+}
+
+/// References of free-form properties that lead nowhere.
+fn properties(section: &str, id: &str, properties: &BTreeMap<String, Json>, declared: &Declared) -> Vec<Complaint> {
+    let found = properties
+        .iter()
+        .flat_map(|(name, json)| declared.dangling_in(json).into_iter().map(move |(path, error)| (name, path, error)));
+    found
+        .map(|(name, path, error)| {
+            let begin = [section, id, "properties", name];
+            let path: Vec<&str> = begin.into_iter().chain(path.iter().map(String::as_str)).collect();
+            let (message, help) = error.message().split_once('\n').unwrap_or((error.message(), ""));
+            Complaint::new(&path, message, help)
+        })
+        .collect()
+}
+
+fn no_resource(stack: &Stack) -> Option<Complaint> {
+    let mut any = false;
+    stack.visit(&mut |it| any |= it.section != "parameters");
+    let help = "declare something under `userPools`, `functions`, `httpApis` or another section";
+    (!any).then(|| Complaint::new(&[], "the stack declares no resource", help))
+}
+
+fn parameter(id: &str, parameter: &Parameter) -> Option<Complaint> {
+    let kind = parameter.kind.0.as_str();
+    let known = ["String", "Number", "List<Number>", "CommaDelimitedList"].contains(&kind);
+    if !known && !kind.starts_with("AWS::") && !kind.starts_with("List<AWS::") {
+        let message = format!("`{}` is not a type of parameters", kind.escape_debug());
+        let help = "write `String`, `Number`, `CommaDelimitedList`, or one of AWS's own types";
+        return Some(Complaint::new(&["parameters", id, "type"], message, help));
+    }
+    let default = parameter.default.as_ref()?;
+    let allowed = &parameter.allowed_values;
+    let refused = !allowed.is_empty() && !allowed.contains(default) && kind == "String";
+    let path = ["parameters", id, "default"];
+    let message = format!("the default `{}` is none of the allowed values", default.escape_debug());
+    refused.then(|| {
+        Complaint::new(
+            &path,
+            message,
+            format!("add it to `allowedValues`, or choose {}", super::list(allowed.iter().map(String::as_str))),
+        )
+    })
+}
+
+fn overridden(id: &str, declared: &Declared) -> Option<Complaint> {
+    if id.starts_with("AWS::") {
+        return Some(Complaint::new(&["overrides", id], "a pseudo parameter cannot be changed", "remove it").at_key());
+    }
+    let error = declared.expect(id).err()?;
+    let (message, help) = error.message().split_once('\n')?;
+    Some(Complaint::new(&["overrides", id], message, help).at_key())
+}
+
+fn tag(key: &str) -> Option<Complaint> {
+    let reserved = key.to_ascii_lowercase().starts_with("aws:");
+    let message = format!("tag `{key}` is reserved: AWS alone sets tags that begin with `aws:`");
+    reserved.then(|| Complaint::new(&["tags", key], message, "give it another name").at_key())
+}

@@ -1,0 +1,115 @@
+//! Stack files: YAML text in, a checked stack or every complaint with its place out; and their JSON Schema.
+//!
+//! A file is read in three steps, so that one mistake does not hide the others: its syntax into a [`tree`] that knows
+//! where everything stands; the tree into the model, as often as it takes to set every value aside that does not fit;
+//! and what did fit through the model's own checks.
+
+mod fault;
+mod place;
+mod reader;
+mod report;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use crate::model::check::check;
+use crate::model::{Complaint, Declared, Stack};
+
+pub use report::{Finding, Report};
+
+use place::Places;
+use reader::Reader;
+use report::Mark;
+use tree::{Node, Tree};
+
+/// The most that a stack file may hold: as much as CloudFormation takes of a template.
+pub const MAX_BYTES: usize = 1_000_000;
+
+/// How many mistakes of one file are told; whoever has more begins with these.
+const MAX_FINDINGS: usize = 50;
+
+/// Reads a stack file and checks what it declares. `name` is the file's, as messages show it; its stem is the stack's.
+///
+/// # Errors
+/// Every mistake that could be found, each with its place.
+pub fn read(name: &str, text: &[u8]) -> Result<Stack, Report> {
+    let text = utf8(name, text)?;
+    let Tree { root, mut findings, set_aside } =
+        tree::parse(text).map_err(|finding| Report::new(name, text, vec![finding]))?;
+    let mut reader = Reader::new(&root, set_aside);
+    let stack = reader.read(MAX_FINDINGS);
+    let set_aside = reader.finish(&mut findings);
+    let Some(stack) = stack else { return Err(Report::new(name, text, findings)) };
+    findings.extend(checked(name, &root, &stack, &set_aside));
+    match findings.is_empty() {
+        true => Ok(stack),
+        false => Err(Report::new(name, text, findings)),
+    }
+}
+
+/// The line of a stack file on which something is declared: `["httpApis", "Api", "routes", "GET /notes"]`.
+///
+/// Where the way ends early, it is the line of the last step that is there.
+pub fn line(text: &str, path: &[&str]) -> Option<usize> {
+    let tree = tree::parse(text).ok()?;
+    let place = Places::new(&tree.root).find(path.iter().copied(), Mark::Key);
+    Some(text.get(..place.start)?.matches('\n').count() + 1)
+}
+
+/// The JSON Schema of stack files, by which editors complete and check them.
+pub fn schema() -> crate::model::Json {
+    let schema = schemars::schema_for!(Stack);
+    let mut json = schema.to_value();
+    if let Some(object) = json.as_object_mut() {
+        object.insert("title".to_owned(), "A stackgen stack".into());
+    }
+    json
+}
+
+fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
+    let refuse = |finding| Err(Report::new(name, "", vec![finding]));
+    if bytes.len() > MAX_BYTES {
+        let message =
+            format!("the file has {} bytes, more than the {MAX_BYTES} that a stack file may have", bytes.len());
+        return refuse(Finding::whole(message, "split it into several stacks: one can use the outputs of another"));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim_start_matches('\u{feff}').trim().is_empty() => refuse(Finding::whole(
+            "the file is empty",
+            "declare something in it, or begin with what `stackgen init` writes",
+        )),
+        Ok(text) => Ok(text),
+        Err(error) => {
+            let lossy = String::from_utf8_lossy(bytes);
+            let place = error.valid_up_to()..error.valid_up_to() + '\u{fffd}'.len_utf8();
+            let finding = Finding::new(place, "this is not UTF-8", "save the file with the encoding UTF-8");
+            Err(Report::new(name, &lossy, vec![finding]))
+        }
+    }
+}
+
+/// What the model's own checks say, save for what merely follows from values that were set aside.
+fn checked(name: &str, tree: &Node, stack: &Stack, set_aside: &BTreeSet<u32>) -> Vec<Finding> {
+    let places = Places::new(tree);
+    let mut declared = Declared::by(stack, stem(name));
+    places.ids(set_aside).for_each(|id| declared.assume(id));
+    let complaints = check(stack, &declared).into_iter();
+    complaints
+        .filter(|it| !places.touches(&it.path, set_aside))
+        .map(|it| finding(&places, it))
+        .take(MAX_FINDINGS)
+        .collect()
+}
+
+fn finding(places: &Places<'_>, complaint: Complaint) -> Finding {
+    let mark = if complaint.at_key { Mark::Key } else { Mark::Value };
+    let place = places.find(complaint.path.iter().map(String::as_str), mark);
+    let place = (!complaint.path.is_empty()).then_some(place);
+    Finding { place, label: None, message: complaint.message, help: complaint.help }
+}
+
+/// `protected-api` of `stacks/protected-api.yaml`.
+fn stem(name: &str) -> &str {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+}

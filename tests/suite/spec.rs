@@ -1,0 +1,126 @@
+//! Stack files: what is read, and how mistakes are told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use proptest::prelude::*;
+use snapbox::{Assert, Data};
+use stackgen::model::Stack;
+use stackgen::spec;
+
+use crate::stacks::protected_api;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).expect("the folder is part of the repository");
+    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {folder}");
+    files
+}
+
+fn read(path: &Path) -> Result<Stack, spec::Report> {
+    let text = fs::read(path).expect("the file is part of the repository");
+    let name = path.file_name().expect("a file has a name").to_string_lossy();
+    spec::read(&name, &text)
+}
+
+/// What the screen shows, without colour.
+fn shown(report: &spec::Report) -> String {
+    let mut shown = String::new();
+    let theme = GraphicalTheme::unicode_nocolor();
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    handler.render_report(&mut shown, report).expect("a string takes all that is written");
+    shown.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn assert_file(path: &Path, actual: impl Into<Data>) {
+    Assert::new().action_env("SNAPSHOTS").eq(actual.into().raw(), Data::read_from(path, None).raw());
+}
+
+#[test]
+fn every_mistake_is_told_where_it_was_made() {
+    for file in files("tests/suite/spec") {
+        let report = read(&file).expect_err(&file.to_string_lossy());
+        assert_file(&file.with_extension("txt"), shown(&report));
+    }
+}
+
+#[test]
+fn the_stack_file_and_its_sibling_in_rust_are_the_same_stack() {
+    let file = read(&root().join("stacks/protected-api.yaml")).map_err(|report| shown(&report));
+    assert_eq!(file, Ok(protected_api::stack()));
+}
+
+#[test]
+fn the_schema_is_up_to_date() {
+    let schema = serde_json::to_string_pretty(&spec::schema()).expect("a schema is JSON") + "\n";
+    assert_file(&root().join("docs/stack.schema.json"), schema);
+}
+
+#[test]
+fn every_stack_file_names_the_schema() {
+    for file in files("stacks") {
+        let text = fs::read_to_string(&file).expect("the file is part of the repository");
+        assert!(text.starts_with("# yaml-language-server: $schema=../docs/stack.schema.json\n"), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_huge_file_is_refused_before_it_is_read() {
+    let text = "a".repeat(spec::MAX_BYTES + 1);
+    let report = spec::read("huge.yaml", text.as_bytes()).expect_err("it is too large");
+    assert!(report.to_string().contains("more than the 1000000"), "{report}");
+}
+
+#[test]
+fn a_place_is_found_by_its_path() {
+    let text =
+        fs::read_to_string(root().join("stacks/protected-api.yaml")).expect("the file is part of the repository");
+    let line = spec::line(&text, &["httpApis", "Api", "routes", "GET /protected"]).expect("the route is declared");
+    let found = text.lines().nth(line - 1).expect("the line exists");
+    assert!(found.contains("GET /protected"), "{found}");
+}
+
+/// A stack file in which some bytes are changed.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let cases: Vec<Vec<u8>> = files("tests/suite/spec")
+        .iter()
+        .chain(&files("stacks"))
+        .map(|file| fs::read(file).expect("it was listed"))
+        .collect();
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(EDITS)), 1..8);
+    (prop::sample::select(cases), edits).prop_map(|(mut text, edits)| {
+        for (at, edit) in edits {
+            let at = at.index(text.len() + 1);
+            let end = text.len().min(at + edit.len() % 3);
+            text.splice(at..end, edit.bytes());
+        }
+        text
+    })
+}
+
+const EDITS: &[&str] = &[
+    "", "a", "\n", "\n  ", ": ", "- ", "{", "}", "[", "]", "\"", "'", "&a ", "*a", "!Sub ", "#", "|", "? ", "\u{e9}",
+    "~", "0", "-1e999",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(text in prop::collection::vec(any::<u8>(), 0..512)) {
+        prop_assert!(spec::read("any.yaml", &text).map_or_else(|report| !shown(&report).is_empty(), |_| true));
+    }
+
+    #[test]
+    fn no_mutated_stack_file_panics(text in mutated()) {
+        prop_assert!(spec::read("any.yaml", &text).map_or_else(|report| !shown(&report).is_empty(), |_| true));
+    }
+}
