@@ -8,7 +8,6 @@ mod build;
 mod elf;
 mod toolchain;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -250,8 +249,11 @@ pub fn bundle(
     progress: Progress,
 ) -> Result<Vec<Asset>, Error> {
     let programs = build::programs(project, functions, purpose, progress)?;
-    let assets: Vec<Asset> =
-        functions.iter().map(|function| asset(project, function, &programs, purpose)).collect::<Result<_, _>>()?;
+    let assets: Vec<Asset> = functions
+        .iter()
+        .enumerate()
+        .map(|(index, function)| asset(project, function, programs.get(&index), purpose))
+        .collect::<Result<_, _>>()?;
     if purpose == Purpose::Local {
         archive::prune(&purpose.folder(project), &assets);
     }
@@ -261,13 +263,12 @@ pub fn bundle(
 fn asset(
     project: &Project,
     function: &FunctionSource,
-    programs: &BTreeMap<&str, PathBuf>,
+    program: Option<&PathBuf>,
     purpose: Purpose,
 ) -> Result<Asset, Error> {
     let contents = match &function.code {
         Code::Crate { .. } => {
-            let program = programs.get(function.id.as_str()).expect("every crate was built or is an error");
-            archive::Contents::program(function, program)?
+            archive::Contents::program(function, program.expect("every crate was built or is an error"))?
         }
         Code::Zip(file) => archive::Contents::zip(function, &project.root().join(file))?,
         Code::Directory(folder) => archive::Contents::directory(function, &project.root().join(folder))?,

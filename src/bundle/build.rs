@@ -16,28 +16,33 @@ use crate::similar;
 /// A binary that is wanted for a function.
 #[derive(Debug)]
 struct Wanted<'a> {
+    /// Which of the functions it is: two stacks may have functions of the same id.
+    index: usize,
     function: &'a FunctionSource,
     package: PackageId,
     binary: String,
 }
 
-/// The programs of all functions that come from crates, by the function's id.
-pub(super) fn programs<'a>(
+/// The programs of functions, by their place in the list of all.
+pub(super) type Programs = BTreeMap<usize, PathBuf>;
+
+/// The programs of all functions that come from crates.
+pub(super) fn programs(
     project: &Project,
-    functions: &'a [FunctionSource],
+    functions: &[FunctionSource],
     purpose: Purpose,
     progress: Progress,
-) -> Result<BTreeMap<&'a str, PathBuf>, Error> {
+) -> Result<Programs, Error> {
     let mut workspaces = Workspaces { project, known: Vec::new() };
     let mut calls: BTreeMap<(PathBuf, Architecture), Vec<Wanted>> = BTreeMap::new();
-    for function in functions {
+    for (index, function) in functions.iter().enumerate() {
         let Code::Crate { name, binary } = &function.code else { continue };
         let (root, package) = workspaces.find(function, name)?;
         let binary = chosen_binary(function, &package, binary.as_deref())?;
-        let wanted = Wanted { function, package: package.id, binary };
+        let wanted = Wanted { index, function, package: package.id, binary };
         calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
     }
-    let mut programs = BTreeMap::new();
+    let mut programs = Programs::new();
     for ((root, architecture), wanted) in &calls {
         let first = wanted.first().expect("a call is made for its first function");
         let recipe = toolchain::recipe(first.function, root, *architecture, purpose)?;
@@ -169,12 +174,7 @@ fn function_crates(project: &Project) -> Vec<String> {
 }
 
 /// One call of cargo.
-fn build<'a>(
-    root: &Path,
-    wanted: &[Wanted<'a>],
-    recipe: &Recipe,
-    progress: Progress,
-) -> Result<BTreeMap<&'a str, PathBuf>, Error> {
+fn build(root: &Path, wanted: &[Wanted], recipe: &Recipe, progress: Progress) -> Result<Programs, Error> {
     let mut said = tempfile::tempfile().map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?;
     let stderr = match progress {
         Progress::Shown => Stdio::inherit(),
@@ -188,7 +188,7 @@ fn build<'a>(
         .map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
     let programs = cargo.stdout.take().map(|stdout| executables(stdout, wanted)).unwrap_or_default();
     let status = cargo.wait().map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
-    if status.success() && wanted.iter().all(|wanted| programs.contains_key(&*wanted.function.id)) {
+    if status.success() && wanted.iter().all(|wanted| programs.contains_key(&wanted.index)) {
         return Ok(programs);
     }
     Err(failure(wanted, &programs, status, &read_back(&mut said)))
@@ -206,24 +206,24 @@ fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
 }
 
 /// The wanted binaries among what cargo says it has built.
-fn executables<'a>(stdout: ChildStdout, wanted: &[Wanted<'a>]) -> BTreeMap<&'a str, PathBuf> {
-    let mut programs = BTreeMap::new();
+fn executables(stdout: ChildStdout, wanted: &[Wanted]) -> Programs {
+    let mut programs = Programs::new();
     for message in Message::parse_stream(BufReader::new(stdout)).map_while(Result::ok) {
         let Message::CompilerArtifact(artifact) = message else { continue };
         let Some(executable) = artifact.executable else { continue };
         for wanted in wanted {
             if wanted.package == artifact.package_id && wanted.binary == artifact.target.name {
-                programs.insert(&*wanted.function.id, executable.clone().into_std_path_buf());
+                programs.insert(wanted.index, executable.clone().into_std_path_buf());
             }
         }
     }
     programs
 }
 
-fn failure(wanted: &[Wanted], programs: &BTreeMap<&str, PathBuf>, status: ExitStatus, said: &str) -> Error {
+fn failure(wanted: &[Wanted], programs: &Programs, status: ExitStatus, said: &str) -> Error {
     let missing: Vec<String> = wanted
         .iter()
-        .filter(|wanted| !programs.contains_key(&*wanted.function.id))
+        .filter(|wanted| !programs.contains_key(&wanted.index))
         .map(|wanted| format!("`{}`", wanted.function.id))
         .collect();
     let functions = missing.join(", ");

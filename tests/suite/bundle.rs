@@ -88,6 +88,18 @@ fn what_is_deployed_depends_on_the_source_alone() {
 }
 
 #[test]
+fn functions_of_two_stacks_may_have_the_same_id() {
+    let sketch = Sketch::new(&[("Cargo.toml", WORKSPACE)])
+        .function("one", "fn main() { println!(\"1\") }")
+        .function("two", "fn main() { println!(\"2\") }");
+    let project = Project::discover(sketch.0.path()).expect("it has stacks");
+    let functions = ["one", "two", "one"].map(|name| FunctionSource { id: "Hello".to_owned(), ..source(name) });
+    let assets = bundle(&project, &functions, Purpose::Local, Progress::Hidden).expect("both build");
+    assert_eq!(assets[0], assets[2]);
+    assert_ne!(assets[0].digest, assets[1].digest);
+}
+
+#[test]
 fn a_zip_holds_one_executable_bootstrap() {
     let sketch = Sketch::new(&[]).function("hello", "fn main() {}");
     let asset = sketch.bundle(&["functions/hello"], Purpose::Local).expect("it builds").remove(0);
