@@ -18,6 +18,7 @@ mod place;
 mod plan;
 mod pool;
 mod session;
+mod synth;
 mod target;
 mod token;
 mod user;
@@ -86,6 +87,8 @@ enum Command {
     Local(local::Arguments),
     /// Prints the outputs of a deployed stack.
     Outputs(outputs::Arguments),
+    /// Synthesizes stacks to CloudFormation templates in `stackgen.out`, a cloud assembly. Builds nothing.
+    Synth(synth::Arguments),
     /// Prints a token of a user, signing in if need be.
     Token(token::Arguments),
     /// Creates, confirms, lists and deletes users of a deployed user pool.
@@ -105,6 +108,7 @@ impl Command {
             Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),
             Self::Outputs(arguments) => arguments.run(session),
+            Self::Synth(arguments) => arguments.run(session),
             Self::Token(arguments) => arguments.run(session),
             Self::User(command) => command.run(session),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use serde_json::Value;
+use stackgen::assembly;
 use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose};
 use stackgen::deploy::{Asset, Unit};
 use stackgen::model::lambda;
@@ -85,6 +86,19 @@ pub(crate) fn synthesize(files: Vec<StackFile>) -> Outcome<Vec<Planned>> {
         planned.insert(file.name.clone(), Planned { file, template });
     }
     in_order(planned)
+}
+
+/// The stacks as parts of a cloud assembly. Their code is not known; of what they import, the assembly names the stacks
+/// that it holds.
+pub(crate) fn assembled(planned: &[Planned]) -> Vec<assembly::Stack> {
+    let held = |name: &String| planned.iter().any(|one| one.file.name == *name);
+    let assemble = |one: &Planned| {
+        let mut stack = assembly::Stack::new(&one.file.name, one.template.clone());
+        stack.tags.clone_from(&one.file.stack.tags);
+        stack.dependencies = imports(&one.template).into_iter().filter(held).collect();
+        stack
+    };
+    planned.iter().map(assemble).collect()
 }
 
 fn in_order(mut waiting: BTreeMap<String, Planned>) -> Outcome<Vec<Planned>> {
