@@ -1,6 +1,7 @@
 //! Stacks and their templates.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use stackgen::model::apigatewayv2::{
@@ -35,6 +36,36 @@ fn property(template: &Template, id: &str, path: &str) -> Json {
 /// A pool, a client, a function and an API with one protected route.
 fn protected() -> Stack {
     protected_api::stack()
+}
+
+#[test]
+fn templates_that_are_checked_in_are_those_of_the_stacks() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stacks: Vec<PathBuf> = fs::read_dir(root.join("stacks"))
+        .expect("the stacks are there")
+        .map(|entry| entry.expect("the stacks are readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    assert!(!stacks.is_empty());
+    for path in stacks {
+        let name = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+        let text = fs::read(&path).expect("the stack is readable");
+        let stack = stackgen::spec::read(&path.to_string_lossy(), &text).expect("our stacks are sound");
+        let synthesized = synthesize(&name, &stack).expect("our stacks are sound").to_json();
+        let kept = root.join(format!("tests/templates/{name}.json"));
+        if std::env::var_os("STACKGEN_BLESS").is_some() {
+            fs::write(&kept, &synthesized).expect("the template is writable");
+        }
+        let expected = fs::read_to_string(&kept).unwrap_or_default();
+        snapbox::assert_data_eq!(synthesized, snapbox::Data::text(expected));
+    }
+}
+
+#[test]
+fn yaml_and_rust_give_the_same_bytes() {
+    let yaml = include_str!("../../stacks/protected-api.yaml");
+    let read = stackgen::spec::read("protected-api.yaml", yaml.as_bytes()).expect("the stack is sound");
+    assert_eq!(template(&read).to_json(), template(&protected_api::stack()).to_json());
 }
 
 #[test]
