@@ -253,11 +253,23 @@ pub(crate) fn fault(status: StatusCode, code: &str, message: impl Into<String>) 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    /// An account with the one role `r`, which Lambda may assume.
+    use super::*;
+    use crate::local::iam::Naming;
+
+    /// An account with the roles `r`, which Lambda may assume, and `other`, which it may not.
     pub(super) fn account() -> Account {
-        Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned(), ..Account::default() }
+        let mut account = Account::new("us-east-1");
+        for (name, service) in [("r", "lambda.amazonaws.com"), ("other", "ec2.amazonaws.com")] {
+            let statement = json!({
+                "Effect": "Allow", "Principal": { "Service": service }, "Action": "sts:AssumeRole",
+            });
+            let trust = json!({ "Version": "2012-10-17", "Statement": [statement] });
+            let naming = Naming { name: name.to_owned(), ..Naming::default() };
+            account.iam.create_role(naming, trust, OffsetDateTime::UNIX_EPOCH).expect("it is a role");
+        }
+        account
     }
 
     #[test]

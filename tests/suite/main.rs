@@ -3,6 +3,7 @@
 mod assembly;
 mod bundle;
 mod cases;
+mod lambda;
 mod local;
 mod spec;
 mod stacks;

@@ -29,6 +29,17 @@ pub struct Code {
     pub size: u64,
 }
 
+/// An object in a bucket, as a function's code names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Object<'a> {
+    /// Its bucket.
+    pub bucket: &'a str,
+    /// Its key.
+    pub key: &'a str,
+    /// Its version; the current one when absent.
+    pub version: Option<&'a str>,
+}
+
 /// Why an archive could not be unpacked.
 #[derive(Debug, Error)]
 #[error("cannot unpack the function's code `{}`: {reason}", archive.display())]
@@ -84,15 +95,16 @@ pub(crate) fn unpacked(data: &Path, code: &Code) -> Result<PathBuf, Unpack> {
     unpack(&archive, &place).map(|()| place).map_err(|error| Unpack { archive, reason: error.to_string() })
 }
 
-/// The archive of an object.
+/// The archive of an object, in its current version or another.
 ///
 /// # Errors
 /// `InvalidParameterValueException`, worded as AWS words it.
-pub(super) fn stored(account: &Account, data: &Path, bucket: &str, key: &str) -> Result<PathBuf, Fault> {
-    let found = s3::content_file(account, bucket, key, None).map_err(|Fault { code, message, .. }| {
+pub(super) fn stored(account: &Account, data: &Path, object: Object<'_>) -> Result<PathBuf, Fault> {
+    let file = s3::content_file(account, object.bucket, object.key, object.version).map_err(|fault| {
+        let Fault { code, message, .. } = fault;
         invalid(format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"))
     })?;
-    Ok(data.join(found))
+    Ok(data.join(file))
 }
 
 /// Removes the code that no function uses any more.

@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
+use super::code::Object;
 use super::{Code, Function, Settings, Target, Version, code, fault, invalid, revision, rules};
 use crate::local::cloud::Account;
 use crate::local::wire::Fault;
@@ -104,7 +105,10 @@ pub(super) fn given_code(
                 STANDARD.decode(archive).map_err(|error| Fault::new("SerializationException", error.to_string()))?;
             Code::of_bytes(site.data, &archive)
         }
-        (None, Some(bucket), Some(key)) => Code::of_file(site.data, &code::stored(account, site.data, bucket, key)?),
+        (None, Some(bucket), Some(key)) => {
+            let object = Object { bucket, key, version: text("S3ObjectVersion") };
+            Code::of_file(site.data, &code::stored(account, site.data, object)?)
+        }
         _ => Err(invalid("Please provide a source for function code.")),
     }
 }

@@ -57,7 +57,7 @@ impl ResourceType for FunctionType {
         context: &Context,
         properties: &Properties,
     ) -> Result<Provisioned, Failure> {
-        let name = text(properties, "FunctionName").map_or_else(|| generated_name(context), str::to_owned);
+        let name = text(properties, "FunctionName").map_or_else(|| context.physical_name(64), str::to_owned);
         let target = Target::parse(&name).map_err(refused)?;
         deployment::create(account, site(context), &target, properties, ZipFile::Source).map_err(refused)?;
         let adorned = deployment::adorn(account, &target, tags(context, properties), reserved(properties));
@@ -117,7 +117,7 @@ impl ResourceType for PermissionType {
         properties: &Properties,
     ) -> Result<Provisioned, Failure> {
         let target = named_function(properties)?;
-        let statement_id = physical_name(context, 100);
+        let statement_id = context.physical_name(100);
         let owned = |name: &str| text(properties, name).map(str::to_owned);
         let statement = Statement {
             statement_id: statement_id.clone(),
@@ -369,19 +369,6 @@ fn tags(context: &Context, properties: &Properties) -> BTreeMap<String, String> 
         tags.insert(format!("aws:cloudformation:{name}"), value.clone());
     }
     tags
-}
-
-fn generated_name(context: &Context) -> String {
-    physical_name(context, 64)
-}
-
-/// Stack, logical id and something that no other resource has, within the length that a name may have.
-fn physical_name(context: &Context, longest: usize) -> String {
-    let random = Uuid::new_v4().simple().to_string();
-    let random = random.get(..12).unwrap_or_default();
-    let stem: String = format!("{}-{}", context.stack_name, context.logical_id);
-    let stem: String = stem.chars().take(longest.saturating_sub(13)).collect();
-    format!("{stem}-{random}")
 }
 
 fn absent_is_fine(outcome: Result<(), Fault>) -> Result<(), Failure> {

@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 use super::{Alias, Function, Functions, Target, Version, invalid};
 use crate::local::cloud::Account;
+use crate::local::iam::authorize::may_assume;
+use crate::local::iam::policy::Principal;
 use crate::local::wire::Fault;
 
 /// Concurrent invocations of all functions of an account.
@@ -429,13 +431,12 @@ fn is_variable(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn check_role(account: &Account, role: &str) -> Result<(), Fault> {
-    let ours = format!("arn:aws:iam::{}:role/", account.id);
-    if role.starts_with(&ours) {
-        Ok(())
-    } else {
-        Err(invalid("The role defined for the function cannot be assumed by Lambda."))
-    }
+fn check_role(account: &Account, arn: &str) -> Result<(), Fault> {
+    let names = ["lambda.amazonaws.com".to_owned()];
+    let lambda = Principal { kind: "Service", names: &names };
+    let role = account.iam.role_of(arn).filter(|role| role.arn(&account.id) == arn);
+    let assumed = role.filter(|role| may_assume(&account.iam, &role.name, lambda));
+    assumed.map(drop).ok_or_else(|| invalid("The role defined for the function cannot be assumed by Lambda."))
 }
 
 /// A number, also when CloudFormation brings it as text.
@@ -512,6 +513,8 @@ mod tests {
             (json!({ "Environment": { "Variables": { "LONG": "x".repeat(4096) } } }), "exceeded the 4KB limit"),
             (json!({ "Environment": { "Variables": { "1A": "x" } } }), "regular expression"),
             (json!({ "Role": "arn:aws:iam::111111111111:role/r" }), "cannot be assumed by Lambda"),
+            (json!({ "Role": "arn:aws:iam::000000000000:role/none" }), "cannot be assumed by Lambda"),
+            (json!({ "Role": "arn:aws:iam::000000000000:role/other" }), "cannot be assumed by Lambda"),
             (json!({ "Architectures": ["sparc"] }), "enum value set"),
             (json!({ "Handler": "" }), "mandatory"),
             (json!({ "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"] }), "/opt"),

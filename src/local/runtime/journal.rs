@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{Launch, Log};
 use crate::local::cloud::Cloud;
+use crate::local::iam::authorize::{Deed, Session};
 use crate::local::logs;
 
 /// What an invocation's caller may see of its log.
@@ -78,6 +79,7 @@ impl Journal {
         let settings = &launch.version.settings;
         let book = Book {
             cloud: cloud.clone(),
+            is_kept: may_log(cloud, launch, &stream),
             group: settings.log_group(&launch.name),
             stream: stream.clone(),
             is_json: settings.logging_config.log_format == "JSON",
@@ -141,10 +143,26 @@ impl Journal {
     }
 }
 
+/// Whether the function's role allows what keeping its log takes, as it must on AWS.
+fn may_log(cloud: &Cloud, launch: &Launch, stream: &str) -> bool {
+    let settings = &launch.version.settings;
+    let name = settings.log_group(&launch.name);
+    cloud.read(|account| {
+        let Some(role) = account.iam.role_of(&settings.role) else { return false };
+        let session = Session { account, role, session: &launch.name, now: cloud.now() };
+        let group = format!("arn:aws:logs:{}:{}:log-group:{name}", account.region, account.id);
+        let may = |action: &str, resource: String| session.may(&Deed::new(format!("logs:{action}"), resource)).is_ok();
+        let may_make_group = || may("CreateLogGroup", format!("{group}:*")) || may("CreateLogGroup", group.clone());
+        may("PutLogEvents", format!("{group}:log-stream:{stream}"))
+            && (may("CreateLogStream", format!("{group}:*")) || may("CreateLogStream", group.clone()))
+            && (account.logs.groups.contains_key(&name) || may_make_group())
+    })
+}
+
 /// Writes marks and output in their order, until the process is gone.
 async fn write(mut book: Book, output: Receiver, mut marks: mpsc::UnboundedReceiver<Mark>) {
     let (mut is_open, mut is_closed, mut has_ended) = (false, false, false);
-    while !(is_closed && !is_open) {
+    while !is_closed || is_open {
         tokio::select! {
             biased;
             mark = marks.recv() => {
@@ -183,6 +201,8 @@ enum Flow {
 #[derive(Debug)]
 struct Book {
     cloud: Cloud,
+    /// Whether the function's role lets its log be kept.
+    is_kept: bool,
     group: String,
     stream: String,
     is_json: bool,
@@ -240,8 +260,9 @@ impl Book {
     }
 
     fn flush(&mut self) {
-        if !self.lines.is_empty() {
-            logs::append(&self.cloud, &self.group, &self.stream, &std::mem::take(&mut self.lines));
+        let lines = std::mem::take(&mut self.lines);
+        if self.is_kept {
+            logs::append(&self.cloud, &self.group, &self.stream, &lines);
         }
     }
 
