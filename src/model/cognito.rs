@@ -22,7 +22,7 @@ use super::{Arn, Declared, Ref, Resource, Stack, Value, check, properties};
 /// [`UserPool::sends_sms`] and `sms` names none, deletion and replacement policies (`removal`), one Lambda permission
 /// for each function of `lambdaConfig` (`<Id><Function>Permission`), and the resources of `groups`, `domain` and
 /// `resourceServers`.
-#[derive(Debug, Clone, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
+#[derive(Debug, Clone, Default, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Declared))]
 #[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase", serialize = "PascalCase"))]
@@ -115,41 +115,6 @@ pub struct UserPool {
     #[serde(skip_serializing)]
     #[garde(length(max = 25), dive)]
     pub resource_servers: BTreeMap<String, ResourceServer>,
-}
-
-impl Default for UserPool {
-    fn default() -> Self {
-        Self {
-            user_pool_name: None,
-            self_sign_up: false,
-            username_attributes: Vec::new(),
-            alias_attributes: Vec::new(),
-            sign_in_case_sensitive: false,
-            auto_verified_attributes: Vec::new(),
-            verify_before_update: Vec::new(),
-            password_policy: None,
-            account_recovery: None,
-            mfa: Mfa::default(),
-            mfa_methods: Vec::new(),
-            standard_attributes: BTreeMap::new(),
-            custom_attributes: BTreeMap::new(),
-            lambda_config: None,
-            email: None,
-            sms: None,
-            verification_message: None,
-            invite_message: None,
-            sms_authentication_message: None,
-            device_configuration: None,
-            user_pool_tier: None,
-            advanced_security: None,
-            deletion_protection: false,
-            user_pool_tags: BTreeMap::new(),
-            removal: PoolRemoval::default(),
-            groups: BTreeMap::new(),
-            domain: None,
-            resource_servers: BTreeMap::new(),
-        }
-    }
 }
 
 impl UserPool {

@@ -323,7 +323,7 @@ impl Validate for Condition {
                 }
             }
             Self::Not([condition]) => {
-                condition.validate_into(declared, &mut || parent().join("not").join(0_usize), report)
+                condition.validate_into(declared, &mut || parent().join("not").join(0_usize), report);
             }
             Self::And(conditions) => nested(conditions, declared, &mut || parent().join("and"), report),
             Self::Or(conditions) => nested(conditions, declared, &mut || parent().join("or"), report),

@@ -10,6 +10,7 @@ use stackgen::model::Stack;
 use stackgen::spec;
 
 use crate::stacks::protected_api;
+use crate::tools;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -69,6 +70,32 @@ fn every_stack_file_names_the_schema() {
     for file in files("stacks") {
         let text = fs::read_to_string(&file).expect("the file is part of the repository");
         assert!(text.starts_with("# yaml-language-server: $schema=../docs/stack.schema.json\n"), "{}", file.display());
+    }
+}
+
+/// What an editor does with the schema: prints the mistakes that it finds in a stack file.
+const EDITOR: &str = "
+import json, sys, jsonschema, yaml
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+for error in jsonschema.Draft202012Validator(schema).iter_errors(yaml.safe_load(open(sys.argv[2]))):
+    print('/'.join(map(str, error.absolute_path)))
+";
+
+fn mistakes_by_schema(file: &Path) -> String {
+    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let schema = root().join("docs/stack.schema.json");
+    tools::run(python.program("python").args(["-c", EDITOR]).arg(schema).arg(file))
+}
+
+#[test]
+fn the_schema_accepts_the_stack_files_and_nothing_misspelled() {
+    for file in files("stacks") {
+        assert_eq!(mistakes_by_schema(&file), "", "{}", file.display());
+    }
+    let found = mistakes_by_schema(&root().join("tests/suite/spec/fields.yaml"));
+    for place in ["userPools/Users", "userPools/Users/mfa", "functions/Hello/memorySize", "userPoolClients/Web"] {
+        assert!(found.lines().any(|line| line == place), "{place} is not among\n{found}");
     }
 }
 

@@ -183,7 +183,7 @@ impl Declared {
             (None, []) => format!("it has none: write `{{ ref: {id} }}`"),
             (None, attributes) => format!("it has {}", list(attributes.iter().copied())),
         };
-        Err(error(format!("{} `{id}` has no attribute `{attribute}`", name), help))
+        Err(error(format!("{name} `{id}` has no attribute `{attribute}`"), help))
     }
 
     fn expect_stage(&self, url: &ApiUrl) -> Result<(), garde::Error> {
