@@ -109,7 +109,7 @@ impl Running {
 
     /// Whether it answers, and is the one that wrote the note: after a kill another process may have its port.
     fn is_alive(&self) -> bool {
-        self.ask("GET", "health").is_ok_and(|health| health["key"] == Value::from(self.access_key_id.as_str()))
+        self.ask("GET", "health").is_ok_and(|health| health["key"] == self.access_key_id.as_str())
     }
 
     /// One small request over a connection of its own. A client with TLS and a pool takes longer to set up than this

@@ -5,6 +5,7 @@ mod bundle;
 mod cases;
 mod lambda;
 mod local;
+mod local_process;
 mod spec;
 mod stacks;
 mod support;
