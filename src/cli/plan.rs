@@ -9,6 +9,7 @@ use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose};
 use stackgen::deploy::{Asset, Unit};
 use stackgen::model::lambda;
 use stackgen::project::Project;
+use stackgen::spec;
 use stackgen::synth;
 use stackgen::template::Template;
 use thiserror::Error;
@@ -32,10 +33,6 @@ enum Error {
     #[error("`{file}` cannot be read")]
     #[diagnostic(code(stackgen::project::unreadable), help("check that the file exists and that you may read it"))]
     Unreadable { file: String, source: std::io::Error },
-    /// A stack file is none.
-    #[error("`{file}` is no stack: {reason}")]
-    #[diagnostic(code(stackgen::stack_file), help("mend it at the place that is named"))]
-    NotAStack { file: String, reason: String },
     /// Stacks refer to each other in a circle.
     #[error("these stacks refer to each other in a circle: {names}")]
     #[diagnostic(
@@ -72,9 +69,8 @@ fn read_one(project: &Project, name: &str) -> Outcome<StackFile> {
     let path = file.strip_prefix(project.root()).unwrap_or(&file).to_owned();
     let shown = path.display().to_string();
     let text = std::fs::read(&file).map_err(|source| Error::Unreadable { file: shown.clone(), source })?;
+    let stack = spec::read(&shown, &text).map_err(Failure::refused)?;
     let text = String::from_utf8_lossy(&text).into_owned();
-    let stack = serde_saphyr::from_str(&text)
-        .map_err(|error| Failure::refused(Error::NotAStack { file: shown, reason: error.to_string() }))?;
     Ok(StackFile { name: name.to_owned(), path, text, stack })
 }
 

@@ -57,7 +57,7 @@ fn templates_that_are_checked_in_are_those_of_the_stacks() {
             fs::write(&kept, &synthesized).expect("the template is writable");
         }
         let expected = fs::read_to_string(&kept).unwrap_or_default();
-        snapbox::assert_data_eq!(synthesized, snapbox::Data::text(expected));
+        snapbox::assert_data_eq!(synthesized, snapbox::Data::text(expected).raw());
     }
 }
 
