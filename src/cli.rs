@@ -10,13 +10,16 @@ mod completions;
 mod deploy;
 mod destroy;
 mod failure;
+mod init;
 mod list;
 mod local;
+mod new;
 mod output;
 mod outputs;
 mod place;
 mod plan;
 mod pool;
+mod scaffold;
 mod session;
 mod synth;
 mod target;
@@ -81,10 +84,14 @@ enum Command {
     Deploy(deploy::Arguments),
     /// Removes deployed stacks, and says what is left of them.
     Destroy(destroy::Arguments),
+    /// Makes a project: a protected API, the function behind it, and what editors need.
+    Init(init::Arguments),
     /// Lists the stacks of the project and what has become of them.
     List(list::Arguments),
     /// The local cloud of this project: runs it in the foreground, or looks after the one in the background.
     Local(local::Arguments),
+    /// Makes a function crate below `functions/`.
+    New(new::Arguments),
     /// Prints the outputs of a deployed stack.
     Outputs(outputs::Arguments),
     /// Synthesizes stacks to CloudFormation templates in `stackgen.out`, a cloud assembly. Builds nothing.
@@ -105,8 +112,10 @@ impl Command {
             Self::Completions(arguments) => arguments.run(session),
             Self::Deploy(arguments) => arguments.run(session),
             Self::Destroy(arguments) => arguments.run(session),
+            Self::Init(arguments) => arguments.run(session),
             Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),
+            Self::New(arguments) => arguments.run(session),
             Self::Outputs(arguments) => arguments.run(session),
             Self::Synth(arguments) => arguments.run(session),
             Self::Token(arguments) => arguments.run(session),

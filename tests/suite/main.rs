@@ -3,6 +3,7 @@
 mod assembly;
 mod bundle;
 mod cases;
+mod init;
 mod lambda;
 mod local;
 mod local_process;

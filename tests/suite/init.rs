@@ -1,0 +1,92 @@
+//! `stackgen init` and `stackgen new`, as a user who has nothing but the binary runs them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn stackgen(folder: &Path, arguments: &[&str]) -> Output {
+    // The lock file of this repository and one target folder for all runs: what is built once need not be fetched or
+    // built again.
+    Command::new(env!("CARGO_BIN_EXE_stackgen"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
+        .output()
+        .expect("it was built for the tests")
+}
+
+/// Runs a command that succeeds, and returns its answer.
+fn done(folder: &Path, arguments: &[&str]) -> Value {
+    let output = stackgen(folder, &[arguments, &["--output", "json"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {}\n{said}", String::from_utf8_lossy(&output.stdout));
+    serde_json::from_slice(&output.stdout).expect("the answer is one document")
+}
+
+/// Runs a command that is refused, and returns what it says.
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    let output = stackgen(folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    said
+}
+
+fn project(name: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    done(folder.path(), &["init", name]);
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    fs::copy(lock, folder.path().join(name).join("Cargo.lock")).expect("the folder is writable");
+    folder
+}
+
+#[test]
+fn a_project_is_written_once() {
+    let folder = project("hello-api");
+    let root = folder.path().join("hello-api");
+    let stack = fs::read_to_string(root.join("stacks/hello-api.yaml")).expect("it was written");
+    let schema = stack.lines().next().and_then(|line| line.split_once("$schema=")).expect("the first line names it").1;
+    let schema = fs::read(root.join("stacks").join(schema)).expect("the schema is where the line says");
+    let schema: Value = serde_json::from_slice(&schema).expect("a schema is JSON");
+    assert_eq!(schema, stackgen::spec::schema());
+    let said = refused(folder.path(), &["init", "hello-api"]);
+    assert!(said.contains("would be overwritten") && said.contains("nothing was written"), "{said}");
+}
+
+#[test]
+fn the_new_stack_is_without_fault() {
+    let folder = project("hello-api");
+    let file = folder.path().join("hello-api/stacks/hello-api.yaml");
+    let text = fs::read(&file).expect("it was written");
+    let stack = stackgen::spec::read("stacks/hello-api.yaml", &text).expect("it is without fault");
+    let template = stackgen::synth::synthesize("hello-api", &stack).expect("it can be synthesized");
+    assert!(template.resources.contains_key("Hello"));
+}
+
+#[test]
+fn names_that_would_fail_later_are_refused_now() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    assert!(refused(folder.path(), &["init", "my_api"]).contains("`my_api` cannot be the name of a stack"));
+    assert!(refused(folder.path(), &["init", "api", "--function", "fn"]).contains("`fn` cannot be the name"));
+    assert!(refused(folder.path(), &["new", "hello"]).contains("stackgen init"));
+    assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+    done(folder.path(), &["init", "my_api", "--name", "my-api"]);
+    assert!(folder.path().join("my_api/stacks/my-api.yaml").is_file());
+}
+
+#[test]
+fn a_new_function_builds_and_passes_its_tests() {
+    let folder = project("hello-api");
+    let root = folder.path().join("hello-api");
+    let answer = done(&root, &["new", "say-bye"]);
+    assert_eq!(answer["declaration"], "SayBye: { crate: functions/say-bye }");
+    assert!(refused(&root, &["new", "say-bye"]).contains("would be overwritten"));
+    let output = Command::new("cargo")
+        .args(["test", "--quiet", "--offline", "--package", "say-bye"])
+        .current_dir(&root)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
+        .output()
+        .expect("cargo runs these tests too");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
