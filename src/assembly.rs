@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use miette::Diagnostic;
 use serde_json::{Value, json};
@@ -28,6 +29,9 @@ const BOOTSTRAP_PARAMETER: &str = "/cdk-bootstrap/hnb659fds/version";
 /// The parameter and the condition of a template that choose the bucket of the code.
 const BUCKET_PARAMETER: &str = "AssetBucket";
 const BUCKET_CONDITION: &str = "UsesCdkBucket";
+
+/// How long a zip that no stack needs any more is kept for another command that may be uploading it.
+const KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Why an assembly could not be written.
 #[derive(Debug, Error, Diagnostic)]
@@ -291,17 +295,27 @@ fn remove_stale(folder: &Path, files: &BTreeMap<String, String>, stacks: &[Stack
     let zips: Vec<String> = stacks.iter().flat_map(|stack| &stack.code).map(Code::file_name).collect();
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_ours(&name) && !files.contains_key(&name) && !zips.contains(&name) {
+        let is_left = is_ours(&name) || (is_zip(&name) && is_old(&entry));
+        if is_left && !files.contains_key(&name) && !zips.contains(&name) {
             // What cannot be removed now is removed next time.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether an assembly has files of that name.
+/// Whether an assembly has files of that name, besides code.
 fn is_ours(name: &str) -> bool {
-    let is_zip = name.starts_with("asset.") && name.ends_with(".zip");
-    is_zip || [".template.json", ".template.yaml", ".assets.json"].iter().any(|ending| name.ends_with(ending))
+    [".template.json", ".template.yaml", ".assets.json"].iter().any(|ending| name.ends_with(ending))
+}
+
+fn is_zip(name: &str) -> bool {
+    name.starts_with("asset.") && name.ends_with(".zip")
+}
+
+/// Whether no deployment can be uploading it any more.
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let written = entry.metadata().and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > KEPT))
 }
 
 #[cfg(test)]
@@ -373,8 +387,11 @@ mod tests {
     #[test]
     fn what_an_assembly_does_not_need_is_removed() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        for name in ["asset.old.zip", "asset.d1.zip", "notes.txt"] {
-            fs::write(folder.path().join(name), "").expect("the folder is writable");
+        for name in ["asset.old.zip", "asset.d1.zip", "notes.txt", "asset.new.zip"] {
+            let file = fs::File::create(folder.path().join(name)).expect("the folder is writable");
+            if name != "asset.new.zip" {
+                file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("it is ours");
+            }
         }
         write(folder.path(), &[built("one"), stack("two")], Format::Yaml).expect("the folder is writable");
         write(folder.path(), &[built("one")], Format::Json).expect("the folder is writable");
@@ -383,7 +400,8 @@ mod tests {
             .map(|entry| entry.expect("it is readable").file_name().into_string().expect("names are UTF-8"))
             .collect();
         names.sort();
-        let expected = ["asset.d1.zip", "manifest.json", "notes.txt", "one.assets.json", "one.template.json"];
+        let expected =
+            ["asset.d1.zip", "asset.new.zip", "manifest.json", "notes.txt", "one.assets.json", "one.template.json"];
         assert_eq!(names, expected);
     }
 

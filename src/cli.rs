@@ -4,6 +4,7 @@
 //! [`Command::run`].
 
 mod bootstrap;
+mod bundle;
 mod call;
 mod check;
 mod completions;
@@ -72,6 +73,10 @@ struct Globals {
 enum Command {
     /// Makes, or removes, the bucket through which code is deployed. `deploy` makes it when it is missing.
     Bootstrap(bootstrap::Arguments),
+    /// Builds functions for AWS, and completes `stackgen.out/` with them: `cdk deploy --app stackgen.out` can take it.
+    ///
+    /// `synth` alone never builds anything; the CDK then asks for the code.
+    Bundle(bundle::Arguments),
     /// Calls a route of a deployed API, with a user's token if you like.
     ///
     /// Ends with exit code 0 when the API answers with 2xx, else with 1.
@@ -107,6 +112,7 @@ impl Command {
     fn run(&self, session: &Session) -> Outcome {
         match self {
             Self::Bootstrap(arguments) => arguments.run(session),
+            Self::Bundle(arguments) => arguments.run(session),
             Self::Call(arguments) => arguments.run(session),
             Self::Check(arguments) => arguments.run(session),
             Self::Completions(arguments) => arguments.run(session),

@@ -165,6 +165,16 @@ pub(crate) fn source(id: &str, function: &lambda::Function) -> Option<FunctionSo
     Some(FunctionSource { id: id.to_owned(), code, architecture })
 }
 
+/// How many functions of a stack are built or packed.
+pub(crate) fn functions_with_code(planned: &Planned) -> usize {
+    planned.file.stack.functions.iter().filter(|(id, function)| source(id, function).is_some()).count()
+}
+
+/// The parameter by which a template asks for a function's code.
+pub(crate) fn code_key(function: &str) -> String {
+    format!("{function}CodeKey")
+}
+
 /// What is handed to the deployment, one unit a stack. `built` are the functions of all stacks in their order.
 pub(crate) fn units(
     planned: &[Planned],
@@ -185,9 +195,8 @@ fn unit(
     parameters: &BTreeMap<String, String>,
 ) -> Unit {
     let stack = &planned.file.stack;
-    let with_code = stack.functions.iter().filter(|(id, function)| source(id, function).is_some()).count();
-    let code: Vec<bundle::Asset> = built.take(with_code).collect();
-    let keys = code.iter().map(|asset| (format!("{}CodeKey", asset.id), asset.key()));
+    let code: Vec<bundle::Asset> = built.take(functions_with_code(planned)).collect();
+    let keys = code.iter().map(|asset| (code_key(&asset.id), asset.key()));
     let given = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
     Unit {
         stack: planned.file.name.clone(),
