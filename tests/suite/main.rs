@@ -5,6 +5,7 @@ mod bundle;
 mod cases;
 mod init;
 mod lambda;
+mod laws;
 mod local;
 mod local_process;
 mod spec;

@@ -1,0 +1,241 @@
+//! What is true of every stack: one made up at random, as YAML and in Rust.
+
+use std::fmt::Write;
+
+use proptest::collection::{btree_map, btree_set};
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::Value as Json;
+use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Stage, Throttle};
+use stackgen::model::cognito::{PasswordPolicy, ResourceServer, UserPool, UserPoolClient};
+use stackgen::model::lambda::Function;
+use stackgen::model::{Ref, Stack, Value};
+use stackgen::spec;
+use stackgen::synth::synthesize;
+use stackgen::template::Template;
+
+/// What a made-up stack has. Pools, functions and APIs are numbered; each client and API belongs to the first pool.
+#[derive(Debug, Clone)]
+struct Plan {
+    password: Option<u8>,
+    self_sign_up: bool,
+    scopes: Vec<String>,
+    token_minutes: Option<u64>,
+    functions: Vec<Planned>,
+    routes: Vec<(String, PlannedRoute)>,
+    throttle: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Clone)]
+struct Planned {
+    memory: u32,
+    timeout: u32,
+    variables: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone)]
+enum PlannedRoute {
+    Public,
+    Signed,
+    Scoped,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let function = (128u32..=10_240, 1u32..=30, btree_map("[A-Z]{3,8}", "[a-z \"':#{}$\\[\\]]{0,12}", 0..3)).prop_map(
+        |(memory, timeout, variables)| Planned { memory, timeout, variables: variables.into_iter().collect() },
+    );
+    let route = prop_oneof![Just(PlannedRoute::Public), Just(PlannedRoute::Signed), Just(PlannedRoute::Scoped)];
+    (
+        option::of(6u8..=99),
+        any::<bool>(),
+        btree_set("[a-z]{2,8}", 1..4),
+        option::of(5u64..=1_440),
+        prop::collection::vec(function, 1..4),
+        btree_map("(GET|POST|ANY) (/[a-z]{1,6}){1,3}(/\\{[a-z]{1,6}\\})?", route, 1..12),
+        option::of((1u32..=5_000, 1u32..=5_000)),
+    )
+        .prop_map(|(password, self_sign_up, scopes, token_minutes, functions, routes, throttle)| Plan {
+            password,
+            self_sign_up,
+            scopes: scopes.into_iter().collect(),
+            token_minutes,
+            functions,
+            routes: routes.into_iter().collect(),
+            throttle,
+        })
+}
+
+impl Plan {
+    fn scope(&self) -> String {
+        format!("orders/{}", self.scopes.first().map_or("", String::as_str))
+    }
+
+    fn in_rust(&self) -> Stack {
+        let mut stack = Stack::default();
+        let server =
+            self.scopes.iter().fold(ResourceServer::default(), |server, scope| server.scope(scope, "A scope."));
+        let mut pool = UserPool::default().self_sign_up(self.self_sign_up).resource_server("orders", server);
+        pool.password_policy = self.password.map(PasswordPolicy::new);
+        let pool = stack.add("Users", pool);
+        let mut client = UserPoolClient::new(&pool);
+        client.access_token_validity = self.token_minutes.map(stackgen::model::duration::Duration::minutes);
+        let client = stack.add("Web", client);
+        for (number, planned) in self.functions.iter().enumerate() {
+            let function = Function::from_crate(format!("functions/f{number}"))
+                .memory_size(planned.memory)
+                .timeout(planned.timeout)
+                .variable("POOL", &pool);
+            let variables = planned.variables.iter();
+            let function = variables.fold(function, |function, (name, value)| function.variable(name, value.as_str()));
+            stack.add(format!("F{number}"), function);
+        }
+        let api = self.api_in_rust(&pool, &client);
+        let api = stack.add("Api", api);
+        stack.output("url", Value::url(&api));
+        stack
+    }
+
+    fn api_in_rust(&self, pool: &Ref<UserPool>, client: &Ref<UserPoolClient>) -> HttpApi {
+        let mut api = HttpApi::default().authorizer("Members", JwtAuthorizer::pool(pool, [client]));
+        for (number, (key, planned)) in self.routes.iter().enumerate() {
+            let function: Ref<Function> = Ref::new(format!("F{}", number % self.functions.len()));
+            let route = match planned {
+                PlannedRoute::Public => Route::new(function).public(),
+                PlannedRoute::Signed => Route::new(function).authorizer("Members"),
+                PlannedRoute::Scoped => Route::new(function).authorizer("Members").scopes([self.scope()]),
+            };
+            api = api.route(key, route);
+        }
+        match self.throttle {
+            Some((rate, burst)) => {
+                api.stage("$default", Stage::default().throttle(Throttle::new(f64::from(rate), burst)))
+            }
+            None => api,
+        }
+    }
+
+    fn in_yaml(&self) -> String {
+        let mut text = format!("userPools:\n  Users:\n    selfSignUp: {}\n", self.self_sign_up);
+        if let Some(length) = self.password {
+            let _ = writeln!(text, "    passwordPolicy: {{ minimumLength: {length} }}");
+        }
+        let _ = writeln!(text, "    resourceServers:\n      orders:\n        scopes:");
+        for scope in &self.scopes {
+            let _ = writeln!(text, "          {scope}: A scope.");
+        }
+        let _ = writeln!(text, "userPoolClients:\n  Web:\n    userPool: Users");
+        if let Some(minutes) = self.token_minutes {
+            let _ = writeln!(text, "    accessTokenValidity: {minutes}m");
+        }
+        text.push_str("functions:\n");
+        for (number, planned) in self.functions.iter().enumerate() {
+            let Planned { memory, timeout, variables } = planned;
+            let _ = writeln!(
+                text,
+                "  F{number}:\n    crate: functions/f{number}\n    memorySize: {memory}\n    timeout: {timeout}"
+            );
+            let _ = writeln!(text, "    environment:\n      POOL: {{ ref: Users }}");
+            for (name, value) in variables {
+                let _ = writeln!(text, "      {name}: {}", Json::from(value.as_str()));
+            }
+        }
+        self.api_in_yaml(&mut text);
+        text.push_str("outputs:\n  url: { url: Api }\n");
+        text
+    }
+
+    fn api_in_yaml(&self, text: &mut String) {
+        text.push_str(
+            "httpApis:\n  Api:\n    authorizers:\n      Members: { jwt: { userPool: Users, clients: [Web] } }\n",
+        );
+        if let Some((rate, burst)) = self.throttle {
+            let _ = writeln!(text, "    stages:\n      $default: {{ throttle: {{ rate: {rate}, burst: {burst} }} }}");
+        }
+        text.push_str("    routes:\n");
+        for (number, (key, planned)) in self.routes.iter().enumerate() {
+            let access = match planned {
+                PlannedRoute::Public => "public: true".to_owned(),
+                PlannedRoute::Signed => "authorizer: Members".to_owned(),
+                PlannedRoute::Scoped => format!("authorizer: Members, scopes: [{}]", self.scope()),
+            };
+            let _ = writeln!(text, "      {key}: {{ function: F{}, {access} }}", number % self.functions.len());
+        }
+    }
+}
+
+/// Ids of all `Ref`s and `Fn::GetAtt`s of a value.
+fn references(value: &Json, found: &mut Vec<String>) {
+    match value {
+        Json::Object(members) => {
+            found.extend(members.get("Ref").and_then(Json::as_str).map(str::to_owned));
+            found.extend(
+                members.get("Fn::GetAtt").and_then(|pair| pair.get(0)).and_then(Json::as_str).map(str::to_owned),
+            );
+            members.values().for_each(|member| references(member, found));
+        }
+        Json::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+fn resolves(template: &Template, id: &str) -> bool {
+    id.starts_with("AWS::") || template.resources.contains_key(id) || template.parameters.contains_key(id)
+}
+
+/// Routes that differ only in the name of a parameter are refused, so a plan with such routes is none.
+fn is_unambiguous(plan: &Plan) -> bool {
+    let shape = |key: &str| {
+        key.split('{').next().map(str::to_owned).unwrap_or_default() + if key.contains('{') { "{" } else { "" }
+    };
+    let shapes: std::collections::BTreeSet<_> = plan.routes.iter().map(|(key, _)| shape(key)).collect();
+    shapes.len() == plan.routes.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn yaml_and_rust_agree(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let yaml = plan.in_yaml();
+        let read = spec::read("plan.yaml", yaml.as_bytes());
+        let read = read.map_err(|report| TestCaseError::fail(format!("{:?}\n{yaml}", miette::Report::new(report))))?;
+        let built = plan.in_rust();
+        prop_assert_eq!(&read, &built, "{}", yaml);
+        let template = synthesize("plan", &read).expect("the plan is sound");
+        prop_assert_eq!(template.to_json(), synthesize("plan", &built).expect("the plan is sound").to_json());
+    }
+
+    #[test]
+    fn every_reference_resolves(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
+        let mut found = Vec::new();
+        references(&serde_json::to_value(&template).expect("templates are JSON"), &mut found);
+        prop_assert!(found.len() > 10);
+        for id in found {
+            prop_assert!(resolves(&template, &id), "`{}`", id);
+        }
+    }
+
+    #[test]
+    fn every_route_says_who_may_call_it(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
+        let routes = template.resources.values().filter(|resource| resource.resource_type == "AWS::ApiGatewayV2::Route");
+        let mut open = 0;
+        for route in routes {
+            match route.properties.get("AuthorizationType").and_then(Json::as_str) {
+                Some("JWT") => prop_assert!(route.properties.contains_key("AuthorizerId")),
+                Some("NONE") => open += 1,
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+        let public = plan.routes.iter().filter(|(_, route)| matches!(route, PlannedRoute::Public)).count();
+        prop_assert_eq!(open, public);
+    }
+
+    #[test]
+    fn a_template_written_as_yaml_is_the_same_template(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
+        let yaml: Json = serde_yaml::from_str(&template.to_yaml()).expect("we wrote it");
+        prop_assert_eq!(yaml, serde_json::to_value(&template).expect("templates are JSON"));
+    }
+}
