@@ -85,6 +85,9 @@ async fn on_object(cloud: &Cloud, request: &Request, target: &Target) -> Result<
     match request.method {
         Method::GET if target.has("uploadId") => multipart::list_parts(cloud, target),
         Method::GET | Method::HEAD => get(cloud, request, target).await,
+        Method::PUT if target.has("uploadId") && request.headers.contains_key("x-amz-copy-source") => {
+            multipart::copy_part(cloud, request, target).await
+        }
         Method::PUT if target.has("uploadId") => multipart::upload_part(cloud, request, target).await,
         Method::PUT if request.headers.contains_key("x-amz-copy-source") => copy(cloud, request, target).await,
         Method::PUT => put(cloud, request, target).await,
@@ -305,13 +308,18 @@ pub(super) fn unwritable(error: std::io::Error) -> Fault {
     Fault::new("InternalError", message).with_status(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-async fn copy(cloud: &Cloud, request: &Request, target: &Target) -> Result<Response, Fault> {
-    check_key(&target.key)?;
+/// The content that a copy is made of.
+pub(super) fn source(cloud: &Cloud, request: &Request) -> Result<Content, Fault> {
     let source = request.header("x-amz-copy-source").unwrap_or_default().trim_start_matches('/');
     let (path, version) = source.split_once("?versionId=").map_or((source, None), |(path, id)| (path, Some(id)));
     let path = percent_decode_str(path).decode_utf8_lossy();
     let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
-    let mut content = cloud.read(|account| account.s3.bucket(bucket)?.content(key, version).cloned())?;
+    cloud.read(|account| account.s3.bucket(bucket)?.content(key, version).cloned())
+}
+
+async fn copy(cloud: &Cloud, request: &Request, target: &Target) -> Result<Response, Fault> {
+    check_key(&target.key)?;
+    let mut content = source(cloud, request)?;
     content.file = content::link(cloud.data(), &content.file).await.map_err(unwritable)?;
     if request.header("x-amz-metadata-directive") == Some("REPLACE") {
         content.headers = kept_headers(&request.headers);

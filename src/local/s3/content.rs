@@ -63,16 +63,23 @@ fn fresh() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
+/// A part of a content, whole in memory.
+pub(super) async fn read(data: &Path, file: &str, start: u64, length: u64) -> io::Result<Bytes> {
+    let mut file = tokio::fs::File::open(data.join(relative(file))).await?;
+    file.seek(io::SeekFrom::Start(start)).await?;
+    let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(length).read_to_end(&mut whole).await?;
+    Ok(Bytes::from(whole))
+}
+
 /// A part of a content, read as it is sent.
 pub(super) async fn stream(data: &Path, file: &str, start: u64, length: u64) -> io::Result<Body> {
     const PIECE: u64 = 256 << 10;
+    if length <= PIECE {
+        return Ok(Body::from(read(data, file, start, length).await?));
+    }
     let mut file = tokio::fs::File::open(data.join(relative(file))).await?;
     file.seek(io::SeekFrom::Start(start)).await?;
-    if length <= PIECE {
-        let mut whole = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.take(length).read_to_end(&mut whole).await?;
-        return Ok(Body::from(whole));
-    }
     let pieces = futures_util::stream::try_unfold((file, length), |(mut file, left)| async move {
         let mut piece = Vec::new();
         let read = (&mut file).take(PIECE.min(left)).read_to_end(&mut piece).await?;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::api::{check_key, document, empty, quoted, stamp, store, unwritable, with_header};
+use super::api::{check_key, document, empty, quoted, source, stamp, store, unwritable, with_header};
 use super::checksum::{self, Algorithm, Checksum};
 use super::content;
-use super::object::{Content, kept_headers};
+use super::object::{Content, kept_headers, range};
 use super::target::Target;
 use crate::local::cloud::{Account, Cloud};
 use crate::local::wire::{Fault, Request, Response, xml};
@@ -83,6 +83,23 @@ pub(super) fn create(cloud: &Cloud, request: &Request, target: &Target) -> Resul
 }
 
 pub(super) async fn upload_part(cloud: &Cloud, request: &Request, target: &Target) -> Result<Response, Fault> {
+    let part = keep_part(cloud, request, target).await?;
+    let response = with_header(empty(StatusCode::OK), "etag", &quoted(&part.etag));
+    Ok(with_header(response, &part.checksum.algorithm.header(), &part.checksum.value))
+}
+
+/// Makes a part of another object, or of a range of it.
+pub(super) async fn copy_part(cloud: &Cloud, request: &Request, target: &Target) -> Result<Response, Fault> {
+    let source = source(cloud, request)?;
+    let piece = request.header("x-amz-copy-source-range").map(|header| range(header, source.size)).transpose()?;
+    let (start, length) = piece.flatten().unwrap_or((0, source.size));
+    let body = content::read(cloud.data(), &source.file, start, length).await.map_err(unwritable)?;
+    let part = keep_part(cloud, &Request { body, ..request.clone() }, target).await?;
+    let result = json!({ "ETag": quoted(&part.etag), "LastModified": stamp(part.modified) });
+    Ok(document("CopyPartResult", &result))
+}
+
+async fn keep_part(cloud: &Cloud, request: &Request, target: &Target) -> Result<Part, Fault> {
     let number = target.get("partNumber").and_then(|number| number.parse().ok());
     let number: u32 = number.filter(|number| (1..=10_000).contains(number)).ok_or_else(|| {
         Fault::new("InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
@@ -93,24 +110,22 @@ pub(super) async fn upload_part(cloud: &Cloud, request: &Request, target: &Targe
         file: content::write(cloud.data(), request.body.clone()).await.map_err(unwritable)?,
         size: request.body.len() as u64,
         etag: checksum::etag(&request.body),
-        checksum: if stated.algorithm == algorithm { stated.clone() } else { algorithm.of(&request.body) },
+        checksum: if stated.algorithm == algorithm { stated } else { algorithm.of(&request.body) },
         modified: cloud.now(),
     };
-    let (file, etag) = (part.file.clone(), part.etag.clone());
     let kept = cloud.write(|account| {
         find(account, target)?;
         let uploads = &mut account.s3.bucket_mut(&target.bucket)?.uploads;
         let upload = target.get("uploadId").and_then(|id| uploads.get_mut(id)).ok_or_else(no_upload)?;
-        Ok::<_, Fault>(upload.parts.insert(number, part))
+        Ok::<_, Fault>(upload.parts.insert(number, part.clone()))
     });
     match kept {
         Ok(replaced) => {
             replaced.iter().for_each(|part| content::remove(cloud.data(), &part.file));
-            let response = with_header(empty(StatusCode::OK), "etag", &quoted(&etag));
-            Ok(with_header(response, &stated.algorithm.header(), &stated.value))
+            Ok(part)
         }
         Err(fault) => {
-            content::remove(cloud.data(), &file);
+            content::remove(cloud.data(), &part.file);
             Err(fault)
         }
     }
