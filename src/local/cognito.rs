@@ -24,6 +24,8 @@ mod settings;
 mod sign_in;
 mod sign_up;
 mod srp;
+#[cfg(test)]
+mod tests;
 mod token;
 mod trigger;
 mod user;

@@ -3,6 +3,7 @@
 mod assembly;
 mod bundle;
 mod cases;
+mod cognito;
 mod init;
 mod lambda;
 mod laws;

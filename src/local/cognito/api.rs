@@ -36,7 +36,7 @@ fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Fault> {
 }
 
 /// Operations that call triggers, make keys or guard secrets run step by step; see [`plain`] for all others.
-async fn run(cloud: &Cloud, operation: &str, request: &Request) -> Result<Value, Fault> {
+pub(super) async fn run(cloud: &Cloud, operation: &str, request: &Request) -> Result<Value, Fault> {
     match operation {
         "SignUp" => sign_up::sign_up(cloud, read(request)?).await,
         "ConfirmSignUp" => sign_up::confirm_sign_up(cloud, read(request)?).await,

@@ -219,11 +219,14 @@ pub(crate) fn deliver(
     account.mail.send(Message { to: to.address.clone(), subject, body, kind, time: now });
 }
 
-/// `{##words##}` becomes a link with these words.
+/// `{##words##}` becomes a link with these words. `{####}`, which looks like one without words, stays.
 fn linked(text: &str, link: &str) -> String {
     let Some((before, rest)) = text.split_once("{##") else { return text.to_owned() };
-    let Some((words, after)) = rest.split_once("##}") else { return text.to_owned() };
-    format!("{before}<a href=\"{link}\">{words}</a>{after}")
+    match rest.split_once("##}") {
+        Some(("", after)) => format!("{before}{CODE}{}", linked(after, link)),
+        Some((words, after)) => format!("{before}<a href=\"{link}\">{words}</a>{after}"),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -256,5 +259,6 @@ mod tests {
     fn a_link_has_its_words() {
         assert_eq!(linked("a {##b##} c", "http://x"), "a <a href=\"http://x\">b</a> c");
         assert_eq!(linked("a {##b c", "http://x"), "a {##b c");
+        assert_eq!(linked("{####} {##b##}", "http://x"), "{####} <a href=\"http://x\">b</a>");
     }
 }

@@ -241,9 +241,21 @@ fn prefer(user: &mut User, request: &SetPreference) -> Result<Value, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::local::cognito::pool::tests::pool;
+
+    /// What an app shows.
+    pub(crate) fn code(secret: &[u8], step: i64) -> String {
+        code_at(secret, step)
+    }
+
+    /// What an app reads.
+    pub(crate) fn unbase32(text: &str) -> Vec<u8> {
+        let value = |letter: u8| if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
+        let bits: Vec<u8> = text.bytes().flat_map(|b| (0..5).rev().map(move |bit| (value(b) >> bit) & 1)).collect();
+        bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |byte, bit| byte * 2 + bit)).collect()
+    }
 
     #[test]
     fn codes_are_those_of_the_standard() {

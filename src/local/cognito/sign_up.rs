@@ -250,7 +250,6 @@ fn confirm(account: &mut Account, request: &ConfirmSignUp, now: Moment) -> Resul
     check_unconfirmed(user)?;
     let (pool, username) = (pool.id.clone(), user.username.clone());
     let stored = account.cognito.pool_mut(&pool)?;
-    // Looked at before the code is used up: the user may come back when the address is free.
     let code = stored.user_mut(&username)?.take_code(&Purpose::SignUp, &request.confirmation_code, now)?;
     stored.verify_attribute(&username, &code.proves)?;
     stored.confirm(&username, now)?;

@@ -1,5 +1,7 @@
 //! The functions that a pool calls while it works.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -31,6 +33,9 @@ pub(crate) struct Call {
     pool_arn: String,
     event: Value,
 }
+
+/// How long Cognito waits for a trigger.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The client of calls that no client makes.
 pub(crate) const NO_CLIENT: &str = "CLIENT_ID_NOT_APPLICABLE";
@@ -95,7 +100,9 @@ pub(crate) async fn run(cloud: &Cloud, call: Call) -> Result<Map<String, Value>,
         return Err(unexpected(name, "AccessDeniedException"));
     }
     let payload = Bytes::from(event.to_string());
-    let answer = runtime::invoke(cloud, &function, payload).await.map_err(|fault| unexpected(name, &fault.code))?;
+    let answering = tokio::time::timeout(PATIENCE, runtime::invoke(cloud, &function, payload)).await;
+    let answer =
+        answering.map_err(|_| unexpected(name, "TimeoutException"))?.map_err(|fault| unexpected(name, &fault.code))?;
     if answer.function_error.is_some() {
         return Err(Fault::new("UserLambdaValidationException", failed(name, &answer.payload)));
     }

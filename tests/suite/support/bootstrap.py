@@ -6,6 +6,8 @@ What it does is chosen by the environment, or by a member `$do` of the event, wh
   BEHAVIOUR   echo        answers with the event itself (the default)
               echo_event  answers {"statusCode": 200, "body": <the event as JSON text>}
               scripted    answers with the bytes of the file SCRIPT, whatever they are
+              trigger     completes the event's response with what the file SCRIPT holds for its triggerSource, a JSON
+                          object by trigger; where that is text, it is the error to report
               throw       reports an error
               sleep       sleeps SECONDS (60), then answers null
               exit        ends the process with status STATUS (1)
@@ -53,6 +55,13 @@ def answer(event):
     if behaviour == "scripted":
         with open(own["SCRIPT"], "rb") as script:
             return script.read()
+    if behaviour == "trigger":
+        with open(own["SCRIPT"]) as script:
+            found = json.load(script).get(event["triggerSource"], {})
+        if isinstance(found, str):
+            raise RuntimeError(found)
+        event["response"] = {**(event.get("response") or {}), **found}
+        return json.dumps(event).encode()
     if behaviour == "throw":
         raise RuntimeError(own.get("TEXT", "it was told to fail"))
     if behaviour == "sleep":
