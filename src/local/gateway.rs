@@ -144,3 +144,6 @@ fn denial(denied: Denied, notes: &mut Notes) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

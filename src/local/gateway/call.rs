@@ -15,6 +15,9 @@ use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integrat
 use crate::local::cloud::Account;
 use crate::local::wire::Request;
 
+/// The address of every client: the cloud listens on the loopback interface only.
+pub(super) const SOURCE_IP: &str = "127.0.0.1";
+
 /// As web servers write times in their logs.
 const LOG_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
@@ -152,9 +155,9 @@ impl Call {
         }
     }
 
-    /// The client's address. The cloud listens on the loopback interface only.
+    /// The client's address.
     pub(super) fn source_ip(&self) -> &'static str {
-        "127.0.0.1"
+        SOURCE_IP
     }
 
     pub(super) fn user_agent(&self) -> String {

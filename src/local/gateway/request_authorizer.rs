@@ -2,21 +2,25 @@
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html>.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as Wait;
 
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
 
-use super::call::Call;
+use super::call::{Call, SOURCE_IP};
 use super::event::{self, Identity, source};
 use super::function::{self, Problem};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
+use crate::local::iam::policy::{self, Policy, Query};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Wait = Wait::from_secs(10);
+/// What a caller of an API does.
+pub(super) const ACTION: &str = "execute-api:Invoke";
 /// Where decisions beyond this number are first looked through for old ones.
 const MANY: usize = 10_000;
 
@@ -43,8 +47,8 @@ struct Decision {
 enum Verdict {
     /// Yes or no, for the whole API.
     Simple(bool),
-    /// For the routes that the statements name.
-    Policy(Vec<Value>),
+    /// For what a policy document allows.
+    Policy(Value),
 }
 
 /// The decisions that may be used again, by API, stage, authorizer and identity.
@@ -147,7 +151,7 @@ async fn ask(
 }
 
 /// The ARN of the route as it was called, which policies name.
-fn route_arn(call: &Call) -> String {
+pub(super) fn route_arn(call: &Call) -> String {
     let Call { request, bound, .. } = call;
     bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
 }
@@ -157,7 +161,9 @@ impl Decision {
         let verdict = if simple {
             Verdict::Simple(result.get("isAuthorized")?.as_bool()?)
         } else {
-            Verdict::Policy(statements(result.get("policyDocument")?)?)
+            let document = result.get("policyDocument")?;
+            Policy::parse_identity(document).ok()?;
+            Verdict::Policy(document.clone())
         };
         let context = match result.get("context") {
             None | Some(Value::Null) => Map::new(),
@@ -171,72 +177,20 @@ impl Decision {
     fn allows(&self, arn: &str) -> bool {
         match &self.verdict {
             Verdict::Simple(allowed) => *allowed,
-            Verdict::Policy(statements) => {
-                let says = |effect: &str| statements.iter().any(|statement| applies(statement, effect, arn));
-                says("Allow") && !says("Deny")
+            Verdict::Policy(document) => {
+                let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
+                let query = Query { action: ACTION, resource: arn, facts: &facts };
+                policy::evaluate(slice::from_ref(document), &query) == policy::Verdict::Allowed
             }
         }
     }
-}
-
-fn statements(document: &Value) -> Option<Vec<Value>> {
-    match document.get("Statement")? {
-        Value::Array(statements) => Some(statements.clone()),
-        statement @ Value::Object(_) => Some(vec![statement.clone()]),
-        _ => None,
-    }
-}
-
-/// Whether a statement of this effect speaks about an invocation of `arn`. What is not understood here, conditions and
-/// negated members, never allows and always denies.
-fn applies(statement: &Value, effect: &str, arn: &str) -> bool {
-    if statement.get("Effect").and_then(Value::as_str) != Some(effect) {
-        return false;
-    }
-    let unclear = ["Condition", "NotAction", "NotResource"].iter().any(|name| statement.get(name).is_some());
-    if unclear {
-        return effect == "Deny";
-    }
-    let any = |name: &str, matches: &dyn Fn(&str) -> bool| match statement.get(name) {
-        Some(Value::String(pattern)) => matches(pattern),
-        Some(Value::Array(patterns)) => patterns.iter().filter_map(Value::as_str).any(matches),
-        _ => false,
-    };
-    any("Action", &|pattern| like(&pattern.to_ascii_lowercase(), "execute-api:invoke"))
-        && any("Resource", &|pattern| like(pattern, arn))
-}
-
-/// Whether `*`, any characters, and `?`, one, make a pattern match a text.
-fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(letter) = text.get(read) {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted == letter => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((start, taken)) = star else { return false };
-                star = Some((start, taken + 1));
-                at = start + 1;
-                read = taken + 1;
-            }
-        }
-    }
-    pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Decision, like};
+    use super::Decision;
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/$default/GET/p";
 
@@ -246,21 +200,15 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_match_as_in_policies() {
-        assert!(like("*", ARN) && like("arn:*:abc/*/GET/?", ARN) && like(ARN, ARN) && like("", ""));
-        assert!(!like("arn:*:abd/*", ARN) && !like("", ARN) && !like("?", "") && like("a**", "a"));
-    }
-
-    #[test]
     fn a_deny_wins_and_silence_is_no() {
         let statement = |effect: &str, resource: &str| json!({ "Effect": effect, "Action": "execute-api:Invoke", "Resource": resource });
         assert!(allows(json!([statement("Allow", ARN)])));
         assert!(allows(statement("Allow", "arn:aws:execute-api:*:*:abc/*")));
         assert!(!allows(json!([statement("Allow", "*"), statement("Deny", ARN)])));
         assert!(!allows(json!([statement("Allow", "arn:aws:execute-api:*:*:abc/*/POST/*")])));
-        assert!(!allows(json!([])));
         assert!(!allows(json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "*" })));
-        assert!(!allows(json!({ "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {} })));
+        let unknown = json!({ "StringEquals": { "aws:unknown": "x" } });
+        assert!(!allows(json!({ "Effect": "Allow", "Action": "*", "Resource": "*", "Condition": unknown })));
     }
 
     #[test]
@@ -273,6 +221,8 @@ mod tests {
         {
             assert_eq!(Decision::read(&broken, true), None, "{broken}");
         }
-        assert_eq!(Decision::read(&json!({ "policyDocument": { "Statement": "x" } }), false), None);
+        for statement in [json!("x"), json!([]), json!([{ "Effect": "Allow" }])] {
+            assert_eq!(Decision::read(&json!({ "policyDocument": { "Statement": statement } }), false), None);
+        }
     }
 }

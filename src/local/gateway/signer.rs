@@ -5,23 +5,36 @@ use http::request::Parts;
 use super::answer::Refusal;
 use super::call::Call;
 use super::event::Identity;
-use crate::local::cloud::Cloud;
+use super::request_authorizer::{ACTION, route_arn};
+use crate::local::cloud::{Account, Cloud};
+use crate::local::iam::authorize::{Deed, Session};
 use crate::local::signature::{self, Signature, Trust};
 use crate::local::wire::{Caller, Request};
 
 /// The service that such signatures are made for.
 const SERVICE: &str = "execute-api";
 
-/// Who signed the request. The account's own key may invoke everything; what a role may is not known here, so it may
-/// nothing.
+/// Who signed the request. The account's own key may invoke everything, a role what its policies allow.
 pub(super) fn authorize(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
-    match caller(cloud, call) {
-        Some(Caller::Root) => {
-            let account = call.bound.account.clone();
-            Ok(Identity::Signer { arn: format!("arn:aws:iam::{account}:root"), account })
+    let forbidden = Refusal::Forbidden(None);
+    let caller = caller(cloud, call).ok_or_else(|| forbidden.clone())?;
+    let account = call.bound.account.clone();
+    let arn = match &caller {
+        Caller::Anonymous => return Err(forbidden),
+        Caller::Root => format!("arn:aws:iam::{account}:root"),
+        Caller::Role { name, session } => {
+            if !cloud.read(|account| role_may(account, name, session, call)) {
+                return Err(forbidden);
+            }
+            format!("arn:aws:sts::{account}:assumed-role/{name}/{session}")
         }
-        _ => Err(Refusal::Forbidden(None)),
-    }
+    };
+    Ok(Identity::Signer { arn, account })
+}
+
+fn role_may(account: &Account, role: &str, session: &str, call: &Call) -> bool {
+    let Some(role) = account.iam.roles.get(role) else { return false };
+    Session { account, role, session, now: call.time }.may(&Deed::new(ACTION, route_arn(call))).is_ok()
 }
 
 fn caller(cloud: &Cloud, call: &Call) -> Option<Caller> {
