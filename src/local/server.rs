@@ -48,14 +48,17 @@ pub(super) async fn serve(listener: TcpListener, cloud: Cloud, shutdown: impl Fu
     });
     let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let mut serving = std::pin::pin!(server.into_future());
-    tokio::select! {
-        _ = &mut serving => {}
-        () = shutdown => {}
-        () = stop.cancelled() => {}
-    }
+    // A stop ends the serving too, and what has ended must not be awaited again.
+    let ended = tokio::select! {
+        _ = &mut serving => true,
+        () = shutdown => false,
+        () = stop.cancelled() => false,
+    };
     stop.cancel();
     cloud.tasks().close();
-    let _ = tokio::time::timeout(GRACE, serving).await;
+    if !ended {
+        let _ = tokio::time::timeout(GRACE, serving).await;
+    }
     let _ = tokio::time::timeout(GRACE, cloud.tasks().wait()).await;
 }
 
