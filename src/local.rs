@@ -111,7 +111,7 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     lambda::sweep(&cloud);
     s3::sweep(&cloud);
     logs::sweep(&cloud);
-    lambda::sweep(&cloud);
+    cloudformation::resume(&cloud);
     Ok(LocalCloud { listener, cloud })
 }
 

@@ -30,8 +30,12 @@ use crate::local::cloudformation::resource::{Properties, ResourceType};
 use crate::local::wire::Fault;
 use crate::local::{apigatewayv2, cognito, iam, lambda, logs, s3, ssm};
 
-/// How many deleted stacks are kept to be read by their ARN; AWS keeps them for 90 days.
-const DELETED_STACKS: usize = 100;
+/// How many deleted stacks are kept to be read by their ARN. AWS keeps them for 90 days, but here they are saved with
+/// every change of anything.
+const DELETED_STACKS: usize = 20;
+
+/// How many events a stack takes along into its next operation.
+const OLD_EVENTS: usize = 1000;
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&wait::WaitConditionHandle];
@@ -177,6 +181,12 @@ impl Stacks {
     /// Takes a deleted stack off its name, and forgets the oldest deleted ones.
     fn retire(&mut self, id: &str) {
         self.names.retain(|_, held| held != id);
+        if let Some(stack) = self.stacks.get_mut(id) {
+            stack.events.iter_mut().for_each(|event| event.properties = None);
+        }
+        for set in self.change_sets.values_mut().filter(|set| set.stack_id == id) {
+            set.changes.clear();
+        }
         let mut deleted: Vec<(u64, String)> = self
             .stacks
             .values()
@@ -255,6 +265,14 @@ impl Stack {
             events: Vec::new(),
             operation: None,
         }
+    }
+
+    /// Begins an operation.
+    fn begin(&mut self, now: OffsetDateTime, operation: engine::Operation, status: Status) {
+        let surplus = self.events.len().saturating_sub(OLD_EVENTS);
+        self.events.drain(..surplus);
+        self.operation = Some(operation);
+        self.set_status(now, status, Some("User Initiated".to_owned()));
     }
 
     fn token(&self) -> Option<String> {

@@ -4,6 +4,7 @@
 //! in a cloud of its own and what happens is compared with what is expected. Recorded and documented cases must hold;
 //! folklore is reported. A case that uses a word that nobody here knows is counted as not runnable, by name.
 
+mod cfn;
 mod client;
 mod gateway_v2;
 mod issuer;
@@ -119,7 +120,7 @@ pub(crate) fn documents_of(kind: &str) -> Vec<Document> {
 }
 
 /// The kinds of cases that a test of this module runs.
-const RUN: [&str; 2] = ["gateway_v2", "jwt"];
+const RUN: [&str; 3] = ["cloudformation", "gateway_v2", "jwt"];
 
 #[test]
 fn a_kind_that_nobody_runs_is_named() {

@@ -9,6 +9,7 @@ use crate::local::cloud::Account;
 use crate::local::cloudformation::engine::Target;
 use crate::local::cloudformation::intrinsics::{Reference, Scope, UNKNOWN, World, references_in, unknown};
 use crate::local::cloudformation::resource::Properties;
+use crate::local::cloudformation::schema::Schema;
 use crate::local::cloudformation::template::{Declared, Section};
 use crate::local::cloudformation::{Output, Resource, Stack, engine, invalid, schema};
 use crate::local::wire::Fault;
@@ -234,8 +235,8 @@ impl Planner<'_> {
             details.extend(self.property(&old.resource_type, &property));
         }
         details.extend(attribute_details(declared, old));
-        let stack_tags = schema::of(&old.resource_type).is_some_and(|schema| schema.takes_tags())
-            && old.tags != self.target.definition.tags;
+        let stack_tags =
+            schema::of(&old.resource_type).is_some_and(Schema::takes_tags) && old.tags != self.target.definition.tags;
         if stack_tags && !details.iter().any(|detail| detail.pointer("/Target/Attribute") == Some(&json!("Tags"))) {
             details.push(detail(
                 json!({"Attribute": "Tags", "RequiresRecreation": "Never"}),

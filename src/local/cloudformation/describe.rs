@@ -200,7 +200,7 @@ fn describe_stack_resource(account: &Account, form: &Form) -> Result<Value, Faul
     let mut detail = resource_of(stack, one, "LastUpdatedTimestamp");
     detail["StackId"] = stack.id.as_str().into();
     detail["StackName"] = stack.name.as_str().into();
-    detail["Metadata"] = one.metadata.as_ref().map(|metadata| metadata.to_string()).into();
+    detail["Metadata"] = one.metadata.as_ref().map(ToString::to_string).into();
     Ok(json!({ "StackResourceDetail": detail }))
 }
 

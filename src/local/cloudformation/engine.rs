@@ -9,10 +9,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::local::cloud::{Account, Cloud};
 use crate::local::cloudformation::intrinsics::{Pseudo, Scope, World, call, text};
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned};
+use crate::local::cloudformation::schema::Schema;
 use crate::local::cloudformation::template::{Declared, Section, Template};
 use crate::local::cloudformation::{
     Definition, Output, Resource, Stack, Status, invalid, parameters, resource_type, schema, template, validate,
@@ -330,6 +332,23 @@ impl World for Present<'_> {
     }
 }
 
+/// What a service says, as the handler of a resource type passes it on.
+fn handled(Failure(reason): Failure) -> String {
+    let status = reason.rsplit_once("Status Code: ").and_then(|(_, rest)| rest.get(..3));
+    let lower = reason.to_ascii_lowercase();
+    let code = match status {
+        _ if reason.starts_with("Resource handler returned message") => return reason,
+        _ if lower.contains("already exists") => "AlreadyExists",
+        Some("404") => "NotFound",
+        Some("403") => "AccessDenied",
+        Some("429") => "Throttling",
+        Some(_) => "InvalidRequest",
+        None => return reason,
+    };
+    let token = Uuid::new_v4();
+    format!("Resource handler returned message: \"{reason}\" (RequestToken: {token}, HandlerErrorCode: {code})")
+}
+
 struct Step<'a> {
     account: &'a mut Account,
     stack: &'a mut Stack,
@@ -478,7 +497,7 @@ impl Step<'_> {
         };
         let schema = schema::of(&old.resource_type);
         let after = schema.map_or_else(|| properties.clone(), |schema| schema.coerced(&properties));
-        let tags = schema.is_some_and(|schema| schema.takes_tags()) && old.tags != self.stack.definition.tags;
+        let tags = schema.is_some_and(Schema::takes_tags) && old.tags != self.stack.definition.tags;
         if resolved.is_ok() && after == old.properties && !tags && old.status != Status::UpdateFailed {
             self.unchanged(logical_id, declared);
             return;
@@ -565,7 +584,7 @@ impl Step<'_> {
         let Some(kind) = resource_type(&declared.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", declared.resource_type));
         };
-        kind.create(self.account, &context, properties).map_err(|Failure(reason)| reason)
+        kind.create(self.account, &context, properties).map_err(handled)
     }
 
     fn change(&mut self, declared: &Declared, old: &Resource, properties: Properties) -> Result<Undo, String> {
@@ -577,9 +596,8 @@ impl Step<'_> {
         let Some(kind) = resource_type(&old.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", old.resource_type));
         };
-        let made = kind
-            .update(self.account, &context, &old.physical_id, &old.properties, &properties)
-            .map_err(|Failure(reason)| reason)?;
+        let made =
+            kind.update(self.account, &context, &old.physical_id, &old.properties, &properties).map_err(handled)?;
         self.settle(declared, old, properties, made);
         self.record(&old.logical_id, Status::UpdateComplete, None);
         Ok(Undo::Updated(Box::new(old.clone())))
@@ -809,7 +827,7 @@ impl Step<'_> {
                 }
                 None => Err(Failure(format!("Unrecognized resource type: {}", old.resource_type))),
             };
-            if let Err(Failure(reason)) = outcome {
+            if let Err(reason) = outcome.map_err(handled) {
                 self.record(&logical_id, Status::UpdateFailed, Some(&reason));
                 self.operation().stuck.push(Undo::Updated(old));
                 return;
@@ -871,7 +889,7 @@ impl Step<'_> {
             let context = self.context(&resource.logical_id);
             if let Some(kind) = resource_type(&resource.resource_type) {
                 let gone = kind.delete(self.account, &context, &resource.physical_id, &resource.properties);
-                if let Err(Failure(reason)) = gone {
+                if let Err(reason) = gone.map_err(handled) {
                     self.stack.note(now, resource, Status::DeleteFailed, Some(&reason));
                     return Err(reason);
                 }

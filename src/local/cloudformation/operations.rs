@@ -78,9 +78,7 @@ impl Submission {
                 .unwrap_or_default(),
             role_arn: self.role_arn.clone().or_else(|| previous?.role_arn.clone()),
         };
-        let target = Target::of(template, account, stack, definition)?;
-        validate::types(&target.template)?;
-        Ok(target)
+        Target::of(template, account, stack, definition)
     }
 
     fn allowed(&self, account: &Account, template: &Template) -> Result<(), Fault> {
@@ -107,8 +105,8 @@ impl Submission {
 }
 
 /// Whether a role can be assumed on behalf of a stack.
-fn role_exists(_account: &Account, _arn: &str) -> bool {
-    false
+fn role_exists(account: &Account, arn: &str) -> bool {
+    account.iam.role_of(arn).is_some()
 }
 
 fn flag(form: &Form, name: &str) -> bool {
@@ -220,6 +218,7 @@ pub(super) fn create_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         let target = submission.target(account, &stack, None)?;
         no_macros(&target)?;
         changes::plan(account, &stack, None, &target)?;
+        validate::types(&target.template)?;
         stack.termination_protection = flag(form, "EnableTerminationProtection");
         stack.timeout_in_minutes = form.get("TimeoutInMinutes").and_then(|minutes| minutes.parse().ok());
         outdate(account, &stack.id);
@@ -269,8 +268,7 @@ fn begin_creation(
     stack.disable_rollback = on_failure == OnFailure::DoNothing;
     stack.description = target.template.description;
     stack.definition = target.definition;
-    stack.operation = Some(Operation::creation(on_failure, token));
-    stack.set_status(now, Status::CreateInProgress, Some("User Initiated".to_owned()));
+    stack.begin(now, Operation::creation(on_failure, token), Status::CreateInProgress);
 }
 
 fn begin_update(stack: &mut Stack, target: Target, disable_rollback: bool, token: Option<String>, now: OffsetDateTime) {
@@ -281,10 +279,9 @@ fn begin_update(stack: &mut Stack, target: Target, disable_rollback: bool, token
     };
     let on_failure = if disable_rollback { OnFailure::DoNothing } else { OnFailure::Rollback };
     let before = stack.operation.take().unwrap_or_default();
-    stack.operation = Some(before.followed_by(previous, on_failure, token));
     stack.disable_rollback = disable_rollback;
     stack.updated = Some(now);
-    stack.set_status(now, Status::UpdateInProgress, Some("User Initiated".to_owned()));
+    stack.begin(now, before.followed_by(previous, on_failure, token), Status::UpdateInProgress);
 }
 
 pub(super) fn update_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
@@ -314,6 +311,7 @@ fn planned(account: &Account, stack: &Stack, submission: &Submission) -> Result<
     let target = submission.target(account, stack, Some(&stack.definition))?;
     let before = Target::new(account, stack, stack.definition.clone()).ok();
     let plan = changes::plan(account, stack, before.as_ref(), &target)?;
+    validate::types(&target.template)?;
     Ok((target, plan))
 }
 
@@ -329,8 +327,7 @@ pub(super) fn delete_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         }
         let stack_id = stack.id.clone();
         if let Some(stack) = account.cloudformation.find_mut(name) {
-            stack.operation = Some(Operation::removal(Kind::Delete, token, retained));
-            stack.set_status(now, Status::DeleteInProgress, Some("User Initiated".to_owned()));
+            stack.begin(now, Operation::removal(Kind::Delete, token, retained), Status::DeleteInProgress);
         }
         Ok::<_, Fault>(Some(stack_id))
     })?;
@@ -597,22 +594,19 @@ pub(super) fn continue_update_rollback(cloud: &Cloud, form: &Form) -> Result<Val
 
 pub(super) fn rollback_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
     let token = form.get("ClientRequestToken").map(str::to_owned);
-    let stack_id = with_stack(cloud, form, |stack, now| {
-        let reason = Some("User Initiated".to_owned());
-        match (stack.status, stack.operation.as_mut()) {
-            (Status::CreateFailed, _) => {
-                stack.operation = Some(Operation::removal(Kind::Delete, token, BTreeSet::new()));
-                stack.set_status(now, Status::DeleteInProgress, reason);
-                Ok(())
-            }
-            (Status::UpdateFailed, Some(operation)) => {
-                operation.retry_undo(token, BTreeSet::new());
-                stack.set_status(now, Status::UpdateRollbackInProgress, reason);
-                Ok(())
-            }
-            (status, _) => {
-                Err(invalid(format!("Stack:{} is in {} state and can not be rolled back.", stack.id, status.as_str())))
-            }
+    let stack_id = with_stack(cloud, form, |stack, now| match (stack.status, stack.operation.take()) {
+        (Status::CreateFailed, _) => {
+            let removal = Operation::removal(Kind::Delete, token, BTreeSet::new());
+            stack.begin(now, removal, Status::DeleteInProgress);
+            Ok(())
+        }
+        (Status::UpdateFailed, Some(mut operation)) => {
+            operation.retry_undo(token, BTreeSet::new());
+            stack.begin(now, operation, Status::UpdateRollbackInProgress);
+            Ok(())
+        }
+        (status, _) => {
+            Err(invalid(format!("Stack:{} is in {} state and can not be rolled back.", stack.id, status.as_str())))
         }
     })?;
     engine::spawn(cloud, stack_id.clone());
@@ -640,7 +634,7 @@ pub(super) fn set_stack_policy(cloud: &Cloud, form: &Form) -> Result<Value, Faul
     let name = stack_name(form)?;
     cloud.read(|account| account.cloudformation.find(name).map(drop).ok_or_else(|| unknown_stack(name)))?;
     let policy = form.get("StackPolicyBody").and_then(|body| serde_json::from_str::<Value>(body).ok());
-    if !policy.is_some_and(|policy| policy.get("Statement").is_some()) {
+    if policy.is_none_or(|policy| policy.get("Statement").is_none()) {
         return Err(invalid("Error validating stack policy: Invalid stack policy"));
     }
     Err(invalid("the embedded cloud does not offer stack policies"))

@@ -119,13 +119,8 @@ fn parameter(account: &Account, name: &str, declared: &Value, value: String) -> 
 
 /// The value of a Systems Manager parameter.
 fn stored(account: &Account, name: &str) -> Result<String, Fault> {
-    ssm_value(account, name)
-        .ok_or_else(|| invalid(format!("Unable to fetch parameters [{name}] from parameter store for this account.")))
-}
-
-/// The value of a Systems Manager parameter, if there is one.
-pub(super) fn ssm_value(_account: &Account, _name: &str) -> Option<String> {
-    None
+    let missing = || invalid(format!("Unable to fetch parameters [{name}] from parameter store for this account."));
+    account.ssm.get(name).map(|parameter| parameter.value.clone()).ok_or_else(missing)
 }
 
 /// What a template demands of a parameter's value.
@@ -161,10 +156,9 @@ impl Constraints<'_> {
                 return Err(format!("must match pattern {pattern}"));
             }
         }
-        if let Some(Value::Array(allowed)) = self.declared.get("AllowedValues") {
-            if !allowed.iter().filter_map(text).any(|one| one == item) {
-                return Err("must be one of AllowedValues".to_owned());
-            }
+        let allowed = self.declared.get("AllowedValues").and_then(Value::as_array);
+        if allowed.is_some_and(|allowed| !allowed.iter().filter_map(text).any(|one| one == item)) {
+            return Err("must be one of AllowedValues".to_owned());
         }
         Ok(())
     }

@@ -511,7 +511,7 @@ mod tests {
     #[test]
     fn every_schema_is_well_formed() {
         for one in resource_types() {
-            let root: Value = serde_json::from_str(one.schema()).expect(one.name());
+            let root: Value = serde_json::from_str(one.schema()).expect("a schema is JSON");
             assert!(root.get("properties").is_some_and(Value::is_object), "{}", one.name());
             assert_eq!(root.get("additionalProperties"), Some(&Value::Bool(false)), "{}", one.name());
         }

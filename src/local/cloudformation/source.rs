@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::local::cloud::Cloud;
 use crate::local::cloudformation::invalid;
+use crate::local::s3;
 use crate::local::wire::{Fault, Form};
 
 /// Most bytes of a template within a request.
@@ -101,8 +102,16 @@ fn aws_bucket(host: &str) -> Option<String> {
 }
 
 /// The content of an object.
-fn object(_cloud: &Cloud, place: &Place) -> Result<Vec<u8>, Fault> {
-    Err(invalid(format!("S3 error: The specified bucket does not exist: {}", place.bucket)))
+fn object(cloud: &Cloud, place: &Place) -> Result<Vec<u8>, Fault> {
+    let refused = |reason: &str| {
+        invalid(format!(
+            "S3 error: {reason}\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"
+        ))
+    };
+    let file = cloud
+        .read(|account| s3::content_file(account, &place.bucket, &place.key, None))
+        .map_err(|fault| refused(&fault.message))?;
+    std::fs::read(cloud.data().join(file)).map_err(|error| refused(&error.to_string()))
 }
 
 #[cfg(test)]

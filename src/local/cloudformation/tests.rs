@@ -22,6 +22,14 @@ impl World {
         Self { cloud, _folder: folder }
     }
 
+    /// The same state in another process.
+    fn restarted(self) -> Self {
+        let saved = self.cloud.read(serde_json::to_vec).expect("plain data");
+        let account: Account = serde_json::from_slice(&saved).expect("what was saved");
+        let cloud = Cloud::new(account, self.cloud.data().to_owned(), self.cloud.endpoint().to_owned());
+        Self { cloud, ..self }
+    }
+
     /// A world in which operations are begun and never go on.
     fn stopped() -> Self {
         let world = Self::new();
@@ -414,13 +422,9 @@ async fn an_interrupted_operation_goes_on() {
     let body = template.to_string();
     let told = world.refused("UpdateStack", &[("StackName", "s"), ("TemplateBody", &body)]).await;
     assert!(told.ends_with("is in CREATE_IN_PROGRESS state and can not be updated."), "{told}");
-    let saved = world.cloud.read(|account| serde_json::to_string(account)).expect("plain data");
-    let account: Account = serde_json::from_str(&saved).expect("what was saved");
-    let cloud = Cloud::new(account, world.cloud.data().to_owned(), "http://127.0.0.1:4599".to_owned());
-    super::resume(&cloud);
-    cloud.tasks().close();
-    cloud.tasks().wait().await;
-    let world = World { cloud, ..World::new() };
+    let world = world.restarted();
+    super::resume(&world.cloud);
+    world.ok("ListStacks", &[]).await;
     assert_eq!(world.status("s").await, "CREATE_COMPLETE");
 }
 
@@ -431,19 +435,12 @@ async fn an_update_can_be_cancelled() {
     world.create("s", &before).await;
     let told = world.refused("CancelUpdateStack", &VIA[..1]).await;
     assert_eq!(told, "CancelUpdateStack cannot be called from current stack status");
-    let saved = world.cloud.read(|account| serde_json::to_string(account)).expect("plain data");
-    let still = World::stopped();
-    let account: Account = serde_json::from_str(&saved).expect("what was saved");
-    let cloud = Cloud::new(account, still.cloud.data().to_owned(), "http://127.0.0.1:4599".to_owned());
-    cloud.stopping().cancel();
-    let halted = World { cloud, ..World::new() };
+    let halted = world.restarted();
+    halted.cloud.stopping().cancel();
     halted.update("s", &resources(json!({"A": thing(json!({"Value": "2"}))}))).await;
     halted.ok("CancelUpdateStack", &VIA[..1]).await;
-    let saved = halted.cloud.read(|account| serde_json::to_string(account)).expect("plain data");
-    let account: Account = serde_json::from_str(&saved).expect("what was saved");
-    let cloud = Cloud::new(account, still.cloud.data().to_owned(), "http://127.0.0.1:4599".to_owned());
-    super::resume(&cloud);
-    let world = World { cloud, ..World::new() };
+    let world = halted.restarted();
+    super::resume(&world.cloud);
     world.ok("ListStacks", &[]).await;
     assert_eq!(world.status("s").await, "UPDATE_ROLLBACK_COMPLETE");
 }

@@ -64,13 +64,12 @@ pub(super) fn template(mut value: Value) -> Result<Template, Fault> {
         transforms: transforms(sections.remove("Transform"))?,
         ..Template::default()
     };
-    let resources = sections.remove("Resources");
+    template.resources = resources_of(sections.remove("Resources"))?;
     template.parameters = section(&mut sections, "Parameters", "Parameter")?;
     template.mappings = section(&mut sections, "Mappings", "Mapping")?;
     template.conditions = section(&mut sections, "Conditions", "Condition")?;
     template.outputs = section(&mut sections, "Outputs", "Output")?;
     section(&mut sections, "Rules", "Rule")?;
-    template.resources = resources_of(resources)?;
     parameters(&template.parameters)?;
     mappings(&template.mappings)?;
     outputs(&template.outputs)?;
@@ -450,7 +449,7 @@ pub(super) fn settled(
     left.outputs.retain(|_, output| on(output.get("Condition").and_then(Value::as_str)));
     for resource in left.resources.values_mut() {
         branches_of(&mut resource.properties, &holds)?;
-        resource.depends_on.retain(|name| !template.resources.get(name).is_some_and(|it| !on(it.condition.as_deref())));
+        resource.depends_on.retain(|name| template.resources.get(name).is_none_or(|it| on(it.condition.as_deref())));
     }
     branches_of(&mut left.outputs, &holds)?;
     still_there(&left)?;

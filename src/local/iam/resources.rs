@@ -56,6 +56,10 @@ impl ResourceType for RoleType {
         include_str!("role.schema.json")
     }
 
+    fn exists(&self, account: &Account, properties: &Properties) -> bool {
+        properties.get("RoleName").and_then(Value::as_str).is_some_and(|name| account.iam.roles.contains_key(name))
+    }
+
     fn create(
         &self,
         account: &mut Account,

@@ -25,6 +25,10 @@ impl ResourceType for LogGroupType {
         include_str!("log_group.schema.json")
     }
 
+    fn exists(&self, account: &Account, properties: &Properties) -> bool {
+        properties.get("LogGroupName").and_then(Value::as_str).is_some_and(|name| account.logs.group(name).is_ok())
+    }
+
     fn create(
         &self,
         account: &mut Account,

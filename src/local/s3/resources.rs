@@ -29,6 +29,10 @@ impl ResourceType for BucketType {
         include_str!("bucket.schema.json")
     }
 
+    fn exists(&self, account: &Account, properties: &Properties) -> bool {
+        properties.get("BucketName").and_then(Value::as_str).is_some_and(|name| account.s3.buckets.contains_key(name))
+    }
+
     fn create(
         &self,
         account: &mut Account,

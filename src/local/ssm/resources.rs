@@ -27,6 +27,10 @@ impl ResourceType for ParameterType {
         include_str!("parameter.schema.json")
     }
 
+    fn exists(&self, account: &Account, properties: &Properties) -> bool {
+        properties.get("Name").and_then(Value::as_str).is_some_and(|name| account.ssm.get(name).is_some())
+    }
+
     fn create(
         &self,
         account: &mut Account,
