@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use stackgen::assembly::{self, Code, Format};
+use stackgen::assembly::{self, Format};
 use stackgen::bundle::{Asset, Progress, Purpose};
 
 use super::output::{bold, dim};
@@ -23,28 +23,14 @@ impl Arguments {
         let project = session.project()?;
         let names =
             if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
-        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
+        let planned = plan::synthesize(plan::read(&project, &names)?)?;
         let progress = if session.screen.is_live() { Progress::Shown } else { Progress::Hidden };
-        let built = by_stack(&planned, plan::bundle(&project, &planned, Purpose::Deploy, progress)?);
-        let mut stacks = plan::assembled(&planned);
-        for (stack, assets) in stacks.iter_mut().zip(&built) {
-            stack.code = assets.iter().map(code).collect();
-        }
-        assembly::write(&project.out(), &stacks, Format::Json)?;
+        let built = plan::bundle(&project, &planned, Purpose::Deploy, progress)?;
+        assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), Format::Json)?;
         let told: Vec<Value> = planned.iter().zip(&built).map(|(planned, assets)| document(planned, assets)).collect();
         session.screen.answer(&json!({ "folder": project.out(), "stacks": told }), || table(&planned, &built));
         Ok(())
     }
-}
-
-/// The assets of each stack: they come in the order of the stacks and their functions.
-fn by_stack(planned: &[Planned], assets: Vec<Asset>) -> Vec<Vec<Asset>> {
-    let mut assets = assets.into_iter();
-    planned.iter().map(|planned| assets.by_ref().take(plan::functions_with_code(planned)).collect()).collect()
-}
-
-fn code(asset: &Asset) -> Code {
-    Code { function: asset.id.clone(), parameter: plan::code_key(&asset.id), digest: asset.digest.clone() }
 }
 
 fn document(planned: &Planned, assets: &[Asset]) -> Value {

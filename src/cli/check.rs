@@ -20,7 +20,7 @@ impl Arguments {
         let project = session.project()?;
         let names =
             if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
-        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
+        let planned = plan::synthesize(plan::read(&project, &names)?)?;
         let checked: Vec<_> = planned
             .iter()
             .map(|one| json!({ "stack": one.file.name, "resources": one.template.resources.len() }))

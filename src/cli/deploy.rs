@@ -7,7 +7,6 @@ use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
-use stackgen::bundle;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{self, Change, ChangeSet, Prepared};
 use stackgen::deploy::operation::{Ended, Operation};
@@ -15,6 +14,7 @@ use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::{self, Store};
 use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis};
 use stackgen::project::Project;
+use stackgen::{assembly, bundle};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -95,15 +95,18 @@ impl Arguments {
         } else {
             self.stacks.clone()
         };
-        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
+        let planned = plan::synthesize(plan::read(&project, &names)?)?;
         block_on(self.deploy(session, &project, planned))
     }
 
     async fn deploy(&self, session: &Session, project: &Project, planned: Vec<Planned>) -> Outcome {
         let (account, built) =
             tokio::try_join!(self.target.connect(session, project), self.bundle(session, project, &planned))?;
+        if !self.target.local {
+            assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), assembly::Format::Json)?;
+        }
         let parameters = self.parameters.iter().cloned().collect();
-        let units = plan::units(&planned, built, &parameters)?;
+        let units = plan::units(&planned, &built, &parameters)?;
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let board = Board::new(&session.screen);
         let mut deployed = Vec::new();
@@ -122,7 +125,12 @@ impl Arguments {
     }
 
     /// Runs cargo, which draws its own progress, while the account is being reached.
-    async fn bundle(&self, session: &Session, project: &Project, planned: &[Planned]) -> Outcome<Vec<bundle::Asset>> {
+    async fn bundle(
+        &self,
+        session: &Session,
+        project: &Project,
+        planned: &[Planned],
+    ) -> Outcome<Vec<Vec<bundle::Asset>>> {
         let purpose = if self.target.local { bundle::Purpose::Local } else { bundle::Purpose::Deploy };
         let progress = if session.screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Hidden };
         let (project, planned) = (project.clone(), planned.to_vec());
@@ -213,12 +221,15 @@ impl Run<'_> {
     /// The bucket, made on the first deployment that needs one.
     async fn store(&self) -> Outcome<Option<Store>> {
         let needed = !self.unit.assets.is_empty() || self.unit.template.len() > change_set::INLINE_LIMIT;
+        if !needed && !self.unit.template.contains(change_set::BUCKET_PARAMETER) {
+            return Ok(None);
+        }
         match Store::find(self.account).await? {
             None if needed => {
                 let bootstrap = Bootstrap { session: self.session, account: self.account, board: self.board };
                 bootstrap.make(self.asks()).await.map(Some)
             }
-            found => Ok(found.filter(|_| needed || self.unit.template.contains(change_set::BUCKET_PARAMETER))),
+            found => Ok(found),
         }
     }
 
@@ -312,7 +323,7 @@ impl Run<'_> {
         if let Ok(resources) = stack::resources(self.account, &stack.id).await
             && let Ok(base) = api::base_url(self.account, &stack.name, &api, &resources).await
         {
-            hints.push(format!("curl -i {base}{path}"));
+            hints.push(format!("curl -i '{base}{path}'"));
         }
         hints
     }

@@ -92,8 +92,18 @@ impl Arguments {
             user::forget(project, name)?;
             destroyed.push(one);
         }
-        answer(session, &destroyed);
+        answer(session, &destroyed, &self.prelude(&account));
         Ok(())
+    }
+
+    /// What makes the aws CLI look where the stack was.
+    fn prelude(&self, account: &Account) -> String {
+        if self.target.local {
+            return "eval \"$(stackgen local env)\"".to_owned();
+        }
+        let profile = self.target.profile.as_ref().map(|profile| format!(" AWS_PROFILE={profile}"));
+        let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" AWS_ENDPOINT_URL={endpoint}"));
+        format!("export AWS_REGION={}{}{}", account.region, profile.unwrap_or_default(), endpoint.unwrap_or_default())
     }
 
     async fn destroy_one(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Destroyed> {
@@ -150,7 +160,7 @@ fn show(session: &Session, stack: &Stack, doom: &Doom) {
     }
 }
 
-fn answer(session: &Session, destroyed: &[Destroyed]) {
+fn answer(session: &Session, destroyed: &[Destroyed], prelude: &str) {
     let stacks: Vec<Value> = destroyed
         .iter()
         .map(|one| {
@@ -159,10 +169,12 @@ fn answer(session: &Session, destroyed: &[Destroyed]) {
             json!({ "stack": one.name, "existed": one.existed, "left": left })
         })
         .collect();
-    session.screen.answer(&json!({ "stacks": stacks }), || destroyed.iter().map(told).collect::<Vec<_>>().join("\n"));
+    session.screen.answer(&json!({ "environment": prelude, "stacks": stacks }), || {
+        destroyed.iter().map(|one| told(one, prelude)).collect::<Vec<_>>().join("\n")
+    });
 }
 
-fn told(one: &Destroyed) -> String {
+fn told(one: &Destroyed, prelude: &str) -> String {
     let name = bold(&one.name);
     let mut text = if one.existed {
         format!("{} {name} is destroyed\n", green("✓"))
@@ -173,7 +185,7 @@ fn told(one: &Destroyed) -> String {
         text.push_str("  nothing is left\n");
         return text;
     }
-    text.push_str("  still there:\n");
+    text.push_str(&format!("  still there, each with the command that removes it (after `{prelude}`):\n"));
     for left in &one.left {
         text.push_str(&format!("    {}\n      {}\n", left.what, dim(&left.command)));
     }

@@ -126,11 +126,6 @@ impl Screen {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// Renders diagnostics that do not end the command, such as warnings.
-    pub(crate) fn report(&self, report: &Report) {
-        print(&mut anstream::stderr(), &render(report));
-    }
-
     /// Asks for consent.
     ///
     /// # Errors

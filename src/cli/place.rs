@@ -1,9 +1,8 @@
 //! Where in a stack file a resource comes from.
 
-use std::path::PathBuf;
-
 use miette::{NamedSource, SourceSpan};
 use stackgen::model::Stack;
+use stackgen::spec;
 
 /// A stack file with its text and what it declares.
 #[derive(Debug, Clone)]
@@ -11,7 +10,7 @@ pub(crate) struct StackFile {
     /// Name of the stack.
     pub(crate) name: String,
     /// Path as it is shown.
-    pub(crate) path: PathBuf,
+    pub(crate) path: String,
     /// The text.
     pub(crate) text: String,
     /// What it declares.
@@ -21,7 +20,7 @@ pub(crate) struct StackFile {
 impl StackFile {
     /// The text under its name, for diagnostics.
     pub(crate) fn source(&self) -> NamedSource<String> {
-        NamedSource::new(self.path.display().to_string(), self.text.clone()).with_language("yaml")
+        NamedSource::new(&self.path, self.text.clone()).with_language("yaml")
     }
 
     /// Where a resource of the template comes from: its declaration, or the one from which it is derived.
@@ -33,45 +32,37 @@ impl StackFile {
             }
         });
         let (section, id) = owner?;
-        key_in_section(&self.text, section, &id)
+        let line = spec::line(&self.text, &[section, &id])?;
+        span_of_line(&self.text, line)
     }
 }
 
-/// The place of a key directly under a section, found by reading lines: at this point the file has been understood, so
-/// its shape is known.
-fn key_in_section(text: &str, section: &str, id: &str) -> Option<SourceSpan> {
+/// The text of a line, counted from one, without the space around it.
+fn span_of_line(text: &str, line: usize) -> Option<SourceSpan> {
     let mut offset = 0;
-    let mut inside = false;
-    for line in text.split_inclusive('\n') {
-        let key = line.trim_start();
-        let indent = line.len() - key.len();
-        if indent == 0 && !key.starts_with('#') && !key.trim().is_empty() {
-            inside = key.trim_end().starts_with(&format!("{section}:"));
-        } else if inside && is_key(key, id) {
-            return Some((offset + indent, id.len()).into());
+    for (number, content) in text.split_inclusive('\n').enumerate() {
+        if number + 1 == line {
+            let indent = content.len() - content.trim_start().len();
+            return Some((offset + indent, content.trim().len()).into());
         }
-        offset += line.len();
+        offset += content.len();
     }
     None
 }
 
-fn is_key(line: &str, id: &str) -> bool {
-    let rest = line.strip_prefix(id).or_else(|| line.strip_prefix(&format!("\"{id}\"")));
-    rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::key_in_section;
+    use super::StackFile;
 
-    const TEXT: &str =
-        "description: Users\nuserPools:\n  # Users: no\n  Users:\n    x: 1\nfunctions:\n  \"Users\": {}\n";
+    const TEXT: &str = "# Users: no\nuserPools:\n  Users: {}\nfunctions:\n  Get: { crate: functions/get }\n";
 
     #[test]
-    fn a_key_is_found_in_its_own_section() {
-        let at = |section, id| key_in_section(TEXT, section, id).map(|span| span.offset());
-        assert_eq!(at("userPools", "Users"), TEXT.find("Users:\n    x"));
-        assert_eq!(at("functions", "Users"), TEXT.find("\"Users\""));
-        assert_eq!(at("userPools", "Other"), None);
+    fn a_derived_resource_is_placed_where_its_owner_is_declared() {
+        let stack = stackgen::spec::read("stacks/notes.yaml", TEXT.as_bytes()).expect("it is sound");
+        let file = StackFile { name: "notes".into(), path: "stacks/notes.yaml".into(), text: TEXT.into(), stack };
+        let text = |id| file.place(id).map(|span| &TEXT[span.offset()..span.offset() + span.len()]);
+        assert_eq!(text("Users"), Some("Users: {}"));
+        assert_eq!(text("GetRole"), Some("Get: { crate: functions/get }"));
+        assert_eq!(text("Other"), None);
     }
 }

@@ -9,13 +9,12 @@ use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose};
 use stackgen::deploy::{Asset, Unit};
 use stackgen::model::lambda;
 use stackgen::project::Project;
-use stackgen::spec;
-use stackgen::synth;
 use stackgen::template::Template;
+use stackgen::{spec, synth};
 use thiserror::Error;
 
 use super::place::StackFile;
-use super::{Failure, Outcome, Session};
+use super::{Failure, Outcome};
 
 /// A stack that is ready to be deployed, once its functions are built.
 #[derive(Debug, Clone)]
@@ -33,6 +32,14 @@ enum Error {
     #[error("`{file}` cannot be read")]
     #[diagnostic(code(stackgen::project::unreadable), help("check that the file exists and that you may read it"))]
     Unreadable { file: String, source: std::io::Error },
+    /// Several stack files have mistakes.
+    #[error("{count} stack files have mistakes")]
+    #[diagnostic(code(stackgen::stack_file))]
+    Mistakes {
+        count: usize,
+        #[related]
+        reports: Vec<spec::Report>,
+    },
     /// Stacks refer to each other in a circle.
     #[error("these stacks refer to each other in a circle: {names}")]
     #[diagnostic(
@@ -47,31 +54,35 @@ enum Error {
 }
 
 /// Reads the stack files of the project. Every mistake in all of them is reported at once.
-pub(crate) fn read(session: &Session, project: &Project, names: &[String]) -> Outcome<Vec<StackFile>> {
+pub(crate) fn read(project: &Project, names: &[String]) -> Outcome<Vec<StackFile>> {
     let mut files = Vec::new();
-    let mut refused = None;
+    let mut reports = Vec::new();
     for name in names {
-        match read_one(project, name) {
+        match read_one(project, name)? {
             Ok(file) => files.push(file),
-            Err(failure) => {
-                if let Some(Failure { report: Some(report), .. }) = refused.replace(failure) {
-                    session.screen.report(&report);
-                }
-            }
+            Err(report) => reports.push(report),
         }
     }
-    refused.map_or(Ok(files), Err)
+    match (reports.pop(), reports.is_empty()) {
+        (None, _) => Ok(files),
+        (Some(only), true) => Err(Failure::refused(only)),
+        (Some(last), false) => {
+            reports.push(last);
+            Err(Failure::refused(Error::Mistakes { count: reports.len(), reports }))
+        }
+    }
 }
 
-/// The stack files as they are named on the screen: from the project's root.
-fn read_one(project: &Project, name: &str) -> Outcome<StackFile> {
+/// The stack file, named on the screen from the project's root.
+fn read_one(project: &Project, name: &str) -> Outcome<Result<StackFile, spec::Report>> {
     let file = project.stack_file(name).map_err(Failure::refused)?;
-    let path = file.strip_prefix(project.root()).unwrap_or(&file).to_owned();
-    let shown = path.display().to_string();
-    let text = std::fs::read(&file).map_err(|source| Error::Unreadable { file: shown.clone(), source })?;
-    let stack = spec::read(&shown, &text).map_err(Failure::refused)?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Ok(StackFile { name: name.to_owned(), path, text, stack })
+    let shown = file.strip_prefix(project.root()).unwrap_or(&file).display().to_string();
+    let text =
+        std::fs::read(&file).map_err(|source| Failure::refused(Error::Unreadable { file: shown.clone(), source }))?;
+    Ok(spec::read(&shown, &text).map(|stack| {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        StackFile { name: name.to_owned(), path: shown, text, stack }
+    }))
 }
 
 /// Synthesizes the stacks, and puts those first that others take values from.
@@ -136,18 +147,43 @@ fn imports(template: &Template) -> BTreeSet<String> {
     found
 }
 
-/// Builds the functions of all stacks in one run of cargo.
+/// The stacks as parts of a cloud assembly, with their functions' code.
+pub(crate) fn assembled_with_code(planned: &[Planned], built: &[Vec<bundle::Asset>]) -> Vec<assembly::Stack> {
+    let mut stacks = assembled(planned);
+    for (stack, code) in stacks.iter_mut().zip(built) {
+        stack.code = code
+            .iter()
+            .map(|asset| assembly::Code {
+                function: asset.id.clone(),
+                parameter: key_parameter(asset),
+                digest: asset.digest.clone(),
+            })
+            .collect();
+    }
+    stacks
+}
+
+/// The template's parameter for the key of a function's code.
+fn key_parameter(asset: &bundle::Asset) -> String {
+    format!("{}CodeKey", asset.id)
+}
+
+/// Builds the functions of all stacks in one run of cargo. The assets come stack by stack.
 pub(crate) fn bundle(
     project: &Project,
     planned: &[Planned],
     purpose: Purpose,
     progress: bundle::Progress,
-) -> Result<Vec<bundle::Asset>, bundle::Error> {
-    let sources: Vec<FunctionSource> = planned
-        .iter()
-        .flat_map(|planned| planned.file.stack.functions.iter().filter_map(|(id, function)| source(id, function)))
-        .collect();
-    if sources.is_empty() { Ok(Vec::new()) } else { bundle::bundle(project, &sources, purpose, progress) }
+) -> Result<Vec<Vec<bundle::Asset>>, bundle::Error> {
+    let sources: Vec<Vec<FunctionSource>> = planned.iter().map(sources).collect();
+    let all = sources.concat();
+    let built = if all.is_empty() { Vec::new() } else { bundle::bundle(project, &all, purpose, progress)? };
+    let mut built = built.into_iter();
+    Ok(sources.iter().map(|of_stack| built.by_ref().take(of_stack.len()).collect()).collect())
+}
+
+fn sources(planned: &Planned) -> Vec<FunctionSource> {
+    planned.file.stack.functions.iter().filter_map(|(id, function)| source(id, function)).collect()
 }
 
 /// Where a function's code comes from; one whose code is given otherwise has none.
@@ -165,51 +201,72 @@ pub(crate) fn source(id: &str, function: &lambda::Function) -> Option<FunctionSo
     Some(FunctionSource { id: id.to_owned(), code, architecture })
 }
 
-/// How many functions of a stack are built or packed.
-pub(crate) fn functions_with_code(planned: &Planned) -> usize {
-    planned.file.stack.functions.iter().filter(|(id, function)| source(id, function).is_some()).count()
-}
-
-/// The parameter by which a template asks for a function's code.
-pub(crate) fn code_key(function: &str) -> String {
-    format!("{function}CodeKey")
-}
-
-/// What is handed to the deployment, one unit a stack. `built` are the functions of all stacks in their order.
+/// What is handed to the deployment, one unit a stack.
 pub(crate) fn units(
     planned: &[Planned],
-    built: Vec<bundle::Asset>,
+    built: &[Vec<bundle::Asset>],
     parameters: &BTreeMap<String, String>,
 ) -> Outcome<Vec<Unit>> {
     let has = |name: &str| planned.iter().any(|planned| planned.template.parameters.contains_key(name));
     if let Some(name) = parameters.keys().find(|name| !has(name)) {
         return Err(Failure::refused(Error::UnknownParameter { name: name.clone() }));
     }
-    let mut built = built.into_iter();
-    Ok(planned.iter().map(|planned| unit(planned, &mut built, parameters)).collect())
+    Ok(planned.iter().zip(built).map(|(planned, code)| unit(planned, code, parameters)).collect())
 }
 
-fn unit(
-    planned: &Planned,
-    built: &mut impl Iterator<Item = bundle::Asset>,
-    parameters: &BTreeMap<String, String>,
-) -> Unit {
-    let stack = &planned.file.stack;
-    let code: Vec<bundle::Asset> = built.take(functions_with_code(planned)).collect();
-    let keys = code.iter().map(|asset| (code_key(&asset.id), asset.key()));
+fn unit(planned: &Planned, code: &[bundle::Asset], parameters: &BTreeMap<String, String>) -> Unit {
+    let keys = code.iter().map(|asset| (key_parameter(asset), asset.key()));
     let given = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let assets = code.iter().map(|asset| Asset {
+        key: asset.key(),
+        path: asset.file.clone(),
+        name: format!("{} ({})", asset.id, planned.file.name),
+    });
     Unit {
         stack: planned.file.name.clone(),
         template: planned.template.to_json(),
         parameters: given.chain(keys).filter(|(name, _)| planned.template.parameters.contains_key(name)).collect(),
-        tags: stack.tags.clone(),
-        assets: code
-            .into_iter()
-            .map(|asset| Asset {
-                key: asset.key(),
-                path: asset.file,
-                name: format!("{} ({})", asset.id, planned.file.name),
-            })
-            .collect(),
+        tags: planned.file.stack.tags.clone(),
+        assets: assets.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use stackgen::spec;
+
+    use super::{StackFile, in_order, synthesize};
+
+    fn file(name: &str, text: &str) -> StackFile {
+        let path = format!("stacks/{name}.yaml");
+        let stack = spec::read(&path, text.as_bytes()).expect("it is sound");
+        StackFile { name: name.into(), path, text: text.into(), stack }
+    }
+
+    #[test]
+    fn a_stack_comes_after_those_it_takes_values_from() {
+        let users = file(
+            "users",
+            "userPools:\n  Users: {}\noutputs:\n  pool: { value: { ref: Users }, export: 'users:pool' }\n",
+        );
+        let taker = "resources:\n  T:\n    type: AWS::SNS::Topic\n    properties: { DisplayName: { 'Fn::ImportValue': 'users:pool' } }\n";
+        let ordered = synthesize(vec![file("alerts", taker), users]).expect("they can be ordered");
+        let names: Vec<&str> = ordered.iter().map(|planned| planned.file.name.as_str()).collect();
+        assert_eq!(names, ["users", "alerts"]);
+    }
+
+    #[test]
+    fn a_circle_of_stacks_is_refused() {
+        let takes = |from: &str| {
+            format!(
+                "resources:\n  T:\n    type: AWS::SNS::Topic\n    properties: {{ DisplayName: {{ 'Fn::ImportValue': '{from}:x' }} }}\n"
+            )
+        };
+        let circle = synthesize(vec![file("a", &takes("b")), file("b", &takes("a"))]);
+        let report = circle.expect_err("neither can be first").report.expect("it says so");
+        assert!(report.to_string().contains("a, b"), "{report}");
+        assert!(in_order(BTreeMap::new()).is_ok_and(|none| none.is_empty()));
     }
 }

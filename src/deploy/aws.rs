@@ -128,7 +128,7 @@ pub enum Error {
     Throttled { operation: String },
     /// Anything else that a service says.
     #[error("`{operation}` failed: {message}")]
-    #[diagnostic(code("stackgen::aws::{code}"))]
+    #[diagnostic(code(stackgen::aws))]
     Service { operation: String, code: String, message: String },
     /// The answer could not be understood, or the request could not be made.
     #[error("`{operation}` failed: {cause}")]
@@ -341,7 +341,14 @@ fn credential_error(error: &CredentialsError) -> Error {
         CredentialsError::CredentialsNotLoaded(_) => Error::NoCredentials,
         other => {
             let cause = other.source().map_or_else(|| other.to_string(), |source| innermost(source));
-            if cause.contains("expired") { Error::Expired } else { Error::BrokenCredentials { cause } }
+            if cause.contains("expired") {
+                Error::Expired
+            } else if cause.contains("IMDS") {
+                // The last in the chain is the metadata service of EC2: where that fails, nothing else had any.
+                Error::NoCredentials
+            } else {
+                Error::BrokenCredentials { cause }
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod cfn;
 mod client;
+mod engine;
 mod gateway_v2;
 mod issuer;
 mod jwt;

@@ -4,6 +4,7 @@ mod assembly;
 mod bundle;
 mod cases;
 mod cognito;
+mod deploy;
 mod init;
 mod lambda;
 mod laws;

@@ -1,0 +1,261 @@
+//! The commands, through the real program, against a local cloud that it starts by itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A project with its own local cloud, which ends with it.
+struct Project(TempDir);
+
+/// What came of one command.
+struct Told {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Project {
+    /// A project with one stack, `notes`.
+    fn with(stack: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        fs::create_dir(folder.path().join("stacks")).expect("the folder is ours");
+        let project = Self(folder);
+        project.write(stack);
+        project
+    }
+
+    fn write(&self, stack: &str) {
+        fs::write(self.path().join("stacks/notes.yaml"), stack).expect("the folder is ours");
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn output(&self, command: &str, environment: &[(&str, &str)]) -> Output {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
+        program.args(command.split(' ')).current_dir(self.path()).stdin(Stdio::null());
+        for variable in ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "STACKGEN_PASSWORD"] {
+            program.env_remove(variable);
+        }
+        program.envs(environment.iter().copied()).output().expect("the program runs")
+    }
+
+    fn run(&self, command: &str) -> Told {
+        self.run_with(command, &[])
+    }
+
+    fn run_with(&self, command: &str, environment: &[(&str, &str)]) -> Told {
+        let output = self.output(command, environment);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Told { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// The document that a command answers with.
+    #[track_caller]
+    fn json(&self, command: &str) -> Value {
+        let told = self.run(&format!("{command} --output json"));
+        told.ended(0);
+        serde_json::from_str(&told.stdout).expect("standard output is one document")
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.output("local stop", &[]);
+    }
+}
+
+impl Told {
+    #[track_caller]
+    fn ended(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, text: &str) -> &Self {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "`{text}` is not in:\n{}\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+const USERS: &str = "\
+userPools:
+  Users:
+    usernameAttributes: [email]
+    autoVerifiedAttributes: [email]
+    removal: destroy
+userPoolClients:
+  Web: { userPool: Users, authFlows: [userSrp] }
+outputs:
+  pool: { ref: Users }
+";
+
+#[test]
+fn a_stack_lives_from_deploy_to_destroy() {
+    let project = Project::with(USERS);
+    let created = project.json("deploy --local --outputs-file outputs.json");
+    assert_eq!(created["stacks"][0]["result"], "created");
+    let pool = created["stacks"][0]["outputs"]["pool"].as_str().expect("the pool has an id");
+
+    let written = fs::read(project.path().join("outputs.json")).expect("the outputs are written");
+    let written: Value = serde_json::from_slice(&written).expect("they are JSON");
+    assert_eq!(written, serde_json::json!({ "notes": { "pool": pool } }));
+
+    assert_eq!(project.json("deploy --local")["stacks"][0]["result"], "unchanged");
+    assert_eq!(project.json("outputs")["notes"]["pool"], pool, "the target of the last deployment is remembered");
+    assert_eq!(project.run("outputs --only pool").ended(0).stdout.trim(), pool);
+    project.run("outputs --only pol").ended(1).says("did you mean `pool`?");
+    assert_eq!(project.json("list --local")["stacks"][0]["status"], "CREATE_COMPLETE");
+
+    project.write(&USERS.replace("    removal", "    userPoolName: members\n    removal"));
+    let updated = project.json("deploy --local");
+    assert_eq!(updated["stacks"][0]["result"], "updated");
+    assert_eq!(updated["stacks"][0]["changes"][0]["resource"], "Users");
+
+    let destroyed = project.json("destroy --local");
+    assert_eq!(destroyed["stacks"][0]["left"], serde_json::json!([]));
+    project.run("destroy --local").ended(0).says("nothing to destroy").says("nothing is left");
+    project.run("outputs --local").ended(1).says("stackgen deploy notes --local");
+}
+
+#[test]
+fn what_is_retained_is_told_with_the_command_that_removes_it() {
+    let project = Project::with(&USERS.replace("removal: destroy", "removal: retain"));
+    let created = project.json("deploy --local");
+    let pool = created["stacks"][0]["outputs"]["pool"].as_str().expect("the pool has an id").to_owned();
+    let command = format!("aws cognito-idp delete-user-pool --user-pool-id {pool}");
+    project.run("destroy --local").ended(0).says("stays").says(&command);
+}
+
+#[test]
+fn a_user_signs_in_without_the_password_ever_travelling() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let made = project.json("user create alice@example.com");
+    let kept = Path::new(made["passwordFile"].as_str().expect("a password was made up"));
+    let secret = fs::read_to_string(kept).expect("it is kept");
+    assert_private(kept);
+
+    let id = project.run("token alice@example.com").ended(0).stdout.clone();
+    assert_eq!(claims(&id)["email"], "alice@example.com");
+    assert_eq!(claims(&id)["token_use"], "id");
+    assert_eq!(project.run("token alice@example.com").ended(0).stdout, id, "a token is kept until it ends");
+    assert_eq!(claims(&project.run("token alice@example.com --access").stdout)["token_use"], "access");
+    assert_private(&project.path().join(".stackgen/tokens/notes/alice@example.com"));
+    project.run("token alice@example.com --scope notes/read").ended(2).says("does not carry scope `notes/read`");
+
+    let again = project.run("user create alice@example.com");
+    again.ended(1).says("user `alice@example.com` exists already");
+    let listed = project.run("user list");
+    assert!(listed.ended(0).stdout.contains("alice@example.com"));
+    for told in [&again, &listed] {
+        assert!(!told.stdout.contains(secret.trim()) && !told.stderr.contains(secret.trim()), "a secret is shown");
+    }
+
+    project.run("user delete alice@example.com").ended(0);
+    assert!(!kept.exists(), "the password goes with the user");
+    project.run("token alice@example.com").ended(2).says("STACKGEN_PASSWORD");
+}
+
+#[test]
+fn a_password_comes_from_the_environment_or_a_file() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let given = [("STACKGEN_PASSWORD", "Correct-Horse-7")];
+    project.run_with("user create bob@example.com", &given).ended(0);
+    project
+        .run_with("token bob@example.com", &[("STACKGEN_PASSWORD", "wrong-Password-1")])
+        .ended(1)
+        .says("cannot sign in");
+    fs::write(project.path().join("password"), "Correct-Horse-7\n").expect("the folder is ours");
+    project.run("token bob@example.com --password-file password").ended(0);
+    let weak = project.run_with("user create carol@example.com", &[("STACKGEN_PASSWORD", "short")]);
+    weak.ended(1).says("the pool refuses the password");
+    assert!(!project.run("user list").stdout.contains("carol"), "a user without a password is not left behind");
+}
+
+#[test]
+fn a_deployment_that_fails_names_cause_and_place() {
+    let project = Project::with(
+        "userPools:\n  Users: { removal: destroy }\nresources:\n  Other:\n    type: AWS::Cognito::UserPoolClient\n    \
+         properties: { UserPoolId: us-east-1_missing }\n",
+    );
+    let failed = project.run("deploy --local");
+    failed.ended(1).says("`Other` (AWS::Cognito::UserPoolClient) CREATE_FAILED").says("stacks/notes.yaml:4:3");
+    assert_eq!(project.json("list --local")["stacks"][0]["status"], "ROLLBACK_COMPLETE");
+
+    project.write(USERS);
+    project.run("deploy --local").ended(0).says("must be removed first").says("notes was created");
+}
+
+#[test]
+fn mistakes_are_refused_before_anything_is_done() {
+    let project = Project::with("userPools:\n  Users: { userPoolNam: x }\n");
+    project.run("deploy --local").ended(2).says("userPoolNam");
+    project.run("check").ended(2).says("stacks/notes.yaml:2");
+    assert!(!project.path().join(".stackgen/local").exists(), "the local cloud was not even started");
+    project.write(USERS);
+    project.run("deploy note --local").ended(2).says("notes");
+    project.run("deploy --local --parameter Stage=beta").ended(2).says("Stage");
+    project.run("deploy --local --profile dev").ended(2).says("cannot be used with");
+    project.run("call GET protected").ended(2).says("begins with a slash");
+}
+
+#[test]
+fn without_credentials_the_local_cloud_is_named() {
+    let project = Project::with(USERS);
+    let home = project.path().to_str().expect("the path is plain");
+    let none = [
+        ("HOME", home),
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    project.run_with("deploy", &none).ended(1).says("there are no AWS credentials here").says("--local");
+}
+
+#[test]
+fn the_bucket_is_made_when_it_is_needed_and_can_be_removed() {
+    let project = Project::with(USERS);
+    let made = project.json("bootstrap --local");
+    assert_eq!((&made["existed"], &made["owner"]), (&Value::from(false), &Value::from("stackgen")));
+    assert_eq!(project.json("bootstrap --local")["existed"], true);
+    assert_eq!(project.json("bootstrap --local --destroy")["existed"], true);
+    assert_eq!(project.json("bootstrap --local --destroy")["existed"], false);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let project = Project::with(USERS);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
+    let program = program.args(["completions", "bash"]).current_dir(project.path());
+    let mut running = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    drop(running.stdout.take());
+    let output = running.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    let part = token.trim().split('.').nth(1).expect("a token has three parts");
+    let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).expect("it is base64");
+    serde_json::from_slice(&claims).expect("it is JSON")
+}
+
+fn assert_private(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(file), 0o600, "{}", file.display());
+    assert_eq!(mode(file.parent().expect("it lies in a folder")), 0o700);
+}
