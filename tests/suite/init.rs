@@ -33,11 +33,34 @@ fn refused(folder: &Path, arguments: &[&str]) -> String {
     said
 }
 
+/// Runs cargo in a project, without the network.
+fn cargo(folder: &Path, arguments: &[&str]) {
+    let output = Command::new("cargo")
+        .args(arguments)
+        .args(["--quiet", "--offline"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
+        .output()
+        .expect("cargo runs these tests too");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Stops the local cloud of a project, also when the test fails.
+struct StopAtTheEnd<'a>(&'a Path);
+
+impl Drop for StopAtTheEnd<'_> {
+    fn drop(&mut self) {
+        stackgen(self.0, &["local", "stop"]);
+    }
+}
+
 fn project(name: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     done(folder.path(), &["init", name]);
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
-    fs::copy(lock, folder.path().join(name).join("Cargo.lock")).expect("the folder is writable");
+    let root = folder.path().join(name);
+    fs::copy(lock, root.join("Cargo.lock")).expect("the folder is writable");
+    cargo(&root, &["update", "--workspace"]);
     folder
 }
 
@@ -82,11 +105,38 @@ fn a_new_function_builds_and_passes_its_tests() {
     let answer = done(&root, &["new", "say-bye"]);
     assert_eq!(answer["declaration"], "SayBye: { crate: functions/say-bye }");
     assert!(refused(&root, &["new", "say-bye"]).contains("would be overwritten"));
-    let output = Command::new("cargo")
-        .args(["test", "--quiet", "--offline", "--package", "say-bye"])
-        .current_dir(&root)
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
-        .output()
-        .expect("cargo runs these tests too");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cargo(&root, &["test", "--package", "say-bye"]);
+}
+
+#[test]
+fn a_new_project_is_deployed_called_and_destroyed() {
+    let folder = project("hello-api");
+    let root = &folder.path().join("hello-api");
+    let _stop = StopAtTheEnd(root);
+    done(root, &["deploy", "hello-api", "--local"]);
+    done(root, &["user", "create", "alice@example.com"]);
+    let answer = stackgen(root, &["call", "GET", "/hello", "--as", "alice@example.com"]);
+    let said = String::from_utf8_lossy(&answer.stdout);
+    assert!(answer.status.success() && said.contains("\"email\": \"alice@example.com\""), "{said}");
+    let refused = stackgen(root, &["call", "GET", "/hello"]);
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(refused.status.code() == Some(1) && said.contains("Unauthorized"), "{said}");
+    done(root, &["destroy", "hello-api", "--local", "--yes"]);
+    let gone = stackgen(root, &["call", "GET", "/hello"]);
+    assert!(!gone.status.success());
+}
+
+#[test]
+fn a_bundled_project_asks_for_nothing() {
+    let folder = project("hello-api");
+    let root = &folder.path().join("hello-api");
+    done(root, &["synth"]);
+    let template = || fs::read_to_string(root.join("stackgen.out/hello-api.template.json")).expect("it was written");
+    assert!(template().contains("HelloCodeKey"));
+    let answer = done(root, &["bundle"]);
+    let function = &answer["stacks"][0]["functions"][0];
+    assert_eq!(function["function"], "Hello");
+    let key = function["key"].as_str().expect("every function has one");
+    assert!(!template().contains("HelloCodeKey") && template().contains(key));
+    assert!(root.join("stackgen.out").join(format!("asset.{key}")).is_file());
 }
