@@ -10,6 +10,7 @@ mod lambda;
 mod laws;
 mod local;
 mod local_process;
+mod screen;
 mod spec;
 mod stacks;
 mod support;
