@@ -2,28 +2,44 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-/// A copy of what a project of this repository needs, so that nothing is left in the repository itself.
+/// A text to try, and beside it a copy of what a project of this repository needs, in which its commands run: nothing is
+/// left in the repository itself.
 struct Copy(TempDir);
 
 impl Copy {
-    fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("tour").tempdir().expect("there is a temporary folder");
-        for part in ["README.md", "Cargo.lock", "stacks", "functions"] {
-            copy(&root().join(part), &folder.path().join(part));
+    /// A copy for a text of this repository, such as `README.md`.
+    fn new(text: &str) -> Self {
+        let copied = Self(tempfile::Builder::new().prefix("screen").tempdir().expect("there is a temporary folder"));
+        copy(&root().join(text), &copied.text(text));
+        fs::create_dir(copied.project(text)).expect("the folder is new");
+        for part in ["Cargo.lock", "stacks", "functions"] {
+            copy(&root().join(part), &copied.project(text).join(part));
         }
-        fs::write(folder.path().join("Cargo.toml"), workspace()).expect("the folder is writable");
-        Self(folder)
+        fs::write(copied.project(text).join("Cargo.toml"), workspace()).expect("the folder is writable");
+        copied
+    }
+
+    fn text(&self, text: &str) -> PathBuf {
+        self.0.path().join(text)
+    }
+
+    /// Where trycmd runs the commands of a text.
+    fn project(&self, text: &str) -> PathBuf {
+        self.0.path().join(text).with_extension("in")
     }
 }
 
 impl Drop for Copy {
     fn drop(&mut self) {
-        let stop = ["local", "stop", "--quiet", "--project"];
-        let stopped = std::process::Command::new(env!("CARGO_BIN_EXE_stackgen")).args(stop).arg(self.0.path()).output();
-        drop(stopped);
+        for entry in fs::read_dir(self.0.path()).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
+            let stop = ["local", "stop", "--quiet", "--project"];
+            // A tour that came to its end has stopped it already.
+            let _ = Command::new(env!("CARGO_BIN_EXE_stackgen")).args(stop).arg(entry.path()).output();
+        }
     }
 }
 
@@ -31,10 +47,11 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// The repository's manifest without the package itself: the functions, and the lints that they inherit.
+/// The manifest without the package itself: the functions, the lints that they inherit, the profiles that they share.
 fn workspace() -> String {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the manifest is there");
-    let sections = manifest.split("\n[").filter(|section| section.starts_with("workspace"));
+    let sections =
+        manifest.split("\n[").filter(|section| section.starts_with("workspace") || section.starts_with("profile"));
     let kept: Vec<_> = sections.map(|section| format!("[{section}")).collect();
     kept.join("\n").replace("default-members = [\".\"]\n", "")
 }
@@ -63,6 +80,6 @@ fn cases() -> trycmd::TestCases {
 
 #[test]
 fn the_tour_of_the_readme_is_true() {
-    let copy = Copy::new();
-    cases().case(copy.0.path().join("README.md")).run();
+    let copy = Copy::new("README.md");
+    cases().case(copy.text("README.md")).run();
 }
