@@ -1,5 +1,5 @@
 //! `stackgen.out/`: the synthesized stacks as a CDK cloud assembly, which `cdk deploy --app stackgen.out` and every
-//! tool around it understand. https://github.com/aws/aws-cdk-cli/tree/main/packages/%40aws-cdk/cloud-assembly-schema
+//! tool around it understand. <https://github.com/aws/aws-cdk-cli/tree/main/packages/%40aws-cdk/cloud-assembly-schema>
 //!
 //! Without code, a template asks for each function's key by a parameter, as synthesis made it. With code, the keys
 //! stand in the template: the CDK CLI neither passes the manifest's `parameters` to CloudFormation nor lets a changed

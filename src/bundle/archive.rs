@@ -13,7 +13,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use crate::bundle::{Asset, Error, FunctionSource};
 
-/// What a function may be unpacked, its layers included: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+/// What a function may be unpacked, its layers included: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub(super) const MOST_BYTES: u64 = 250 * 1024 * 1024;
 
 /// The file that Lambda runs.
