@@ -14,24 +14,32 @@ use super::{Case, Document, Findings, Report, Unknown, documents_of};
 /// The app client that tokens are for.
 pub(crate) const CLIENT: &str = "1example23456789Client";
 
+/// How many cases share a cloud and are played at the same time. Most wait for processes to start; and a cloud that
+/// holds many stacks takes its time to save them.
+const AT_ONCE: usize = 8;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn http_apis_behave_as_on_aws() {
     let mut report = Report::new("gateway_v2");
-    let stage = Stage { world: World::new().await, issuers: Issuers::start().await, mint: Mint::open() };
+    let (issuers, mint) = (Issuers::start().await, Mint::open());
     for document in documents_of("gateway_v2") {
-        for case in &document.cases {
-            report.add(case, stage.run(&document, case).await);
+        for cases in document.cases.chunks(AT_ONCE) {
+            let stage = Stage { world: World::new().await, issuers: &issuers, mint: &mint };
+            let outcomes = join_all(cases.iter().map(|case| stage.run(&document, case))).await;
+            stage.world.end().await;
+            for (case, outcome) in cases.iter().zip(outcomes) {
+                report.add(case, outcome);
+            }
         }
     }
-    stage.world.end().await;
     report.finish();
 }
 
 /// Where cases are played.
-struct Stage {
+struct Stage<'a> {
     world: World,
-    issuers: Issuers,
-    mint: Mint,
+    issuers: &'a Issuers,
+    mint: &'a Mint,
 }
 
 /// What happened.
@@ -41,7 +49,7 @@ struct Happened {
     authorizer_events: Vec<Value>,
 }
 
-impl Stage {
+impl Stage<'_> {
     async fn run(&self, document: &Document, case: &Case) -> Result<Findings, Unknown> {
         let name = case.member("setup").as_str().ok_or_else(|| Unknown::new("the case names no set-up"))?;
         if document.fixtures["apis"][name].is_string() {
@@ -49,7 +57,7 @@ impl Stage {
         }
         let fixtures = Fixtures {
             apis: &document.fixtures["apis"],
-            issuer: self.issuers.url(&self.mint, "default")?,
+            issuer: self.issuers.url(self.mint, "default")?,
             unreachable: self.issuers.unreachable(),
             client: CLIENT.to_owned(),
         };
@@ -60,7 +68,6 @@ impl Stage {
         let standing =
             self.world.stand_up(&setup).await.map_err(|error| Unknown::new(format!("deployment: {error}")))?;
         let happened = self.play(&standing, request, &requests).await?;
-        self.world.tear_down(&standing).await;
         compare(case, &happened)
     }
 
@@ -120,10 +127,7 @@ impl Stage {
     async fn deploy(&self, case: &Case) -> Result<Findings, Unknown> {
         let request = members(case.member("request"))?;
         let refused = match self.world.stand_up(&refusable(request)?).await {
-            Ok(standing) => {
-                self.world.tear_down(&standing).await;
-                None
-            }
+            Ok(standing) => None,
             Err(reason) => Some(reason),
         };
         let mut findings = Findings::default();

@@ -200,23 +200,7 @@ impl World {
         messages.find_map(|message| message.strip_prefix(request)).map(|rest| rest.trim().to_owned())
     }
 
-    /// Removes a set-up, its function's processes with it.
-    pub(crate) async fn tear_down(&self, standing: &Standing) {
-        let delete = self.cloudformation().delete_stack().stack_name(&standing.stack).send().await;
-        delete.expect("the stack can be deleted");
-        for _ in 0..1_500 {
-            let described = self.cloudformation().describe_stacks().stack_name(&standing.stack).send().await;
-            let Ok(described) = described else { return };
-            match described.stacks().first().and_then(|stack| stack.stack_status()) {
-                Some(StackStatus::DeleteInProgress) => tokio::time::sleep(Duration::from_millis(10)).await,
-                Some(StackStatus::DeleteFailed) => panic!("{}", self.reasons(&standing.stack).await),
-                _ => return,
-            }
-        }
-        panic!("{} is not gone after 15 seconds", standing.stack);
-    }
-
-    /// Ends the cloud.
+    /// Ends the cloud, the functions' processes with it.
     pub(crate) async fn end(self) {
         self.cloud.stop().await;
     }
