@@ -1,7 +1,5 @@
 //! User pools, through the SDK and the documents that others verify tokens with.
 
-use std::collections::HashMap;
-
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
 use aws_sdk_cognitoidentityprovider::types::{
@@ -247,8 +245,6 @@ async fn an_administrator_makes_users_and_groups() {
         .await
         .expect("a challenge");
     assert_eq!(asked.challenge_name(), Some(&ChallengeNameType::NewPasswordRequired));
-    let responses = HashMap::from([("USERNAME", "bob@example.com"), ("NEW_PASSWORD", PASSWORD)]);
-    let responses = responses.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let answer = pool
         .client
         .admin_respond_to_auth_challenge()
@@ -256,7 +252,8 @@ async fn an_administrator_makes_users_and_groups() {
         .client_id(&pool.app)
         .challenge_name(ChallengeNameType::NewPasswordRequired)
         .set_session(asked.session)
-        .set_challenge_responses(Some(responses))
+        .challenge_responses("USERNAME", "bob@example.com")
+        .challenge_responses("NEW_PASSWORD", PASSWORD)
         .send()
         .await
         .expect("tokens");

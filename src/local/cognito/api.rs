@@ -98,6 +98,7 @@ fn plain(cloud: &Cloud, operation: &str, request: &Request) -> Result<Value, Fau
         "DeleteUserPool" => call.change(control::delete_pool),
         "DescribeUserPool" => call.look(control::describe_pool),
         "ListUserPools" => call.look(control::list_pools),
+        "AddCustomAttributes" => call.change(control::add_attributes),
         "GetUserPoolMfaConfig" => call.look(control::mfa_config),
         "SetUserPoolMfaConfig" => call.change(control::set_mfa_config),
         "CreateUserPoolClient" => call.change(control::create_client),

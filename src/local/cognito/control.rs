@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::local::cloud::Account;
 use crate::local::cognito::UserPools;
+use crate::local::cognito::attribute::Declared;
 use crate::local::cognito::directory::{InPool, Page};
 use crate::local::cognito::fault::{invalid, missing};
 use crate::local::cognito::moment::Moment;
@@ -193,6 +194,22 @@ pub(crate) fn set_mfa_config(pools: &mut UserPools, request: SetMfaConfig, now: 
     let id = request.user_pool_id.clone();
     pools.update(&id, next, now)?;
     mfa_config(pools, ByPool { user_pool_id: id, rest: Map::new() }, now)
+}
+
+/// A request of `AddCustomAttributes`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct AddAttributes {
+    user_pool_id: String,
+    custom_attributes: Vec<Declared>,
+}
+
+/// Gives a pool more attributes of its own.
+pub(crate) fn add_attributes(pools: &mut UserPools, request: AddAttributes, now: Moment) -> Result<Value, Fault> {
+    let mut next = pools.pool(&request.user_pool_id)?.settings.clone();
+    next.schema.extend(request.custom_attributes);
+    pools.update(&request.user_pool_id, next, now)?;
+    Ok(json!({}))
 }
 
 /// Makes a client.

@@ -231,7 +231,7 @@ pub(crate) struct VerifyUserAttribute {
 pub(crate) fn verify(cloud: &Cloud, request: VerifyUserAttribute) -> Result<Value, Fault> {
     let now = Moment::from(cloud.now());
     let purpose = purpose(&request.attribute_name)?;
-    let outcome = cloud.write(|account| {
+    cloud.write(|account| {
         let bearer = account.cognito.bearer(&request.access_token, now)?;
         let pool = account.cognito.pool_mut(&bearer.pool)?;
         let user = pool.user_mut(&bearer.username)?;
@@ -244,6 +244,5 @@ pub(crate) fn verify(cloud: &Cloud, request: VerifyUserAttribute) -> Result<Valu
         }
         pool.verify_attribute(&bearer.username, &request.attribute_name)?;
         Ok::<_, Fault>(Ok(json!({})))
-    })?;
-    outcome
+    })?
 }

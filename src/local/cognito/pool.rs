@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::local::cognito::attribute::Attributes;
+use crate::local::cognito::attribute::{Attribute, Attributes};
 use crate::local::cognito::fault::{self, invalid, missing, not_authorized};
 use crate::local::cognito::keys::{Forge, SigningKeys};
 use crate::local::cognito::moment::Moment;
@@ -199,6 +199,11 @@ impl UserPool {
         if self.user(login).is_some() {
             return taken("User already exists");
         }
+        let preferred = "preferred_username";
+        let alias = attributes.get(preferred).filter(|_| self.settings.alias_attributes.iter().any(|a| a == preferred));
+        if alias.is_some_and(|alias| self.user(alias).is_some()) {
+            return Err(alias_taken(preferred));
+        }
         Ok(())
     }
 
@@ -209,6 +214,16 @@ impl UserPool {
         let value = self.fold(user.attributes.get(attribute)?);
         let same = |other: &&User| other.username != user.username && self.answers_to(other, &value);
         self.users.values().find(same).filter(|_| unique)
+    }
+
+    /// Takes an alias from whoever has it, for a user who proves that it is his.
+    pub(crate) fn release_alias(&mut self, username: &str, attribute: &str) -> Result<(), Fault> {
+        let rival = self.rival(self.known_user(username)?, attribute).map(|rival| rival.username.clone());
+        let alias = self.settings.alias_attributes.iter().any(|name| name == attribute);
+        if let Some(rival) = rival.and_then(|rival| self.users.get_mut(&rival)).filter(|_| alias) {
+            rival.attributes.insert(format!("{attribute}_verified"), "false".to_owned());
+        }
+        Ok(())
     }
 
     /// Marks an address as the user's own. Where it is an alias, nobody else may have it.
@@ -303,7 +318,7 @@ impl UserPool {
         value["Id"] = json!(self.id);
         value["Arn"] = json!(self.arn);
         value["Policies"]["PasswordPolicy"] = json!(self.settings.password_policy());
-        value["SchemaAttributes"] = self.settings.attributes().iter().map(|known| known.description()).collect();
+        value["SchemaAttributes"] = self.settings.attributes().iter().map(Attribute::description).collect();
         value["CreationDate"] = self.created.json();
         value["LastModifiedDate"] = self.modified.json();
         value["EstimatedNumberOfUsers"] = json!(self.users.len());
@@ -483,6 +498,20 @@ pub(crate) mod tests {
         joined(&mut pool, "alan", &[("email", "a@example.com")]).expect("a second user with the same address");
         assert_eq!(pool.verify_attribute("alan", "email").map_err(|f| f.code), Err("AliasExistsException".to_owned()));
         assert!(joined(&mut pool, "b@example.com", &[]).is_err_and(|message| message.contains("email format")));
+        assert_eq!(pool.release_alias("alan", "email"), Ok(()));
+        assert_eq!(pool.verify_attribute("alan", "email"), Ok(()));
+        assert_eq!(pool.user("a@example.com").map(|user| user.username.as_str()), Some("alan"));
+    }
+
+    #[test]
+    fn a_preferred_name_is_nobody_elses() {
+        let mut pool = pool(json!({ "AliasAttributes": ["preferred_username"] }));
+        joined(&mut pool, "alice", &[("preferred_username", "al")]).expect("a user");
+        for taken in ["al", "alice"] {
+            let again = joined(&mut pool, "alan", &[("preferred_username", taken)]);
+            assert_eq!(again, Err("An account with the given preferred_username already exists.".to_owned()));
+        }
+        assert_eq!(joined(&mut pool, "al", &[]), Err("User already exists".to_owned()));
     }
 
     #[test]

@@ -201,7 +201,7 @@ pub(crate) fn change(cloud: &Cloud, request: ChangePassword) -> Result<Value, Fa
     let previous = request.previous_password.unwrap_or_default();
     let right = user.credential.as_ref().is_some_and(|known| known.matches(identity, &previous));
     let verifier = Verifier::new(identity, &request.proposed_password);
-    let outcome = cloud.write(|account| {
+    cloud.write(|account| {
         let pool = account.cognito.pool_mut(&bearer.pool)?;
         let remembered = pool.settings.password_policy().password_history_size.unwrap_or_default();
         let user = pool.user_mut(&bearer.username)?;
@@ -212,8 +212,7 @@ pub(crate) fn change(cloud: &Cloud, request: ChangePassword) -> Result<Value, Fa
         user.set_password(verifier, remembered);
         user.modified = now;
         Ok::<_, Fault>(Ok(json!({})))
-    })?;
-    outcome
+    })?
 }
 
 /// A request of the operation.

@@ -229,6 +229,8 @@ pub(crate) struct ConfirmSignUp {
     confirmation_code: String,
     secret_hash: Option<String>,
     #[serde(default)]
+    force_alias_creation: bool,
+    #[serde(default)]
     client_metadata: Metadata,
 }
 
@@ -251,6 +253,9 @@ fn confirm(account: &mut Account, request: &ConfirmSignUp, now: Moment) -> Resul
     let (pool, username) = (pool.id.clone(), user.username.clone());
     let stored = account.cognito.pool_mut(&pool)?;
     let code = stored.user_mut(&username)?.take_code(&Purpose::SignUp, &request.confirmation_code, now)?;
+    if request.force_alias_creation {
+        stored.release_alias(&username, &code.proves)?;
+    }
     stored.verify_attribute(&username, &code.proves)?;
     stored.confirm(&username, now)?;
     Ok((pool, username))

@@ -350,7 +350,7 @@ impl UserPools {
             return Err(not_authorized("Access Token has expired"));
         }
         let user = pool.users.get(&claims.username);
-        if user.is_none() || pool.clients.get(&claims.client_id).is_none() || !pool.honours(&claims) {
+        if user.is_none() || !pool.clients.contains_key(&claims.client_id) || !pool.honours(&claims) {
             return Err(not_authorized("Access Token has been revoked"));
         }
         if user.is_some_and(|user| !user.enabled) {

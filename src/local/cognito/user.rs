@@ -132,6 +132,11 @@ impl Failures {
     const FREE: u32 = 5;
     const LONGEST: i64 = 15 * MINUTE;
 
+    /// Whether there were none.
+    pub(crate) fn none(&self) -> bool {
+        self.count == 0
+    }
+
     /// Refuses while the lock holds.
     pub(crate) fn check(&self, now: Moment) -> Result<(), Fault> {
         if now < self.locked_until { Err(fault::not_authorized("Password attempts exceeded")) } else { Ok(()) }
