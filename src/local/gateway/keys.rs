@@ -1,6 +1,6 @@
 //! The public keys of token issuers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration as Wait;
@@ -80,7 +80,7 @@ impl Key {
 /// The key sets that were fetched, by issuer.
 #[derive(Debug, Default)]
 pub(super) struct KeySets {
-    held: Mutex<HashMap<String, Slot>>,
+    held: Mutex<BTreeMap<String, Slot>>,
     near: OnceLock<Option<Client>>,
     far: OnceLock<Option<Client>>,
 }

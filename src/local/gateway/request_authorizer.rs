@@ -2,7 +2,7 @@
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html>.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as Wait;
@@ -53,7 +53,7 @@ enum Verdict {
 
 /// The decisions that may be used again, by API, stage, authorizer and identity.
 #[derive(Debug, Default)]
-pub(super) struct Decisions(Mutex<HashMap<Vec<String>, Kept>>);
+pub(super) struct Decisions(Mutex<BTreeMap<Vec<String>, Kept>>);
 
 #[derive(Debug, Clone)]
 struct Kept {

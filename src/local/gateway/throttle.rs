@@ -1,6 +1,6 @@
 //! How many requests a route takes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ const MANY: usize = 10_000;
 
 /// The buckets of every throttled route, by API, stage and route.
 #[derive(Debug, Default)]
-pub(super) struct Throttles(Mutex<HashMap<(String, String, String), Bucket>>);
+pub(super) struct Throttles(Mutex<BTreeMap<(String, String, String), Bucket>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {

@@ -126,10 +126,7 @@ impl Stage<'_> {
     /// Cases that deploy something which must be refused.
     async fn deploy(&self, case: &Case) -> Result<Findings, Unknown> {
         let request = members(case.member("request"))?;
-        let refused = match self.world.stand_up(&refusable(request)?).await {
-            Ok(standing) => None,
-            Err(reason) => Some(reason),
-        };
+        let refused = self.world.stand_up(&refusable(request)?).await.err();
         let mut findings = Findings::default();
         for (word, expected) in members(case.member("expect"))? {
             let wrong = match (word.as_str(), &refused) {

@@ -87,8 +87,7 @@ fn stages(setup: &Setup) -> Option<BTreeMap<String, Stage>> {
     let variables = setup.variables.as_object()?.iter();
     let variables: BTreeMap<String, Value> =
         variables.map(|(name, value)| Some((name.clone(), value.as_str()?.into()))).collect::<Option<_>>()?;
-    let mut logs = AccessLogs::default();
-    logs.enabled = setup.logged;
+    let logs = AccessLogs { enabled: setup.logged, ..AccessLogs::default() };
     let stage = Stage::default().stage_variables(variables).access_logs(logs.format(LOG_FORMAT));
     Some(setup.stages.iter().map(|name| (name.clone(), stage.clone())).collect())
 }

@@ -111,7 +111,6 @@ pub(crate) struct World {
 
 /// An API that stands.
 pub(crate) struct Standing {
-    stack: String,
     api: String,
     log: Option<String>,
     journal: PathBuf,
@@ -153,7 +152,7 @@ impl World {
         create.map_err(|error| error.message().unwrap_or("no message").to_owned())?;
         let outputs = self.created(&stack).await?;
         let api = outputs.get("Api").cloned().expect("the stack says which API it has");
-        Ok(Standing { stack, api, log: outputs.get("Log").cloned(), journal })
+        Ok(Standing { api, log: outputs.get("Log").cloned(), journal })
     }
 
     /// Waits for a stack and returns its outputs.
