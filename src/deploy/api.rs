@@ -247,9 +247,6 @@ pub async fn base_url(account: &Account, stack: &str, api: &Api, resources: &[De
         Kind::Rest => None,
     };
     let address = address.unwrap_or_else(|| format!("{endpoint}/_aws/execute-api/{id}"));
-    // In the path form the stage always stands, `$default` too.
-    let by_path = address.contains("/_aws/execute-api/") && !address.ends_with(&format!("/{}", api.stage));
-    let stage = if by_path { format!("/{}", api.stage) } else { stage };
     Ok(format!("{}{stage}", address.trim_end_matches('/')))
 }
 

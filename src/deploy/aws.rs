@@ -340,7 +340,7 @@ fn credential_error(error: &CredentialsError) -> Error {
     match error {
         CredentialsError::CredentialsNotLoaded(_) => Error::NoCredentials,
         other => {
-            let cause = other.source().map_or_else(|| other.to_string(), |source| innermost(source));
+            let cause = other.source().map_or_else(|| other.to_string(), innermost);
             if cause.contains("expired") {
                 Error::Expired
             } else if cause.contains("IMDS") {

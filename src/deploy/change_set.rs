@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, EventType, Parameter, PolicyAction, Replacement,
-    ResourceChange, Tag,
+    ResourceAttribute, ResourceChange, Tag,
 };
 use miette::Diagnostic;
 use serde_json::Value;
@@ -265,7 +265,7 @@ fn change(change: &ResourceChange) -> Change {
         .details()
         .iter()
         .filter_map(|detail| detail.target())
-        .filter_map(|target| target.name().or_else(|| target.attribute().map(|attribute| attribute.as_str())))
+        .filter_map(|target| target.name().or_else(|| target.attribute().map(ResourceAttribute::as_str)))
         .map(str::to_owned)
         .collect();
     Change {
@@ -436,7 +436,7 @@ pub async fn is_deployed(account: &Account, unit: &Unit, deployed: &Stack) -> Re
 mod tests {
     use std::collections::BTreeMap;
 
-    use aws_sdk_cloudformation::types::{Capability, ChangeAction, PolicyAction, Replacement};
+    use aws_sdk_cloudformation::types::{Capability, ChangeAction, Parameter, PolicyAction, Replacement};
     use serde_json::json;
 
     use super::{Action, Change, action, capabilities, nested_change_set, parameters, says_unchanged};
@@ -509,9 +509,9 @@ mod tests {
         let own = Store::own("bucket");
         let given = parameters(&template, &unit, Some(&deployed), Some(&own));
         let by_name = |name| given.iter().find(|parameter| parameter.parameter_key() == Some(name));
-        assert_eq!(by_name("AssetBucket").and_then(|p| p.parameter_value()), Some("bucket"));
-        assert_eq!(by_name("CodeKey").and_then(|p| p.parameter_value()), Some("k.zip"));
-        assert_eq!(by_name("Stage").and_then(|p| p.use_previous_value()), Some(true));
+        assert_eq!(by_name("AssetBucket").and_then(Parameter::parameter_value), Some("bucket"));
+        assert_eq!(by_name("CodeKey").and_then(Parameter::parameter_value), Some("k.zip"));
+        assert_eq!(by_name("Stage").and_then(Parameter::use_previous_value), Some(true));
         assert_eq!(by_name("New"), None);
     }
 

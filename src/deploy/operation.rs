@@ -127,9 +127,10 @@ impl<'a> Operation<'a> {
         let mut token = None;
         loop {
             let (page, next) = self.page(token).await?;
-            let whole = page.len();
-            news.extend(page.into_iter().take_while(|event| !self.seen.contains(&event.id)));
-            if news.len() < whole || next.is_none() || !news.last().is_some_and(|_| whole > 0) {
+            let is_known = |event: &Event| self.seen.contains(&event.id);
+            let reached = page.iter().any(is_known);
+            news.extend(page.into_iter().take_while(|event| !is_known(event)));
+            if reached || next.is_none() {
                 break;
             }
             token = next;
