@@ -25,6 +25,7 @@ mod session;
 mod synth;
 mod target;
 mod token;
+mod turn;
 mod user;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub(crate) use failure::{Failure, Outcome};
 pub(crate) use output::{Format, Screen, Table};
 pub(crate) use session::{Session, block_on};
 pub(crate) use target::Target;
+pub(crate) use turn::Turn;
 
 /// Deploys secured serverless APIs from one YAML file, to AWS or to a local cloud inside this binary.
 ///

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::deploy::{Asks, Bootstrap};
 use super::output::{Board, bold, dim, green};
-use super::{Outcome, Session, Target, block_on};
+use super::{Outcome, Session, Target, Turn, block_on};
 
 /// Arguments of `stackgen bootstrap`.
 #[derive(Debug, Args)]
@@ -40,6 +40,7 @@ impl Arguments {
     /// Makes or removes.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
+        let _turn = Turn::take(session, &project)?;
         block_on(async {
             if self.destroy { self.remove(session, &project).await } else { self.make(session, &project).await }
         })

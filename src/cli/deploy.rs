@@ -22,7 +22,7 @@ use super::output::{Board, bold, dim, green, red, yellow};
 use super::place::StackFile;
 use super::plan::{self, Planned};
 use super::session::Error as SessionError;
-use super::{Failure, Outcome, Session, Table, Target, block_on, target};
+use super::{Failure, Outcome, Session, Table, Target, Turn, block_on, target};
 
 /// Arguments of `stackgen deploy`.
 #[derive(Debug, Args)]
@@ -96,6 +96,7 @@ impl Arguments {
             self.stacks.clone()
         };
         let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let _turn = Turn::take(session, &project)?;
         block_on(self.deploy(session, &project, planned))
     }
 

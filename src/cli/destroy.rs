@@ -13,7 +13,7 @@ use stackgen::project::Project;
 use thiserror::Error;
 
 use super::output::{Board, bold, dim, green, red};
-use super::{Failure, Outcome, Session, Table, Target, block_on, target, user};
+use super::{Failure, Outcome, Session, Table, Target, Turn, block_on, target, user};
 
 /// Arguments of `stackgen destroy`.
 #[derive(Debug, Args)]
@@ -72,6 +72,7 @@ impl Arguments {
         if let Some(name) = names.iter().find(|name| !stackgen::project::is_stack_name(name)) {
             return Err(Failure::refused(Error::Name { name: name.clone() }));
         }
+        let _turn = Turn::take(session, &project)?;
         block_on(self.destroy(session, &project, &names))
     }
 

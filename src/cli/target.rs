@@ -1,9 +1,9 @@
 //! From the target options to an account, and the memory of where each stack was deployed last.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -142,6 +142,15 @@ pub(crate) fn write_private(path: &Path, contents: &[u8]) -> Outcome {
     let folder = folder_of(path);
     make_private_folder(folder).map_err(|source| Error::Unwritable { path: path.to_owned(), source })?;
     write_whole(path, contents, 0o600)
+}
+
+/// A file that only the user may open, made with its folder where it is not there.
+pub(crate) fn private_file(path: &Path) -> Outcome<File> {
+    let open = || {
+        make_private_folder(folder_of(path))?;
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+    };
+    Ok(open().map_err(|source| Error::Unwritable { path: path.to_owned(), source })?)
 }
 
 /// Writes a file that others may read, whole or not at all.

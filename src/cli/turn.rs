@@ -1,0 +1,47 @@
+//! One after the other: two runs that change the deployment of a project at once would each take the other's change
+//! set for a leftover.
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use stackgen::project::Project;
+use thiserror::Error;
+
+use super::output::dim;
+use super::target::private_file;
+use super::{Outcome, Session};
+
+/// The right to change what a project has deployed, until it is dropped or the process ends.
+#[derive(Debug)]
+#[must_use = "it is given back at once"]
+pub(crate) struct Turn {
+    _lock: File,
+}
+
+/// Why it never came.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// The file system knows no locks.
+    #[error("`{}` cannot be locked", path.display())]
+    #[diagnostic(code(stackgen::state), help("keep the project on a file system that knows locks"))]
+    Unlockable { path: PathBuf, source: std::io::Error },
+}
+
+impl Turn {
+    /// Takes it. While another run has it, this one waits and says so.
+    pub(crate) fn take(session: &Session, project: &Project) -> Outcome<Self> {
+        let path = project.state().join("deploying.lock");
+        let lock = private_file(&path)?;
+        let unlockable = |source| Error::Unlockable { path: path.clone(), source };
+        match lock.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => {
+                session.screen.note(dim("waiting for another stackgen that changes what this project has deployed"));
+                lock.lock().map_err(unlockable)?;
+            }
+            Err(TryLockError::Error(source)) => return Err(unlockable(source).into()),
+        }
+        Ok(Self { _lock: lock })
+    }
+}
