@@ -31,6 +31,7 @@ fn the_main_job_survives_kills() {
     project.done(&["user", "create", "grace@example.com"]);
     let answer = project.done(&["call", "GET", "/protected", "--as", "grace@example.com"]);
     assert_eq!(answer["body"]["claims"]["email"], "grace@example.com");
+    assert!(project.processes().iter().any(|process| process.contains("bootstrap")), "{:?}", project.processes());
     assert_eq!(project.destroy().answer["stacks"][0]["left"], Value::Array(Vec::new()));
     nothing_runs_once_it_has_stopped(&project);
 }
