@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
 use super::report::Finding;
 
@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, Finding> {
 }
 
 struct Builder<'t> {
-    parser: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
+    parser: Parser<'t, granit_parser::StrInput<'t>>,
     text: &'t str,
     nodes: u32,
     findings: Vec<Finding>,
