@@ -7,7 +7,7 @@ mod cors;
 mod event;
 mod function;
 mod integration;
-mod jwt;
+pub mod jwt;
 mod keys;
 mod request_authorizer;
 pub(crate) mod route;

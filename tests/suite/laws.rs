@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use base64::Engine as _;
 use proptest::collection::{btree_map, btree_set};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::Value as Json;
+use stackgen::local::gateway::jwt;
 use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Stage, Throttle};
 use stackgen::model::cognito::{PasswordPolicy, ResourceServer, UserPool, UserPoolClient};
 use stackgen::model::lambda::Function;
@@ -191,6 +193,33 @@ fn is_unambiguous(plan: &Plan) -> bool {
     shapes.len() == plan.routes.len()
 }
 
+/// Tokens that look like tokens: JSON that may be anything in each segment, with names that verifiers look at.
+fn tokens() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        "[ -~]{0,12}".prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        Just(Json::Null),
+        prop::collection::vec("[a-z]{0,4}", 0..3).prop_map(Json::from),
+        prop_oneof!["RS256", "RS512", "HS256", "ES256", "none", "K1", "https://issuer.example.com", "client"]
+            .prop_map(Json::from),
+    ];
+    let name = prop_oneof!["alg", "kid", "typ", "iss", "aud", "client_id", "exp", "nbf", "iat", "scope", "crit", "jwk"];
+    let object = btree_map(name, value, 0..8).prop_map(|members| json_segment(&members));
+    let segment = prop_oneof![4 => object, 1 => "[A-Za-z0-9_=+/-]{0,40}"];
+    prop::collection::vec(segment, 0..5).prop_map(|segments| segments.join("."))
+}
+
+fn json_segment(members: &std::collections::BTreeMap<String, Json>) -> String {
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(serde_json::to_vec(members).expect("names are strings"))
+}
+
+/// The public key of the cases.
+fn keys() -> Json {
+    let keys: Json = serde_json::from_str(include_str!("../cases/jwt_keys.json")).expect("the keys are JSON");
+    serde_json::json!({ "keys": [keys["keys"]["K1"]] })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -237,5 +266,12 @@ proptest! {
         let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
         let yaml: Json = serde_yaml::from_str(&template.to_yaml()).expect("we wrote it");
         prop_assert_eq!(yaml, serde_json::to_value(&template).expect("templates are JSON"));
+    }
+
+    #[test]
+    fn what_nobody_signed_is_refused(token in prop_oneof![3 => tokens(), 1 => ".{0,80}"]) {
+        let audience = ["client".to_owned()];
+        let now = time::OffsetDateTime::UNIX_EPOCH;
+        prop_assert!(jwt::verify(&token, &keys(), "https://issuer.example.com", &audience, now).is_err());
     }
 }
