@@ -84,7 +84,10 @@ pub enum Error {
     #[error("the AWS credentials cannot be loaded: {cause}")]
     #[diagnostic(
         code(stackgen::credentials::broken),
-        help("look at the profile in `~/.aws/config`; a session of AWS SSO is renewed by `aws sso login`")
+        help(
+            "look at the profile in `~/.aws/config`; a session of AWS SSO is renewed by `aws sso login`; the local \
+             cloud, `--local`, needs no credentials"
+        )
     )]
     BrokenCredentials { cause: String },
     /// The session has ended.

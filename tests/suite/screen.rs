@@ -75,6 +75,7 @@ fn cases() -> trycmd::TestCases {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is below the target folder");
     cases.env("CARGO_TARGET_DIR", target.to_string_lossy());
     cases.env("NO_COLOR", "1");
+    cases.env("AWS_EC2_METADATA_DISABLED", "true");
     cases
 }
 
@@ -82,4 +83,15 @@ fn cases() -> trycmd::TestCases {
 fn the_tour_of_the_readme_is_true() {
     let copy = Copy::new("README.md");
     cases().case(copy.text("README.md")).run();
+}
+
+#[test]
+fn mistakes_are_told_with_their_place_and_the_next_step() {
+    let cases = cases();
+    // Whoever runs the tests may have credentials.
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"] {
+        cases.env(name, "");
+    }
+    cases.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    cases.case(root().join("tests/screen/*.md")).run();
 }
