@@ -1,6 +1,6 @@
 //! Stack files: YAML text in, a checked stack or every complaint with its place out; and their JSON Schema.
 //!
-//! A file is read in three steps, so that one mistake does not hide the others: its syntax into a [`tree`] that knows
+//! A file is read in three steps, so that one mistake does not hide the others: its syntax into a tree that knows
 //! where everything stands; the tree into the model, as often as it takes to set every value aside that does not fit;
 //! and what did fit through the model's own checks.
 

@@ -1,6 +1,6 @@
 //! The user pools of an account.
 //!
-//! Requests reach [`api::handle`]. What decides is synchronous and works on [`pool::UserPool`]; what calls a trigger or
+//! Requests reach `api::handle`. What decides is synchronous and works on `pool::UserPool`; what calls a trigger or
 //! makes keys is a chain of such decisions with an `await` between them: look, call, then change.
 
 pub(crate) mod api;
