@@ -109,10 +109,10 @@ pub(crate) fn assembled(planned: &[Planned]) -> Vec<assembly::Stack> {
 }
 
 fn in_order(mut waiting: BTreeMap<String, Planned>) -> Outcome<Vec<Planned>> {
+    let needs: BTreeMap<String, BTreeSet<String>> =
+        waiting.iter().map(|(name, planned)| (name.clone(), imports(&planned.template))).collect();
     let mut ordered = Vec::new();
     while !waiting.is_empty() {
-        let needs: BTreeMap<String, BTreeSet<String>> =
-            waiting.iter().map(|(name, planned)| (name.clone(), imports(&planned.template))).collect();
         let is_ready = |name: &String| {
             needs.get(name).is_some_and(|needs| !needs.iter().any(|n| n != name && waiting.contains_key(n)))
         };
