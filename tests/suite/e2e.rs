@@ -7,7 +7,7 @@ mod remains;
 
 use aws_config::SdkConfig;
 
-use crate::project::{self, Project};
+use crate::project::{self, Project, STACK};
 use crate::tools::{Auth, Ministack};
 
 /// Who plays AWS.
@@ -29,15 +29,15 @@ struct Stage {
 }
 
 impl Stage {
-    fn embedded() -> Self {
-        let project = Project::local();
+    fn embedded(stack: &'static str) -> Self {
+        let project = Project::local_with(stack);
         let config = project.local_config();
         Self { cloud: Cloud::Embedded, project, config, _emulator: None }
     }
 
-    fn ministack(auth: Auth) -> Self {
+    fn ministack(stack: &'static str, auth: Auth) -> Self {
         let emulator = Ministack::start(auth);
-        let project = Project::at(&emulator);
+        let project = Project::at(stack, &emulator);
         let config = project::config(&emulator.environment());
         Self { cloud: Cloud::Ministack, project, config, _emulator: Some(emulator) }
     }
@@ -45,15 +45,15 @@ impl Stage {
 
 #[tokio::test]
 async fn the_embedded_cloud_does_the_main_job() {
-    list::run(&Stage::embedded()).await;
+    list::run(&Stage::embedded(STACK)).await;
 }
 
 #[tokio::test]
 async fn ministack_does_the_main_job() {
-    list::run(&Stage::ministack(Auth::Off)).await;
+    list::run(&Stage::ministack(STACK, Auth::Off)).await;
 }
 
 #[tokio::test]
 async fn ministack_that_looks_at_who_is_calling_does_the_main_job() {
-    list::run(&Stage::ministack(Auth::Enforced)).await;
+    list::run(&Stage::ministack(STACK, Auth::Enforced)).await;
 }

@@ -31,6 +31,7 @@ const FOREIGN: [&str; 8] = [
 /// A copy of the project. Its functions are the repository's own, so that they are built once for all tests.
 pub(crate) struct Project {
     folder: TempDir,
+    stack: &'static str,
     target: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -47,26 +48,31 @@ pub(crate) struct Told {
 }
 
 impl Project {
-    /// One that is deployed to its own local cloud.
+    /// The main job's, deployed to its own local cloud.
     pub(crate) fn local() -> Self {
-        Self::new(vec!["--local".to_owned()], Vec::new())
+        Self::local_with(STACK)
     }
 
-    /// One that is deployed to an emulator, as to any other endpoint.
-    pub(crate) fn at(ministack: &Ministack) -> Self {
+    /// One of the repository's stacks, deployed to its own local cloud.
+    pub(crate) fn local_with(stack: &'static str) -> Self {
+        Self::new(stack, vec!["--local".to_owned()], Vec::new())
+    }
+
+    /// One of the repository's stacks, deployed to an emulator, as to any other endpoint.
+    pub(crate) fn at(stack: &'static str, ministack: &Ministack) -> Self {
         let target = vec!["--endpoint-url".to_owned(), ministack.endpoint().to_owned()];
         let environment = ministack.environment().into_iter().filter(|(name, _)| *name != "AWS_ENDPOINT_URL");
-        Self::new(target, environment.map(|(name, value)| (name.to_owned(), value)).collect())
+        Self::new(stack, target, environment.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    fn new(target: Vec<String>, environment: Vec<(String, String)>) -> Self {
+    fn new(stack: &'static str, target: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir(folder.path().join("stacks")).expect("the folder is empty");
         symlink(repository.join("functions"), folder.path().join("functions")).expect("the folder is empty");
-        let file = format!("stacks/{STACK}.yaml");
+        let file = format!("stacks/{stack}.yaml");
         fs::copy(repository.join(&file), folder.path().join(&file)).expect("the folder is writable");
-        Self { folder, target, environment }
+        Self { folder, stack, target, environment }
     }
 
     /// Its folder.
@@ -76,7 +82,7 @@ impl Project {
 
     /// Its stack file.
     pub(crate) fn stack_file(&self) -> PathBuf {
-        self.path().join(format!("stacks/{STACK}.yaml"))
+        self.path().join(format!("stacks/{}.yaml", self.stack))
     }
 
     /// Puts `new` in the place of `old` in the stack file.
@@ -123,7 +129,7 @@ impl Project {
 
     /// Starts a deployment, and does not wait for it.
     pub(crate) fn start_deployment(&self) -> Child {
-        start(self.targeted(&["deploy", STACK, "--yes"]))
+        start(self.targeted(&["deploy", self.stack, "--yes"]))
     }
 
     /// Runs a command that must succeed.
@@ -141,12 +147,12 @@ impl Project {
 
     /// Deploys the stack, whatever comes of it.
     pub(crate) fn try_deploy(&self) -> Told {
-        told(&self.targeted(&["deploy", STACK, "--yes"]).output().expect("the program runs"))
+        told(&self.targeted(&["deploy", self.stack, "--yes"]).output().expect("the program runs"))
     }
 
     /// Destroys the stack, successfully.
     pub(crate) fn destroy(&self) -> Told {
-        succeeded(told(&self.targeted(&["destroy", STACK, "--yes"]).output().expect("the program runs")))
+        succeeded(told(&self.targeted(&["destroy", self.stack, "--yes"]).output().expect("the program runs")))
     }
 
     /// The environment in which other programs use the local cloud.
