@@ -13,6 +13,7 @@ pub mod iam;
 pub mod lambda;
 pub mod logs;
 pub mod mail;
+mod part;
 mod process;
 pub mod runtime;
 pub mod s3;

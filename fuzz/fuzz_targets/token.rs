@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use stackgen::local::gateway::jwt;
+use stackgen::local::gateway::http_api::jwt;
 use time::OffsetDateTime;
 
 /// The public key of the cases.

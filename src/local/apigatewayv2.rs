@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::local::wire::Fault;
 
 pub(crate) use domain::DomainName;
-pub(crate) use part::{Part, function_arn, log_group};
+pub(crate) use part::{function_arn, log_group};
 pub(crate) use resources::RESOURCE_TYPES;
 
 /// Name of the stage that needs no segment in the path.

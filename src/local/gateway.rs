@@ -1,45 +1,32 @@
 //! The data plane of API Gateway: requests to deployed APIs.
+//!
+//! [`http_api`] executes HTTP APIs. What is beside it is for every kind of API: who
+//! signed a request, whether a token is genuine, what functions and endpoints answer, what a limit still lets pass.
 
 mod access_log;
 mod answer;
-mod call;
-mod cors;
-mod event;
+mod decisions;
+mod endpoint;
 mod function;
-mod integration;
-pub mod jwt;
+pub mod http_api;
 mod keys;
-mod request_authorizer;
-pub(crate) mod route;
+mod request;
 mod signer;
 mod throttle;
+mod token;
 
-use std::sync::OnceLock;
-
-use axum::body::Body;
-use http::StatusCode;
-use http::header::HeaderValue;
-
-use self::access_log::Notes;
-use self::answer::{Answer, Refusal};
-use self::call::{Bound, Call, Routed};
-use self::event::Identity;
-use self::request_authorizer::Denied;
+use crate::local::apigatewayv2;
 use crate::local::cloud::Cloud;
 use crate::local::wire::{Request, Response};
 
-/// The largest request line and headers together, in bytes.
-const LARGEST_HEAD: usize = 10_240;
-/// The largest body, in bytes.
-const LARGEST_BODY: usize = 10_485_760;
-
-/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions.
+/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions. All of it is lost in a restart, as
+/// on AWS when a host is replaced.
 #[derive(Debug, Default)]
 pub struct Gateway {
     throttles: throttle::Throttles,
     keys: keys::KeySets,
-    decisions: request_authorizer::Decisions,
-    proxy: OnceLock<Option<reqwest::Client>>,
+    http_decisions: decisions::Decisions<apigatewayv2::Authorizer, http_api::Decision>,
+    endpoints: endpoint::Endpoints,
 }
 
 /// Which API a request is for, taken from its host or from `/_aws/execute-api/{api}/...`.
@@ -54,96 +41,5 @@ pub struct Destination {
 
 /// Answers one request to a deployed API. The request is not signed, or not for us to verify: routes decide.
 pub(crate) async fn handle(cloud: Cloud, destination: Destination, request: Request) -> Response {
-    let bound = cloud.read(|account| Bound::find(account, &destination, request.method.as_str()));
-    let Some(bound) = bound else {
-        return response(Refusal::NotFound.into(), &call::request_id());
-    };
-    let call = Call::new(request, destination.path, bound, cloud.now());
-    let mut notes = Notes::default();
-    let mut answer = treat(&cloud, &call, &mut notes).await.unwrap_or_else(|refusal| {
-        notes.error = Some(refusal.message());
-        refusal.into()
-    });
-    if let Some(cors) = call.bound.cors.as_ref().filter(|_| !is_preflight(&call)) {
-        cors::apply(cors, &call.request, &mut answer.headers);
-    }
-    access_log::write(&cloud, &call, &notes, &answer);
-    response(answer, &call.id)
+    http_api::handle(cloud, destination, request).await
 }
-
-fn is_preflight(call: &Call) -> bool {
-    call.bound.cors.is_some() && cors::is_preflight(&call.request)
-}
-
-fn response(answer: Answer, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("apigw-requestid", id);
-    }
-    response
-}
-
-/// The order in which API Gateway asks its questions.
-async fn treat(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<Answer, Refusal> {
-    check_sizes(call)?;
-    if let Some(cors) = call.bound.cors.as_ref().filter(|_| is_preflight(call)) {
-        let headers = cors::preflight_headers(cors, &call.request);
-        return Ok(Answer { status: StatusCode::NO_CONTENT, headers, body: bytes::Bytes::new() });
-    }
-    let routed = call.bound.route.as_ref().ok_or(Refusal::NotFound)?;
-    if !cloud.gateway().throttles.admit(call) {
-        return Err(Refusal::TooManyRequests);
-    }
-    notes.identity = authorize(cloud, call, routed, notes).await?;
-    integration::answer(cloud, call, routed, notes).await
-}
-
-fn check_sizes(call: &Call) -> Result<(), Refusal> {
-    let request = &call.request;
-    let line = request.method.as_str().len() + call.path.len() + request.query.len();
-    let headers: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if line + headers > LARGEST_HEAD {
-        return Err(Refusal::HeadersTooLarge);
-    }
-    match request.body.len() > LARGEST_BODY {
-        true => Err(Refusal::BodyTooLarge),
-        false => Ok(()),
-    }
-}
-
-/// Who is calling, if the route lets them pass. A kind of authorization that is not known lets nobody pass.
-async fn authorize(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Notes) -> Result<Identity, Refusal> {
-    let route = &routed.route;
-    let kind = route.authorization_type.as_deref().unwrap_or_default();
-    match (kind, &routed.authorizer) {
-        ("NONE", _) => Ok(Identity::Unknown),
-        ("AWS_IAM", _) => signer::authorize(cloud, call),
-        ("JWT", Some((_, authorizer))) if authorizer.authorizer_type == "JWT" => {
-            let scopes = &route.authorization_scopes;
-            jwt::authorize(cloud, call, authorizer, scopes).await.map_err(|problem| {
-                notes.authorizer_error = Some(problem.logged(scopes));
-                problem.refusal(scopes)
-            })
-        }
-        ("CUSTOM", Some((id, authorizer))) if authorizer.authorizer_type == "REQUEST" => {
-            request_authorizer::authorize(cloud, call, id, authorizer).await.map_err(|denied| denial(denied, notes))
-        }
-        _ => Err(Refusal::Forbidden(None)),
-    }
-}
-
-fn denial(denied: Denied, notes: &mut Notes) -> Refusal {
-    match denied {
-        Denied::Unidentified => Refusal::Unauthorized(None),
-        Denied::Forbidden => Refusal::Forbidden(None),
-        Denied::Broken(reason) => {
-            notes.authorizer_error = Some(reason);
-            Refusal::InternalServerError
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

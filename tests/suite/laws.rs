@@ -7,7 +7,7 @@ use proptest::collection::{btree_map, btree_set};
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::Value as Json;
-use stackgen::local::gateway::jwt;
+use stackgen::local::gateway::http_api::jwt;
 use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Stage, Throttle};
 use stackgen::model::cognito::{PasswordPolicy, ResourceServer, UserPool, UserPoolClient};
 use stackgen::model::lambda::Function;

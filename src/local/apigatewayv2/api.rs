@@ -8,10 +8,10 @@ use time::format_description::well_known::Rfc3339;
 use super::domain::ApiMapping;
 use super::resources::endpoint;
 use super::{
-    Api, Authorizer, Deployment, DomainName, Integration, Part, Route, Settings, Stage, bad_request, declared,
-    not_found,
+    Api, Authorizer, Deployment, DomainName, Integration, Route, Settings, Stage, bad_request, declared, not_found,
 };
 use crate::local::cloud::{Account, Cloud};
+use crate::local::part::{Part, Parts};
 use crate::local::wire::{Fault, Request, Response, rest_json_answer};
 
 /// What an operation answers: a status and a body.
@@ -121,7 +121,7 @@ impl Operation<'_> {
         wire
     }
 
-    fn parts<P: Part>(&self, api: &str, path: &[&str]) -> Answer {
+    fn parts<P: Part<Api = Api>>(&self, api: &str, path: &[&str]) -> Answer {
         match (&self.request.method, path) {
             (&Method::GET, []) => self.read(|account| {
                 let parts = P::parts(account.apigatewayv2.api(api)?).iter();

@@ -1,101 +1,24 @@
-//! What an API is made of: routes, integrations, authorizers, stages, deployments, each with its own rules.
+//! What an HTTP API is made of: routes, integrations, authorizers, stages, deployments, each with its own rules.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
     Api, Authorizer, DEFAULT_STAGE, Deployment, Fault, Integration, Route, Stage, bad_request, conflict, identifier,
     not_found,
 };
-use crate::local::gateway::route::RouteKey;
+use crate::local::gateway::http_api::route::RouteKey;
+use crate::local::part::{Part, Parts};
 
-/// A kind of thing that an API holds under ids of its own.
-pub(crate) trait Part: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// As it is called in messages, such as `Route`.
-    const KIND: &'static str;
-    /// The member of its wire form that names it, such as `routeId`.
-    const ID: &'static str;
-
-    /// Those that an API holds.
-    fn parts(api: &Api) -> &BTreeMap<String, Self>;
-
-    /// Those that an API holds, to be changed.
-    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self>;
-
-    /// Fills in what AWS fills in, and checks the rules against the rest of the API. `id` is its own.
-    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault>;
-
-    /// The id of a new one.
-    fn new_id(&self) -> String {
-        identifier(7)
-    }
-
-    /// Why the one of this id may not be removed.
-    fn removable(_api: &Api, _id: &str) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    /// What follows for the rest of the API once it is in place.
-    fn placed(&self, _api: &mut Api, _id: &str) {}
-
-    /// What an update by CloudFormation leaves as it was, given the members that the template states.
-    fn keep(&mut self, _old: &Self, _stated: &Map<String, Value>) {}
-
-    /// Its wire form, id included.
-    fn wire(&self, id: &str) -> Value {
-        let mut wire = serde_json::to_value(self).unwrap_or_default();
-        if let Some(members) = wire.as_object_mut() {
-            members.insert(Self::ID.to_owned(), id.into());
-        }
-        wire
-    }
-}
-
-impl Api {
-    /// Adds a part and returns its id.
-    pub(crate) fn add<P: Part>(&mut self, mut part: P) -> Result<String, Fault> {
-        let id = part.new_id();
-        if P::parts(self).contains_key(&id) {
-            return Err(conflict(format!("{} already exists", P::KIND)));
-        }
-        part.settle(self, &id)?;
-        self.place(&id, part);
-        Ok(id)
-    }
-
-    /// Puts a part in the place of the one with this id.
-    pub(crate) fn replace<P: Part>(&mut self, id: &str, mut part: P) -> Result<(), Fault> {
-        self.part::<P>(id)?;
-        part.settle(self, id)?;
-        self.place(id, part);
-        Ok(())
-    }
-
-    /// The part of this id.
-    pub(crate) fn part<P: Part>(&self, id: &str) -> Result<&P, Fault> {
-        P::parts(self)
-            .get(id)
-            .ok_or_else(|| not_found(format!("Unable to find {} by id {id} within the provided API", P::KIND)))
-    }
-
-    /// Removes the part of this id.
-    pub(crate) fn remove<P: Part>(&mut self, id: &str) -> Result<(), Fault> {
-        self.part::<P>(id)?;
-        P::removable(self, id)?;
-        P::parts_mut(self).remove(id);
-        Ok(())
-    }
-
-    fn place<P: Part>(&mut self, id: &str, part: P) {
-        P::parts_mut(self).insert(id.to_owned(), part.clone());
-        part.placed(self, id);
+impl Parts for Api {
+    fn missing(kind: &str, id: &str) -> Fault {
+        not_found(format!("Unable to find {kind} by id {id} within the provided API"))
     }
 }
 
 impl Part for Route {
+    type Api = Api;
     const KIND: &'static str = "Route";
     const ID: &'static str = "routeId";
 
@@ -171,6 +94,7 @@ impl Route {
 }
 
 impl Part for Integration {
+    type Api = Api;
     const KIND: &'static str = "Integration";
     const ID: &'static str = "integrationId";
 
@@ -251,6 +175,7 @@ impl Integration {
 }
 
 impl Part for Authorizer {
+    type Api = Api;
     const KIND: &'static str = "Authorizer";
     const ID: &'static str = "authorizerId";
 
@@ -346,6 +271,7 @@ fn is_identity_source(source: &str, kinds: &[&str]) -> bool {
 }
 
 impl Part for Stage {
+    type Api = Api;
     const KIND: &'static str = "Stage";
     const ID: &'static str = "stageName";
 
@@ -393,6 +319,7 @@ fn check_destination(arn: &str) -> Result<(), Fault> {
 }
 
 impl Part for Deployment {
+    type Api = Api;
     const KIND: &'static str = "Deployment";
     const ID: &'static str = "deploymentId";
 

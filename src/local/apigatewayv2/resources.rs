@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::domain::{ApiMapping, regional_name};
 use super::{
-    Api, Authorizer, Deployment, DomainName, Fault, Integration, Part, Route, Settings, Stage, bad_request, declared,
+    Api, Authorizer, Deployment, DomainName, Fault, Integration, Route, Settings, Stage, bad_request, declared,
 };
 use crate::local::cloud::Account;
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
+use crate::local::part::{Part, Parts};
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
@@ -26,7 +27,7 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
 ];
 
 /// What CloudFormation must know of a part of an API.
-trait PartResource: Part {
+trait PartResource: Part<Api = Api> {
     const TYPE: &'static str;
     const SCHEMA: &'static str;
     /// The attribute that holds its id.

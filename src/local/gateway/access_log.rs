@@ -1,36 +1,29 @@
 //! Access logs: one line a request, as the stage's format says.
 
 use serde_json::Value;
-use time::OffsetDateTime;
 
-use super::answer::Answer;
-use super::call::Call;
-use super::event::Identity;
 use crate::local::apigatewayv2::log_group;
 use crate::local::cloud::Cloud;
 use crate::local::logs;
 
-/// What is worth a note while a request is treated.
-#[derive(Debug, Default)]
-pub(super) struct Notes {
-    pub(super) identity: Identity,
-    pub(super) authorizer_error: Option<String>,
-    pub(super) integration_error: Option<String>,
-    pub(super) integration_status: Option<u16>,
-    pub(super) integration_began: Option<OffsetDateTime>,
-    pub(super) integration_ended: Option<OffsetDateTime>,
-    /// The gateway's own message where it answered itself.
-    pub(super) error: Option<&'static str>,
+/// Where a stage keeps its access log, and what its lines say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log<'a> {
+    /// ARN of the log group.
+    pub(super) destination: Option<&'a str>,
+    /// What a line says, with `$context` variables.
+    pub(super) format: Option<&'a str>,
+    /// Name of the stream.
+    pub(super) stream: &'a str,
 }
 
-/// Writes a request's line where its stage keeps an access log.
-pub(super) fn write(cloud: &Cloud, call: &Call, notes: &Notes, answer: &Answer) {
-    let Some(settings) = &call.bound.stage.access_log_settings else { return };
-    let Some(group) = settings.destination_arn.as_deref().and_then(log_group) else { return };
-    let ended = cloud.now();
-    let format = settings.format.as_deref().unwrap_or_default();
-    let line = render(format, |name| variable(name, call, notes, answer, ended));
-    logs::append(cloud, group, &format!("{}/{}", call.bound.api, call.bound.stage.stage_name), &[line]);
+impl Log<'_> {
+    /// Writes the line of one request, whose variables have these values.
+    pub(super) fn write(&self, cloud: &Cloud, value: impl Fn(&str) -> Option<String>) {
+        let Some(group) = self.destination.and_then(log_group) else { return };
+        let line = render(self.format.unwrap_or_default(), value);
+        logs::append(cloud, group, self.stream, &[line]);
+    }
 }
 
 /// A format with its `$context` variables replaced; those without a value become `-`.
@@ -58,52 +51,6 @@ fn name(text: &str) -> &str {
 fn escaped(value: &str) -> String {
     let quoted = Value::from(value).to_string();
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
-}
-
-fn variable(name: &str, call: &Call, notes: &Notes, answer: &Answer, ended: OffsetDateTime) -> Option<String> {
-    let text = |value: &str| Some(value.to_owned());
-    let milliseconds = |began: OffsetDateTime, ended: OffsetDateTime| (ended - began).whole_milliseconds().to_string();
-    match name {
-        "accountId" => text(&call.bound.account),
-        "apiId" => text(&call.bound.api),
-        "authorizer.error" => notes.authorizer_error.clone(),
-        "dataProcessed" => Some(call.request.body.len().saturating_add(answer.body.len()).to_string()),
-        "domainName" => Some(call.domain()),
-        "domainPrefix" => call.domain().split('.').next().map(str::to_owned),
-        "error.message" => notes.error.map(str::to_owned),
-        "error.messageString" => notes.error.map(|error| format!("\"{error}\"")),
-        "extendedRequestId" | "requestId" => text(&call.id),
-        "httpMethod" => text(call.request.method.as_str()),
-        "identity.sourceIp" => text(call.source_ip()),
-        "identity.userAgent" => Some(call.user_agent()).filter(|agent| !agent.is_empty()),
-        "integration.error" | "integrationErrorMessage" => notes.integration_error.clone(),
-        "integration.integrationStatus" | "integration.status" | "integrationStatus" => {
-            notes.integration_status.map(|status| status.to_string())
-        }
-        "integration.latency" | "integrationLatency" => {
-            Some(milliseconds(notes.integration_began?, notes.integration_ended?))
-        }
-        "path" => text(&call.path),
-        "protocol" => text("HTTP/1.1"),
-        "requestTime" => Some(call.log_time()),
-        "requestTimeEpoch" => Some(call.time.unix_timestamp().to_string()),
-        "responseLatency" => Some(milliseconds(call.time, ended)),
-        "responseLength" => Some(answer.body.len().to_string()),
-        "routeKey" => text(call.bound.route_key()),
-        "stage" => text(&call.bound.stage.stage_name),
-        "status" => Some(answer.status.as_u16().to_string()),
-        _ => identity(name.strip_prefix("authorizer.")?, &notes.identity),
-    }
-}
-
-fn identity(name: &str, identity: &Identity) -> Option<String> {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match identity {
-        Identity::Token { claims, .. } => claims.get(name.strip_prefix("claims.")?).map(plain),
-        Identity::Function { principal, .. } if name == "principalId" => principal.clone(),
-        Identity::Function { context, .. } => context.get(name).map(plain),
-        Identity::Signer { .. } | Identity::Unknown => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Invoking functions on behalf of an API.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::call::Call;
 use crate::local::apigatewayv2::function_arn;
 use crate::local::cloud::Cloud;
 use crate::local::{lambda, runtime};
@@ -18,8 +18,10 @@ const LARGEST_EVENT: usize = 6_291_456;
 /// Why a function gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// It does not let the API invoke it, fails, or does not exist: what happened, for the access log.
+    /// It does not let the API invoke it, or does not exist: what happened, for the access log.
     Failed(String),
+    /// It was invoked and failed: its error as Lambda shapes it.
+    Raised(Bytes),
     /// All that may run of it are busy.
     Throttled,
     /// It takes too long.
@@ -28,18 +30,36 @@ pub(super) enum Problem {
     EventTooLarge,
 }
 
-/// Invokes the function of a URI for a call, and waits for its result at most this long. `caller` is the ARN on whose
-/// behalf it is, which the function's policy must let in.
-pub(super) async fn invoke(
-    cloud: &Cloud,
-    call: &Call,
-    uri: &str,
-    caller: &str,
-    event: &Value,
-    timeout: Duration,
-) -> Result<Bytes, Problem> {
-    let uri = with_stage_variables(uri, call);
-    let arn = function_arn(&uri).ok_or_else(|| Problem::Failed(format!("{uri} is not a function")))?.to_owned();
+impl Problem {
+    /// What happened, for the access log.
+    pub(super) fn logged(&self) -> String {
+        match self {
+            Self::Failed(reason) => reason.clone(),
+            Self::Raised(_) => "the function failed; its log says why".to_owned(),
+            Self::Throttled => "the function is throttled".to_owned(),
+            Self::TimedOut => "the function takes too long".to_owned(),
+            Self::EventTooLarge => "the event is too large for a function".to_owned(),
+        }
+    }
+}
+
+/// One invocation.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// The function's ARN, or an invocation path that holds it.
+    pub(super) uri: &'a str,
+    /// The ARN on whose behalf it is, which the function's policy must let in.
+    pub(super) caller: &'a str,
+    /// What the function receives.
+    pub(super) event: &'a Value,
+    /// How long its result is waited for.
+    pub(super) timeout: Duration,
+}
+
+/// Invokes a function on behalf of an API, and waits for its result.
+pub(super) async fn invoke(cloud: &Cloud, wanted: Wanted<'_>) -> Result<Bytes, Problem> {
+    let Wanted { uri, caller, event, timeout } = wanted;
+    let arn = function_arn(uri).ok_or_else(|| Problem::Failed(format!("{uri} is not a function")))?.to_owned();
     if !cloud.read(|account| lambda::allows(account, &arn, PRINCIPAL, caller)) {
         return Err(Problem::Failed(format!("{arn} has no permission that lets {caller} invoke it")));
     }
@@ -53,7 +73,7 @@ pub(super) async fn invoke(
     let result = tokio::time::timeout(timeout, invocation).await.map_err(|_| Problem::TimedOut)?;
     match result {
         Ok(Ok(invocation)) if invocation.function_error.is_none() => Ok(invocation.payload),
-        Ok(Ok(_)) => Err(Problem::Failed("the function failed; its log says why".to_owned())),
+        Ok(Ok(invocation)) => Err(Problem::Raised(invocation.payload)),
         Ok(Err(fault)) if fault.code == "TooManyRequestsException" => Err(Problem::Throttled),
         Ok(Err(fault)) => Err(Problem::Failed(fault.to_string())),
         Err(_) => Err(Problem::Failed("the invocation was interrupted".to_owned())),
@@ -61,8 +81,7 @@ pub(super) async fn invoke(
 }
 
 /// Integrations may name functions by `${stageVariables.name}`.
-pub(super) fn with_stage_variables(uri: &str, call: &Call) -> String {
-    let variables = &call.bound.stage.stage_variables;
+pub(super) fn with_stage_variables(uri: &str, variables: &BTreeMap<String, String>) -> String {
     variables
         .iter()
         .fold(uri.to_owned(), |uri, (name, value)| uri.replace(&format!("${{stageVariables.{name}}}"), value))

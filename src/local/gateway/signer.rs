@@ -1,50 +1,53 @@
-//! Routes that ask for a signature of AWS's own kind.
+//! Requests that carry a signature of AWS's own kind.
 
 use http::request::Parts;
+use time::OffsetDateTime;
 
-use super::answer::Refusal;
-use super::call::Call;
-use super::event::Identity;
-use super::request_authorizer::{ACTION, route_arn};
 use crate::local::cloud::{Account, Cloud};
 use crate::local::iam::authorize::{Deed, Session};
-use crate::local::signature::{self, Signature, Trust};
+use crate::local::signature::{self, Problem, Signature, Trust};
 use crate::local::wire::{Caller, Request};
 
+/// What a caller of an API does.
+pub(super) const ACTION: &str = "execute-api:Invoke";
 /// The service that such signatures are made for.
 const SERVICE: &str = "execute-api";
 
-/// Who signed the request. The account's own key may invoke everything, a role what its policies allow.
-pub(super) fn authorize(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
-    let forbidden = Refusal::Forbidden(None);
-    let caller = caller(cloud, call).ok_or_else(|| forbidden.clone())?;
-    let account = call.bound.account.clone();
-    let arn = match &caller {
-        Caller::Anonymous => return Err(forbidden),
-        Caller::Root => format!("arn:aws:iam::{account}:root"),
-        Caller::Role { name, session } => {
-            if !cloud.read(|account| role_may(account, name, session, call)) {
-                return Err(forbidden);
-            }
-            format!("arn:aws:sts::{account}:assumed-role/{name}/{session}")
-        }
-    };
-    Ok(Identity::Signer { arn, account })
-}
-
-fn role_may(account: &Account, role: &str, session: &str, call: &Call) -> bool {
-    let Some(role) = account.iam.roles.get(role) else { return false };
-    Session { account, role, session, now: call.time }.may(&Deed::new(ACTION, route_arn(call))).is_ok()
-}
-
-fn caller(cloud: &Cloud, call: &Call) -> Option<Caller> {
-    let parts = parts(&call.request)?;
-    let signature = Signature::of(&parts).ok()?.filter(|signature| signature.service == SERVICE)?;
-    let body = signature::sha256_hex(&call.request.body);
+/// Who signed a request.
+pub(super) fn caller(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> Result<Caller, Problem> {
+    let parts = parts(request).ok_or(Problem::Missing)?;
+    let signature = Signature::of(&parts)?.ok_or(Problem::Missing)?;
+    if signature.service != SERVICE {
+        let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+        return Err(Problem::Incomplete(message));
+    }
+    let body = signature::sha256_hex(&request.body);
     cloud.read(|account| {
-        let trust = Trust { iam: &account.iam, region: &account.region, now: call.time };
-        signature.verify(&parts, &body, &trust).ok().map(|verified| verified.caller)
+        let trust = Trust { iam: &account.iam, region: &account.region, now };
+        signature.verify(&parts, &body, &trust).map(|verified| verified.caller)
     })
+}
+
+/// Whether a signer may invoke what has this ARN: the account's own key everything, a role what its policies allow.
+pub(super) fn may(account: &Account, caller: &Caller, resource: &str, now: OffsetDateTime) -> bool {
+    match caller {
+        Caller::Anonymous => false,
+        Caller::Root => true,
+        Caller::Role { name, session } => account
+            .iam
+            .roles
+            .get(name)
+            .is_some_and(|role| Session { account, role, session, now }.may(&Deed::new(ACTION, resource)).is_ok()),
+    }
+}
+
+/// The ARN of a signer.
+pub(super) fn arn(account: &Account, caller: &Caller) -> Option<String> {
+    match caller {
+        Caller::Anonymous => None,
+        Caller::Root => Some(format!("arn:aws:iam::{}:root", account.id)),
+        Caller::Role { name, session } => Some(format!("arn:aws:sts::{}:assumed-role/{name}/{session}", account.id)),
+    }
 }
 
 /// The head of the request as it was signed.

@@ -1,19 +1,16 @@
-//! How many requests a route takes.
+//! How many requests may pass: token buckets.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-use super::call::Call;
-use crate::local::apigatewayv2::RouteSettings;
-
 /// Where buckets beyond this number are first looked through for full ones.
 const MANY: usize = 10_000;
 
-/// The buckets of every throttled route, by API, stage and route.
+/// The buckets of all that is throttled, by what names it: an API, its stage, a route, a usage plan, a key.
 #[derive(Debug, Default)]
-pub(super) struct Throttles(Mutex<BTreeMap<(String, String, String), Bucket>>);
+pub(super) struct Throttles(Mutex<BTreeMap<Vec<String>, Bucket>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
@@ -23,24 +20,27 @@ struct Bucket {
 
 /// A steady rate, and how many requests may come at once.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Limit {
+pub(super) struct Limit {
     rate: f64,
     burst: f64,
 }
 
+impl Limit {
+    /// The limit of these numbers; one that is left out takes the account's default.
+    pub(super) fn stated(rate: Option<f64>, burst: Option<u32>) -> Option<Self> {
+        (rate.is_some() || burst.is_some())
+            .then(|| Self { rate: rate.unwrap_or(10_000.0), burst: burst.map_or(5_000.0, f64::from) })
+    }
+}
+
 impl Throttles {
-    /// Takes one token for this request; false when there is none.
-    pub(super) fn admit(&self, call: &Call) -> bool {
-        let route = call.bound.route_key();
-        let stage = &call.bound.stage;
-        let own = stage.route_settings.get(route).and_then(limit);
-        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
-        let key = (call.bound.api.clone(), stage.stage_name.clone(), route.to_owned());
+    /// Takes one token from the bucket of this key; false when there is none.
+    pub(super) fn admit(&self, key: Vec<String>, limit: Limit, now: OffsetDateTime) -> bool {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() > MANY {
-            buckets.retain(|_, bucket| (call.time - bucket.filled).whole_seconds() < 60);
+            buckets.retain(|_, bucket| (now - bucket.filled).whole_seconds() < 60);
         }
-        buckets.entry(key).or_insert(Bucket { tokens: limit.burst, filled: call.time }).take(limit, call.time)
+        buckets.entry(key).or_insert(Bucket { tokens: limit.burst, filled: now }).take(limit, now)
     }
 }
 
@@ -55,17 +55,6 @@ impl Bucket {
         }
         admitted
     }
-}
-
-/// The limit that these settings state; a member that is left out takes the account's default.
-fn limit(settings: &RouteSettings) -> Option<Limit> {
-    if settings.throttling_rate_limit.is_none() && settings.throttling_burst_limit.is_none() {
-        return None;
-    }
-    Some(Limit {
-        rate: settings.throttling_rate_limit.unwrap_or(10_000.0),
-        burst: settings.throttling_burst_limit.map_or(5_000.0, f64::from),
-    })
 }
 
 #[cfg(test)]

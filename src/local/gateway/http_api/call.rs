@@ -2,25 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
-use http::HeaderMap;
-use http::header::{HOST, HeaderName, USER_AGENT};
+use http::header::USER_AGENT;
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 use uuid::Uuid;
 
-use super::Destination;
 use super::route::{Parameters, decoded, select};
-use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, Stage};
+use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, RouteSettings, Stage};
 use crate::local::cloud::Account;
+use crate::local::gateway::Destination;
+use crate::local::gateway::request::{domain, header};
+use crate::local::gateway::throttle::{Limit, Throttles};
 use crate::local::wire::Request;
-
-/// The address of every client: the cloud listens on the loopback interface only.
-pub(super) const SOURCE_IP: &str = "127.0.0.1";
-
-/// As web servers write times in their logs.
-const LOG_TIME: &[BorrowedFormatItem<'_>] =
-    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
 /// One request to an API.
 #[derive(Debug)]
@@ -137,27 +129,24 @@ impl Call {
         decoded(&self.path)
     }
 
-    pub(super) fn log_time(&self) -> String {
-        self.time.format(LOG_TIME).unwrap_or_default()
-    }
-
-    pub(super) fn epoch_milliseconds(&self) -> i64 {
-        i64::try_from(self.time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
-    }
-
-    /// The name that the client called, as on AWS where it called the path form.
+    /// The name that the client called.
     pub(super) fn domain(&self) -> String {
-        let host = header(&self.request.headers, &HOST).unwrap_or_default();
-        let name = host.split(':').next().unwrap_or_default();
-        match name.split('.').next() == Some(self.bound.api.as_str()) {
-            true => name.to_owned(),
-            false => format!("{}.execute-api.{}.amazonaws.com", self.bound.api, self.bound.region),
-        }
+        domain(&self.request.headers, &self.bound.api, &self.bound.region)
     }
 
-    /// The client's address.
-    pub(super) fn source_ip(&self) -> &'static str {
-        SOURCE_IP
+    /// The ARN of the route as it was called, which policies name.
+    pub(super) fn invoked_arn(&self) -> String {
+        let Self { request, bound, .. } = self;
+        bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
+    }
+
+    /// Whether the limits of the route let one more request pass.
+    pub(super) fn is_within_limits(&self, throttles: &Throttles) -> bool {
+        let (stage, route) = (&self.bound.stage, self.bound.route_key());
+        let own = stage.route_settings.get(route).and_then(limit);
+        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
+        let key = vec![self.bound.api.clone(), stage.stage_name.clone(), route.to_owned()];
+        throttles.admit(key, limit, self.time)
     }
 
     pub(super) fn user_agent(&self) -> String {
@@ -165,9 +154,9 @@ impl Call {
     }
 }
 
-/// A header as text, the first where it is repeated.
-pub(super) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+/// The limit that these settings state.
+fn limit(settings: &RouteSettings) -> Option<Limit> {
+    Limit::stated(settings.throttling_rate_limit, settings.throttling_burst_limit)
 }
 
 /// Sixteen characters, the last of which is always `=`: eleven bytes in base64.

@@ -10,8 +10,11 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
-use super::call::{Call, header};
+use super::call::Call;
 use super::route::decoded;
+use crate::local::gateway::request::{
+    SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
+};
 
 /// What an authorizer found out about the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,15 +28,6 @@ pub(super) enum Identity {
     Function { principal: Option<String>, context: Map<String, Value> },
     /// Who signed the request.
     Signer { arn: String, account: String },
-}
-
-/// Headers that are about one connection, so end at the gateway.
-const HOP_BY_HOP: [&str; 8] =
-    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect"];
-
-/// Whether a header is about one connection only.
-pub(super) fn is_hop_by_hop(name: &str) -> bool {
-    HOP_BY_HOP.contains(&name)
 }
 
 /// The event of an integration in this payload format.
@@ -100,19 +94,19 @@ fn context_2(call: &Call, identity: &Identity) -> Value {
         "accountId": bound.account,
         "apiId": bound.api,
         "domainName": call.domain(),
-        "domainPrefix": prefix(&call.domain()),
+        "domainPrefix": domain_prefix(&call.domain()),
         "http": {
             "method": call.request.method.as_str(),
             "path": call.decoded_path(),
             "protocol": "HTTP/1.1",
-            "sourceIp": call.source_ip(),
+            "sourceIp": SOURCE_IP,
             "userAgent": call.user_agent(),
         },
         "requestId": call.id,
         "routeKey": bound.route_key(),
         "stage": bound.stage.stage_name,
-        "time": call.log_time(),
-        "timeEpoch": call.epoch_milliseconds(),
+        "time": log_time(call.time),
+        "timeEpoch": epoch_milliseconds(call.time),
     });
     let authorizer = match identity {
         Identity::Unknown => return context,
@@ -157,15 +151,15 @@ fn context_1(call: &Call, identity: &Identity) -> Value {
         "apiId": bound.api,
         "authorizer": authorizer_1(identity),
         "domainName": call.domain(),
-        "domainPrefix": prefix(&call.domain()),
+        "domainPrefix": domain_prefix(&call.domain()),
         "extendedRequestId": call.id,
         "httpMethod": call.request.method.as_str(),
         "identity": identity_1(call, identity),
         "path": call.decoded_path(),
         "protocol": "HTTP/1.1",
         "requestId": call.id,
-        "requestTime": call.log_time(),
-        "requestTimeEpoch": call.epoch_milliseconds(),
+        "requestTime": log_time(call.time),
+        "requestTimeEpoch": epoch_milliseconds(call.time),
         "resourceId": bound.route_key(),
         "resourcePath": resource(call),
         "stage": bound.stage.stage_name,
@@ -201,7 +195,7 @@ fn identity_1(call: &Call, identity: &Identity) -> Value {
         "cognitoIdentityId": null,
         "cognitoIdentityPoolId": null,
         "principalOrgId": null,
-        "sourceIp": call.source_ip(),
+        "sourceIp": SOURCE_IP,
         "user": null,
         "userAgent": call.user_agent(),
         "userArn": arn,
@@ -213,22 +207,9 @@ fn resource(call: &Call) -> &str {
     key.split_once(' ').map_or(key, |(_, path)| path)
 }
 
-fn prefix(domain: &str) -> &str {
-    domain.split('.').next().unwrap_or_default()
-}
-
 fn path_parameters(call: &Call) -> Option<Value> {
     let parameters = &call.bound.route.as_ref()?.parameters;
     (!parameters.is_empty()).then(|| parameters.iter().map(|(name, value)| (name.clone(), value.as_str())).collect())
-}
-
-/// Query parameters decoded, with all values of each.
-pub(super) fn query(raw: &str) -> BTreeMap<String, Vec<String>> {
-    let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in form_urlencoded::parse(raw.as_bytes()).into_owned() {
-        parameters.entry(name).or_default().push(value);
-    }
-    parameters
 }
 
 fn cookies(headers: &HeaderMap) -> Vec<String> {
@@ -250,19 +231,13 @@ fn headers(call: &Call) -> BTreeMap<String, Vec<String>> {
         headers.entry(name.as_str().to_owned()).or_default().push(value);
     }
     let forwarded = headers.entry("x-forwarded-for".to_owned()).or_default();
-    forwarded.push(call.source_ip().to_owned());
+    forwarded.push(SOURCE_IP.to_owned());
     *forwarded = vec![forwarded.join(", ")];
     headers.insert("x-forwarded-port".to_owned(), vec!["443".to_owned()]);
     headers.insert("x-forwarded-proto".to_owned(), vec!["https".to_owned()]);
-    headers.entry("x-amzn-trace-id".to_owned()).or_insert_with(|| vec![trace(call)]);
+    headers.entry("x-amzn-trace-id".to_owned()).or_insert_with(|| vec![trace(call.time)]);
     headers.entry("content-length".to_owned()).or_insert_with(|| vec![call.request.body.len().to_string()]);
     headers
-}
-
-fn trace(call: &Call) -> String {
-    let random = uuid::Uuid::new_v4().simple().to_string();
-    let random = random.get(..24).unwrap_or_default();
-    format!("Root=1-{:08x}-{random}", call.time.unix_timestamp())
 }
 
 fn joined_headers(call: &Call) -> BTreeMap<String, String> {
@@ -273,17 +248,6 @@ fn joined_headers(call: &Call) -> BTreeMap<String, String> {
 
 fn titled_headers(call: &Call) -> BTreeMap<String, Vec<String>> {
     headers(call).into_iter().map(|(name, values)| (titled(&name), values)).collect()
-}
-
-fn titled(name: &str) -> String {
-    let words: Vec<String> = name
-        .split('-')
-        .map(|word| {
-            let mut letters = word.chars();
-            letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
-        })
-        .collect();
-    words.join("-")
 }
 
 /// Format 1.0 has a null where there is no body, format 2.0 leaves the member out.
@@ -334,7 +298,7 @@ fn context_source(call: &Call, name: &str) -> Option<String> {
         "apiId" => call.bound.api.clone(),
         "domainName" => call.domain(),
         "httpMethod" => call.request.method.to_string(),
-        "identity.sourceIp" => call.source_ip().to_owned(),
+        "identity.sourceIp" => SOURCE_IP.to_owned(),
         "identity.userAgent" => call.user_agent(),
         "path" => decoded(&call.path),
         "protocol" => "HTTP/1.1".to_owned(),

@@ -2,21 +2,16 @@
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>.
 
-use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
-    RsaPublicKeyComponents,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::answer::Refusal;
 use super::call::Call;
 use super::event::{Identity, source};
-use super::keys::{Key, KeySet, Unreachable};
 use crate::local::apigatewayv2::{Authorizer, JwtConfiguration};
 use crate::local::cloud::Cloud;
+use crate::local::gateway::keys::{KeySet, Unreachable};
+use crate::local::gateway::token::{Invalid, Token, bearer, scopes, text};
 
 /// Why a token does not open a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +46,12 @@ impl Problem {
             Self::Invalid(reason) => format!("invalid_token: {reason}"),
             Self::Scopes => format!("insufficient_scope: expected scopes: [{}]", scopes.join(" ")),
         }
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(reason): Invalid) -> Self {
+        Self::Invalid(reason)
     }
 }
 
@@ -102,6 +103,7 @@ pub fn verify(
 ) -> Result<Map<String, Value>, String> {
     let configuration = JwtConfiguration { audience: audience.to_vec(), issuer: Some(issuer.to_owned()) };
     Token::read(token)
+        .map_err(Problem::from)
         .and_then(|token| verified(&token, &KeySet::read(jwks), &configuration, now))
         .map_err(|problem| problem.logged(&[]))
 }
@@ -115,75 +117,6 @@ fn unreachable(what: Unreachable) -> Problem {
         Unreachable::Discovery => invalid("OIDC discovery endpoint communication error"),
         Unreachable::Keys => invalid("JWKS communication error"),
     }
-}
-
-/// What is presented without the name of the scheme, which may be left out.
-fn bearer(presented: &str) -> &str {
-    match presented.trim().split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => presented.trim(),
-    }
-}
-
-/// A token whose signature has not been verified.
-#[derive(Debug)]
-struct Token<'a> {
-    algorithm: &'static RsaParameters,
-    algorithm_name: &'static str,
-    key: String,
-    signed: &'a str,
-    payload: &'a str,
-    signature: Vec<u8>,
-}
-
-impl<'a> Token<'a> {
-    fn read(text: &'a str) -> Result<Self, Problem> {
-        let segments: Vec<&str> = text.split('.').collect();
-        let [header, payload, signature] = segments.as_slice() else {
-            return Err(invalid("token contains an invalid number of segments"));
-        };
-        let header = object(header).ok_or_else(|| invalid("token header could not be decoded"))?;
-        let (algorithm_name, algorithm) = algorithm(&header)?;
-        let key = header.get("kid").and_then(Value::as_str).ok_or_else(|| invalid("token has no key id"))?.to_owned();
-        if header.contains_key("crit") {
-            return Err(invalid("token has critical extensions"));
-        }
-        let (signed, _) = text.rsplit_once('.').unwrap_or_default();
-        let signature = URL_SAFE_NO_PAD.decode(signature);
-        let signature = signature.map_err(|_| invalid("token signature could not be decoded"))?;
-        Ok(Self { algorithm, algorithm_name, key, signed, payload, signature })
-    }
-
-    fn verify(&self, key: &Key) -> Result<(), Problem> {
-        if key.algorithm.as_deref().is_some_and(|algorithm| algorithm != self.algorithm_name) {
-            return Err(invalid("the key is for another algorithm than the token"));
-        }
-        RsaPublicKeyComponents { n: &key.modulus, e: &key.exponent }
-            .verify(self.algorithm, self.signed.as_bytes(), &self.signature)
-            .map_err(|_| invalid("the token signature is invalid"))
-    }
-
-    fn claims(&self) -> Result<Map<String, Value>, Problem> {
-        object(self.payload).ok_or_else(|| invalid("token claims could not be decoded"))
-    }
-}
-
-/// RSA only, even where the issuer publishes other keys.
-fn algorithm(header: &Map<String, Value>) -> Result<(&'static str, &'static RsaParameters), Problem> {
-    match header.get("alg").and_then(Value::as_str).unwrap_or_default() {
-        "RS256" => Ok(("RS256", &RSA_PKCS1_2048_8192_SHA256)),
-        "RS384" => Ok(("RS384", &RSA_PKCS1_2048_8192_SHA384)),
-        "RS512" => Ok(("RS512", &RSA_PKCS1_2048_8192_SHA512)),
-        // The name is the client's word and goes into a header, so only what is plain in it.
-        other => {
-            let plain: String = other.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
-            Err(Problem::Invalid(format!("signing method {plain} is invalid")))
-        }
-    }
-}
-
-fn object(segment: &str) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()
 }
 
 fn check_times(claims: &Map<String, Value>, now: OffsetDateTime) -> Result<(), Problem> {
@@ -236,61 +169,17 @@ fn identity(claims: &Map<String, Value>, wanted: &[String]) -> Result<Identity, 
     Ok(Identity::Token { claims, scopes })
 }
 
-fn scopes(claims: &Map<String, Value>) -> Vec<String> {
-    match claims.get("scope").or_else(|| claims.get("scp")) {
-        Some(Value::String(list)) => list.split_whitespace().map(str::to_owned).collect(),
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// A claim as the gateway prints it: lists look like `[a b]`, objects like `map[a:b]`.
-fn text(claim: &Value) -> String {
-    match claim {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) => claim.to_string(),
-        Value::Array(items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(" ")),
-        Value::Object(members) => {
-            let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}:{}", text(value))).collect();
-            format!("map[{}]", members.join(" "))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};
     use time::OffsetDateTime;
 
-    use super::{Problem, Token, bearer, check_audience, check_times, identity, text};
+    use super::{Problem, check_audience, check_times, identity, text};
     use crate::local::apigatewayv2::JwtConfiguration;
-    use crate::local::gateway::event::Identity;
+    use crate::local::gateway::http_api::event::Identity;
 
     fn claims(value: Value) -> Map<String, Value> {
         serde_json::from_value(value).expect("claims are an object")
-    }
-
-    #[test]
-    fn the_scheme_may_be_left_out() {
-        assert_eq!(bearer("Bearer a.b.c"), "a.b.c");
-        assert_eq!(bearer("bearer  a.b.c "), "a.b.c");
-        assert_eq!(bearer("a.b.c"), "a.b.c");
-        assert_eq!(bearer("Basic abc"), "Basic abc");
-    }
-
-    #[test]
-    fn no_input_breaks_the_reader() {
-        for token in ["", ".", "..", "...", "%%%.a.b", "e30.e30.", "eyJhbGciOiJub25lIn0.e30.", "\u{1F600}.\u{0}.x"] {
-            assert!(Token::read(token).is_err(), "{token}");
-        }
-    }
-
-    #[test]
-    fn the_name_of_an_algorithm_cannot_forge_a_header() {
-        let header = "eyJhbGciOiJhXCJcclxuYiJ9"; // {"alg":"a\"\r\nb"}
-        let problem = Token::read(&format!("{header}.e30.e30")).expect_err("it is no RSA algorithm");
-        assert_eq!(problem, Problem::Invalid("signing method ab is invalid".to_owned()));
     }
 
     #[test]

@@ -4,25 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::slice;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration as Wait;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
-use time::{Duration, OffsetDateTime};
 
-use super::call::{Call, SOURCE_IP};
+use super::call::Call;
 use super::event::{self, Identity, source};
-use super::function::{self, Problem};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
+use crate::local::gateway::function::{self, Wanted, with_stage_variables};
+use crate::local::gateway::request::SOURCE_IP;
+use crate::local::gateway::signer::ACTION;
 use crate::local::iam::policy::{self, Policy, Query};
 
 /// How long AWS waits for an authorizer.
-const TIMEOUT: Wait = Wait::from_secs(10);
-/// What a caller of an API does.
-pub(super) const ACTION: &str = "execute-api:Invoke";
-/// Where decisions beyond this number are first looked through for old ones.
-const MANY: usize = 10_000;
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a request may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +34,7 @@ pub(super) enum Denied {
 
 /// What a function decided.
 #[derive(Debug, Clone, PartialEq)]
-struct Decision {
+pub(in crate::local::gateway) struct Decision {
     verdict: Verdict,
     principal: Option<String>,
     context: Map<String, Value>,
@@ -51,36 +48,6 @@ enum Verdict {
     Policy(Value),
 }
 
-/// The decisions that may be used again, by API, stage, authorizer and identity.
-#[derive(Debug, Default)]
-pub(super) struct Decisions(Mutex<BTreeMap<Vec<String>, Kept>>);
-
-#[derive(Debug, Clone)]
-struct Kept {
-    decision: Arc<Decision>,
-    /// As it was when it decided; a changed one decides anew.
-    authorizer: Authorizer,
-    until: OffsetDateTime,
-}
-
-impl Decisions {
-    fn get(&self, key: &[String], authorizer: &Authorizer, now: OffsetDateTime) -> Option<Arc<Decision>> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = held.get(key).filter(|kept| now < kept.until && kept.authorizer == *authorizer)?;
-        Some(Arc::clone(&kept.decision))
-    }
-
-    fn keep(&self, key: Vec<String>, kept: Kept, now: OffsetDateTime) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= MANY {
-            held.retain(|_, kept| now < kept.until);
-        }
-        if held.len() < MANY {
-            held.insert(key, kept);
-        }
-    }
-}
-
 /// Asks the function of an authorizer, or recalls what it said for the same identity.
 pub(super) async fn authorize(
     cloud: &Cloud,
@@ -92,7 +59,7 @@ pub(super) async fn authorize(
         authorizer.identity_source.iter().map(|expression| source(call, expression)).collect();
     let sources = sources.ok_or(Denied::Unidentified)?;
     let decision = decision(cloud, call, id, authorizer, &sources).await?;
-    match decision.allows(&route_arn(call)) {
+    match decision.allows(&call.invoked_arn()) {
         true => Ok(Identity::Function { principal: decision.principal.clone(), context: decision.context.clone() }),
         false => Err(Denied::Forbidden),
     }
@@ -109,16 +76,14 @@ async fn decision(
     if lifetime == 0 || sources.is_empty() {
         return ask(cloud, call, id, authorizer, sources).await.map(Arc::new);
     }
-    let decisions = &cloud.gateway().decisions;
+    let decisions = &cloud.gateway().http_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
     key.extend_from_slice(sources);
     if let Some(decision) = decisions.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, call, id, authorizer, sources).await?);
-    let until = call.time + Duration::seconds(i64::from(lifetime));
-    let kept = Kept { decision: Arc::clone(&decision), authorizer: authorizer.clone(), until };
-    decisions.keep(key, kept, call.time);
+    decisions.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
 }
 
@@ -129,31 +94,21 @@ async fn ask(
     authorizer: &Authorizer,
     sources: &[String],
 ) -> Result<Decision, Denied> {
-    let arn = route_arn(call);
+    let arn = call.invoked_arn();
     let event = match authorizer.authorizer_payload_format_version.as_deref() {
         Some("1.0") => event::of_authorizer_1(call, &arn, sources),
         _ => event::of_authorizer_2(call, &arn, sources),
     };
     let uri = authorizer.authorizer_uri.as_deref().unwrap_or_default();
+    let uri = with_stage_variables(uri, &call.bound.stage.stage_variables);
     let caller = call.bound.arn(&format!("authorizers/{id}"));
-    let result = function::invoke(cloud, call, uri, &caller, &event, TIMEOUT).await.map_err(|problem| {
-        Denied::Broken(match problem {
-            Problem::Failed(reason) => reason,
-            Problem::Throttled => "the authorizer function is throttled".to_owned(),
-            Problem::TimedOut => "the authorizer function takes too long".to_owned(),
-            Problem::EventTooLarge => "the request is too large for the authorizer function".to_owned(),
-        })
-    })?;
+    let wanted = Wanted { uri: &uri, caller: &caller, event: &event, timeout: TIMEOUT };
+    let result = function::invoke(cloud, wanted).await;
+    let result = result.map_err(|problem| Denied::Broken(format!("the authorizer: {}", problem.logged())))?;
     let simple = authorizer.enable_simple_responses == Some(true);
     let result: Option<Value> = serde_json::from_slice(&result).ok();
     let decision = result.as_ref().and_then(|result| Decision::read(result, simple));
     decision.ok_or_else(|| Denied::Broken("the authorizer function gave an answer that is not of the form".to_owned()))
-}
-
-/// The ARN of the route as it was called, which policies name.
-pub(super) fn route_arn(call: &Call) -> String {
-    let Call { request, bound, .. } = call;
-    bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
 }
 
 impl Decision {

@@ -8,9 +8,10 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::{Destination, handle};
+use super::handle;
 use crate::local::apigatewayv2::api;
 use crate::local::cloud::{Account, Cloud};
+use crate::local::gateway::Destination;
 use crate::local::logs;
 use crate::local::wire::{Caller, Request};
 
