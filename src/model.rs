@@ -5,6 +5,7 @@
 //! resource gives its properties in PascalCase, where `null`, an empty list and an empty map mean "absent". Fields that
 //! are plumbing are not serialized; the doc comment of each struct says what synthesis derives from them.
 
+pub mod apigateway;
 pub mod apigatewayv2;
 pub mod check;
 pub mod cognito;
@@ -28,6 +29,7 @@ pub use check::{Complaint, Declared};
 pub use reference::{Arn, Ref};
 pub use value::{CrossStack, Value};
 
+use apigateway::RestApi;
 use apigatewayv2::HttpApi;
 use cognito::{UserPool, UserPoolClient};
 use lambda::Function;
@@ -66,6 +68,9 @@ pub struct Stack {
     /// HTTP APIs with their routes and authorizers.
     #[garde(dive)]
     pub http_apis: BTreeMap<String, HttpApi>,
+    /// REST APIs with their routes, authorizers and usage plans.
+    #[garde(dive)]
+    pub rest_apis: BTreeMap<String, RestApi>,
     /// Resources of any other type, written as CloudFormation has them.
     #[garde(dive)]
     pub resources: BTreeMap<String, RawResource>,
@@ -134,6 +139,7 @@ impl Stack {
         section("userPoolClients", &self.user_pool_clients, each);
         section("functions", &self.functions, each);
         section("httpApis", &self.http_apis, each);
+        section("restApis", &self.rest_apis, each);
         self.visit_raw(each);
     }
 

@@ -3,9 +3,11 @@
 //! Each service has its file: what a declaration becomes, with all the plumbing that nobody should have to write
 //! (roles, permissions, integrations, log groups).
 
+mod apigateway;
 mod apigatewayv2;
 mod cognito;
 mod lambda;
+mod url;
 
 use miette::Diagnostic;
 use serde::Serialize;
@@ -66,6 +68,8 @@ impl<'a> Synthesis<'a> {
         synthesis.raw_resources();
         synthesis.overrides();
         synthesis.outputs();
+        url::settle(&mut synthesis);
+        apigateway::add_deployments(&mut synthesis);
         synthesis.template
     }
 
@@ -75,6 +79,8 @@ impl<'a> Synthesis<'a> {
         stack.user_pool_clients.iter().for_each(|(id, client)| cognito::add_client(self, id, client));
         stack.functions.iter().for_each(|(id, function)| lambda::add(self, id, function));
         stack.http_apis.iter().for_each(|(id, api)| apigatewayv2::add(self, id, api));
+        stack.rest_apis.iter().for_each(|(id, api)| apigateway::add(self, id, api));
+        apigateway::add_account(self);
     }
 
     fn resource(&mut self, id: &str, resource: Resource) {

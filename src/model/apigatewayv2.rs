@@ -7,13 +7,14 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cognito::{UserPool, UserPoolClient};
 use super::ids::{self, Derived};
 use super::lambda::Function;
 use super::{Declared, Ref, Resource, Stack, Value, check};
 
+mod authorizer;
 mod route;
 
+pub use authorizer::{Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer};
 pub use route::{RouteKey, RouteKeyError, Segment};
 
 /// An HTTP API with its authorizers, routes and stages.
@@ -114,6 +115,19 @@ impl HttpApi {
         ids::permission(id, &ids::pointed(route.function.target()))
     }
 
+    fn decided(&self, id: &str) -> Vec<Derived> {
+        let mut derived = Vec::new();
+        for (name, authorizer) in &self.authorizers {
+            if authorizer.is_resource() {
+                derived.push(Derived::authorizer(ids::authorizer(id, name)));
+            }
+            if authorizer.function().is_some() {
+                derived.push(Derived::permission(ids::authorizer_permission(id, name)));
+            }
+        }
+        derived
+    }
+
     fn routed(&self, id: &str) -> BTreeSet<Derived> {
         let integrations = self.routes.values().map(|route| Derived::integration(self.integration(id, route)));
         let permissions = self.routes.values().map(|route| Derived::permission(self.permission(id, route)));
@@ -143,88 +157,12 @@ impl Resource for HttpApi {
     }
 
     fn derived(&self, id: &str) -> Vec<Derived> {
-        let authorizers = self.authorizers.keys().map(|name| Derived::authorizer(ids::authorizer(id, name)));
         let domain = self.custom_domain.iter().flat_map(|_| Derived::api_domain(id));
-        authorizers.chain(self.routed(id)).chain(self.staged(id)).chain(domain).collect()
+        self.decided(id).into_iter().chain(self.routed(id)).chain(self.staged(id)).chain(domain).collect()
     }
 }
 
-/// Who decides about a request.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Validate)]
-#[garde(context(Declared))]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum Authorizer {
-    /// The gateway, by a signed token.
-    Jwt(#[garde(dive)] JwtAuthorizer),
-}
-
-impl From<JwtAuthorizer> for Authorizer {
-    fn from(authorizer: JwtAuthorizer) -> Self {
-        Self::Jwt(authorizer)
-    }
-}
-
-/// Lets requests pass that carry a token which the issuer signed for the audience.
-///
-/// It is either `userPool` and `clients`, or `issuer` and `audience`. Synthesis derives `AuthorizerType`, `Name` (the
-/// authorizer's own where `name` is absent), `IdentitySource` and `JwtConfiguration`; the issuer of a pool is
-/// `https://cognito-idp.<region>.amazonaws.com/<pool>`.
-#[derive(Debug, Clone, PartialEq, Setters, Deserialize, JsonSchema, Validate)]
-#[garde(allow_unvalidated)]
-#[garde(context(Declared))]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-#[setters(into, strip_option)]
-pub struct JwtAuthorizer {
-    /// The name shown in the console; the one that routes use when absent.
-    #[garde(length(min = 1, max = 128))]
-    pub name: Option<String>,
-    /// The pool that issues the tokens.
-    #[garde(dive)]
-    pub user_pool: Option<Ref<UserPool>>,
-    /// The clients of the pool that tokens may be issued to.
-    #[garde(length(max = 50), dive)]
-    pub clients: Vec<Ref<UserPoolClient>>,
-    /// The issuer, if it is no pool of the project: an https URL.
-    #[garde(inner(custom(check::issuer)))]
-    pub issuer: Option<Value>,
-    /// Whom tokens of that issuer must be meant for.
-    #[garde(length(max = 50), dive)]
-    pub audience: Vec<Value>,
-    /// Where a request carries its token.
-    #[garde(custom(check::identity_source))]
-    pub identity_source: String,
-}
-
-impl Default for JwtAuthorizer {
-    fn default() -> Self {
-        Self {
-            name: None,
-            user_pool: None,
-            clients: Vec::new(),
-            issuer: None,
-            audience: Vec::new(),
-            identity_source: "$request.header.Authorization".to_owned(),
-        }
-    }
-}
-
-impl JwtAuthorizer {
-    /// Trusts tokens of a pool that were issued to one of the clients.
-    pub fn pool<C: Into<Ref<UserPoolClient>>>(
-        user_pool: impl Into<Ref<UserPool>>,
-        clients: impl IntoIterator<Item = C>,
-    ) -> Self {
-        let clients = clients.into_iter().map(Into::into).collect();
-        Self { user_pool: Some(user_pool.into()), clients, ..Self::default() }
-    }
-
-    /// Trusts tokens of any issuer that are meant for the audience.
-    pub fn trusting<A: Into<Value>>(issuer: impl Into<Value>, audience: impl IntoIterator<Item = A>) -> Self {
-        let audience = audience.into_iter().map(Into::into).collect();
-        Self { issuer: Some(issuer.into()), audience, ..Self::default() }
-    }
-}
+impl super::value::Api for HttpApi {}
 
 /// What answers a request.
 ///

@@ -7,6 +7,7 @@ use garde::Validate;
 use super::Stack;
 
 mod apigatewayv2;
+mod callers;
 mod cognito;
 mod declared;
 mod field;
@@ -19,8 +20,8 @@ pub use declared::Declared;
 pub use words::list;
 
 pub(super) use field::{
-    action, condition, exists, holds_code, holds_invitation, holds_link, identity_source, issuer, redirect, retention,
-    text, within,
+    action, condition, exists, holds_code, holds_invitation, holds_link, http_source, identity_source, issuer,
+    redirect, request_source, retention, text, token_source, within,
 };
 
 /// One thing that is wrong with a stack, and where.

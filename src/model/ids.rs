@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::Stack;
+use super::apigateway::{self, ResponseType, Validates};
 use super::apigatewayv2::{PayloadFormat, RouteKey, Segment};
 use super::reference::Target;
 
@@ -10,6 +12,12 @@ pub const ASSET_BUCKET: &str = "AssetBucket";
 
 /// The condition that CDK's own bucket holds the functions' code.
 pub const USES_CDK_BUCKET: &str = "UsesCdkBucket";
+
+/// The role with which API Gateway writes the logs of REST APIs.
+pub const CLOUD_WATCH_ROLE: &str = "ApiGatewayCloudWatchRole";
+
+/// The setting of the account that names this role.
+pub const ACCOUNT: &str = "ApiGatewayAccount";
 
 /// A logical id that synthesis derives, with what it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +55,19 @@ derived! {
     stage: "AWS::ApiGatewayV2::Stage", "stage", [];
     domain_name: "AWS::ApiGatewayV2::DomainName", "custom domain", ["DomainNameArn", "RegionalDomainName", "RegionalHostedZoneId"];
     mapping: "AWS::ApiGatewayV2::ApiMapping", "custom domain's mapping", ["ApiMappingId"];
+    path: "AWS::ApiGateway::Resource", "path", ["ResourceId"];
+    method: "AWS::ApiGateway::Method", "method", [];
+    validator: "AWS::ApiGateway::RequestValidator", "request validator", ["RequestValidatorId"];
+    model: "AWS::ApiGateway::Model", "model", [];
+    gateway_response: "AWS::ApiGateway::GatewayResponse", "gateway response", ["Id"];
+    rest_authorizer: "AWS::ApiGateway::Authorizer", "authorizer", ["AuthorizerId"];
+    rest_stage: "AWS::ApiGateway::Stage", "stage", [];
+    rest_domain_name: "AWS::ApiGateway::DomainName", "custom domain", ["DistributionDomainName", "DistributionHostedZoneId", "RegionalDomainName", "RegionalHostedZoneId"];
+    base_path: "AWS::ApiGateway::BasePathMapping", "custom domain's mapping", [];
+    usage_plan: "AWS::ApiGateway::UsagePlan", "usage plan", ["Id"];
+    usage_plan_key: "AWS::ApiGateway::UsagePlanKey", "key of a usage plan", ["Id"];
+    api_key: "AWS::ApiGateway::ApiKey", "API key", ["APIKeyId"];
+    account: "AWS::ApiGateway::Account", "API Gateway's setting of the account", ["Id"];
     group: "AWS::Cognito::UserPoolGroup", "group", [];
     user_pool_domain: "AWS::Cognito::UserPoolDomain", "user pool domain", ["CloudFrontDistribution"];
     resource_server: "AWS::Cognito::UserPoolResourceServer", "resource server", [];
@@ -56,6 +77,20 @@ impl Derived {
     pub(super) fn api_domain(api: &str) -> [Self; 2] {
         [Self::domain_name(domain(api)), Self::mapping(domain_mapping(api))]
     }
+
+    pub(super) fn rest_domain(api: &str) -> [Self; 2] {
+        [Self::rest_domain_name(domain(api)), Self::base_path(domain_mapping(api))]
+    }
+
+    /// What sets the role with which API Gateway writes logs.
+    pub(super) fn cloud_watch() -> [Self; 2] {
+        [Self::role(CLOUD_WATCH_ROLE.to_owned()), Self::account(ACCOUNT.to_owned())]
+    }
+}
+
+/// The logical ids that synthesis derives from the stack as a whole.
+pub(super) fn of_stack(stack: &Stack) -> Vec<Derived> {
+    apigateway::cloud_watch_role(stack).iter().flat_map(|_| Derived::cloud_watch()).collect()
 }
 
 /// The role of a function.
@@ -101,6 +136,11 @@ pub fn authorizer(api: &str, name: &str) -> String {
     format!("{api}{}Authorizer", part(name))
 }
 
+/// The permission of an authorizer to invoke its function.
+pub fn authorizer_permission(api: &str, name: &str) -> String {
+    format!("{}Permission", authorizer(api, name))
+}
+
 /// A stage of an API.
 pub fn stage(api: &str, name: &str) -> String {
     format!("{api}{}Stage", stage_part(name))
@@ -119,6 +159,60 @@ pub fn domain(api: &str) -> String {
 /// What leads from the custom domain of an API to one of its stages.
 pub fn domain_mapping(api: &str) -> String {
     format!("{api}DomainMapping")
+}
+
+/// A step of a REST API's paths: `/users/{id}` of `Api` is `ApiPathUsersById`.
+pub fn path(api: &str, segments: &[Segment]) -> String {
+    let words: String = segments.iter().map(segment_words).collect();
+    let suffix = if segments.iter().all(is_unmistakable) { String::new() } else { hash(&written(segments)) };
+    format!("{api}Path{words}{suffix}")
+}
+
+/// The method with which a REST API answers the preflight requests for a path.
+pub fn preflight(api: &str, segments: &[Segment]) -> String {
+    route(api, &format!("OPTIONS {}", written(segments)))
+}
+
+fn written(segments: &[Segment]) -> String {
+    match segments {
+        [] => "/".to_owned(),
+        segments => segments.iter().map(|segment| format!("/{segment}")).collect(),
+    }
+}
+
+/// What looks at the requests of a REST API before they are passed on.
+pub fn validator(api: &str, validates: Validates) -> String {
+    format!("{api}{validates:?}Validator")
+}
+
+/// The shape of a body.
+pub fn model(api: &str, name: &str) -> String {
+    format!("{api}{}Model", part(name))
+}
+
+/// What a REST API's gateway itself answers.
+pub fn gateway_response(api: &str, kind: ResponseType) -> String {
+    format!("{api}{}Response", kind.words())
+}
+
+/// What a REST API's stages serve, by a digest of it: other content is another deployment.
+pub fn deployment(api: &str, content: &str) -> String {
+    format!("{api}Deployment{}", digest(content, 10))
+}
+
+/// A usage plan of a REST API.
+pub fn usage_plan(api: &str, name: &str) -> String {
+    format!("{api}{}UsagePlan", part(name))
+}
+
+/// An API key of a REST API.
+pub fn api_key(api: &str, name: &str) -> String {
+    format!("{api}{}ApiKey", part(name))
+}
+
+/// What ties an API key to a usage plan.
+pub fn usage_plan_key(api: &str, plan: &str, key: &str) -> String {
+    format!("{api}{}{}UsagePlanKey", part(plan), part(key))
 }
 
 /// The domain of a user pool's sign-in pages.
@@ -197,8 +291,12 @@ fn capitalized(word: &str) -> String {
 }
 
 fn hash(text: &str) -> String {
+    digest(text, 6)
+}
+
+fn digest(text: &str, digits: usize) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    hex::encode(digest).chars().take(6).collect::<String>().to_uppercase()
+    hex::encode(digest).chars().take(digits).collect::<String>().to_uppercase()
 }
 
 #[cfg(test)]

@@ -34,6 +34,12 @@ pub(super) fn single<S: Serializer>(architecture: &Architecture, serializer: S) 
     [architecture].serialize(serializer)
 }
 
+/// Tags as the list that most of CloudFormation's older resources want.
+pub(super) fn tags<S: Serializer>(tags: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let tag = |(key, value): (&String, &String)| BTreeMap::from([("Key", key.clone()), ("Value", value.clone())]);
+    tags.iter().map(tag).collect::<Vec<_>>().serialize(serializer)
+}
+
 /// Environment variables, below `Variables`.
 pub(super) fn variables<S: Serializer>(map: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
     nested(serializer, "Variables", (!map.is_empty()).then_some(map))

@@ -15,7 +15,7 @@ use super::{Declared, Json};
 
 /// A text, or an expression that gives one when the stack is deployed.
 ///
-/// Serialized, it is CloudFormation's own expression.
+/// Serialized, it is CloudFormation's own expression, but for a URL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// A plain text: `some text`.
@@ -31,7 +31,8 @@ pub enum Value {
     },
     /// A text with `${Id}` and `${Id.Attribute}` in it: `{ sub: "https://${Host}/" }`.
     Sub(String),
-    /// The URL of a stage of an HTTP API: `{ url: Api }` for its `$default` stage, `{ url: Api.beta }` for another one.
+    /// The URL of a stage of an API: `{ url: Api }` for the `$default` stage of an HTTP API and the only one of a REST
+    /// API, `{ url: Api.beta }` for another one.
     Url(ApiUrl),
     /// An output of another stack: `{ output: stack.name }`, imported as `stack:name`.
     Output(CrossStack),
@@ -43,7 +44,7 @@ pub enum Value {
     Raw(Json),
 }
 
-/// A stage of an HTTP API, by the API's logical id and the stage's name.
+/// A stage of an API, by the API's logical id and the stage's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(from = "String")]
 pub struct ApiUrl {
@@ -52,6 +53,9 @@ pub struct ApiUrl {
     /// The stage; `$default` where none is named.
     pub stage: String,
 }
+
+/// A kind of API, whose stages have URLs.
+pub trait Api: super::Resource {}
 
 /// An output of another stack of the project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -118,8 +122,8 @@ impl Value {
         Self::Ref(format!("AWS::{name}"))
     }
 
-    /// The URL of the `$default` stage of an HTTP API.
-    pub fn url(api: &super::Ref<super::apigatewayv2::HttpApi>) -> Self {
+    /// The URL of the `$default` stage of an HTTP API, or of the only stage of a REST API.
+    pub fn url<T: Api>(api: &super::Ref<T>) -> Self {
         match api.target() {
             super::reference::Target::Local(id) => Self::Url(ApiUrl::from(id.clone())),
             super::reference::Target::Output(output) => Self::Output(output.clone()),
@@ -153,7 +157,7 @@ enum Written {
     /// A text with `${Id}` and `${Id.Attribute}` in it.
     #[serde(alias = "Fn::Sub")]
     Sub(String),
-    /// The URL of an HTTP API, or of one of its stages: `Api` or `Api.stage`.
+    /// The URL of an API, or of one of its stages: `Api` or `Api.stage`.
     Url(#[schemars(with = "String")] ApiUrl),
     /// An output of another stack: `stack.name`.
     Output(#[schemars(with = "String")] CrossStack),
@@ -243,12 +247,15 @@ impl Serialize for Value {
     }
 }
 
+impl ApiUrl {
+    /// What a URL is serialized as. It is no function of CloudFormation: only synthesis knows which kind of API it is
+    /// about, and puts it into CloudFormation's words.
+    pub(crate) const WRITTEN: &str = "Stackgen::Url";
+}
+
 impl Serialize for ApiUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.stage.as_str() {
-            "$default" => intrinsic(serializer, "Fn::GetAtt", &[self.api.as_str(), "ApiEndpoint"]),
-            stage => intrinsic(serializer, "Fn::Sub", &format!("${{{}.ApiEndpoint}}/{stage}", self.api)),
-        }
+        intrinsic(serializer, Self::WRITTEN, &[&self.api, &self.stage])
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::apigateway::{authorizer_permission, invocation};
 use super::lambda::{invoke_permission, retained_for};
 use super::{Synthesis, properties, value};
-use crate::model::apigatewayv2::{Authorizer, CustomDomain, HttpApi, JwtAuthorizer, Route, Stage};
+use crate::model::apigatewayv2::{Authorizer, CustomDomain, HttpApi, JwtAuthorizer, LambdaAuthorizer, Route, Stage};
 use crate::model::ids;
 use crate::model::reference::Target;
 use crate::template::{Resource, function};
@@ -32,8 +33,7 @@ const LOG_FIELDS: [(&str, &str); 13] = [
 pub(super) fn add(synthesis: &mut Synthesis, id: &str, declared: &HttpApi) {
     synthesis.resource(id, api(id, declared));
     for (name, authorizer) in &declared.authorizers {
-        let Authorizer::Jwt(jwt) = authorizer;
-        synthesis.resource(&ids::authorizer(id, name), jwt_authorizer(id, name, jwt));
+        add_authorizer(synthesis, id, name, authorizer);
     }
     for (key, route) in &declared.routes {
         add_route(synthesis, id, declared, (key, route));
@@ -51,6 +51,34 @@ fn api(id: &str, declared: &HttpApi) -> Resource {
     resource.properties = properties(declared);
     let name = declared.name.as_ref().map_or_else(|| Value::from(id), value);
     resource.property("Name", name).property("ProtocolType", "HTTP")
+}
+
+fn add_authorizer(synthesis: &mut Synthesis, api: &str, name: &str, declared: &Authorizer) {
+    let resource = match declared {
+        Authorizer::Jwt(jwt) => jwt_authorizer(api, name, jwt),
+        Authorizer::Lambda(lambda) => lambda_authorizer(api, name, lambda),
+        Authorizer::Iam(_) => return,
+    };
+    if let Some(decider) = declared.function() {
+        let permission = authorizer_permission(api, name, &decider.arn());
+        synthesis.resource(&ids::authorizer_permission(api, name), permission);
+    }
+    synthesis.resource(&ids::authorizer(api, name), resource);
+}
+
+fn lambda_authorizer(api: &str, name: &str, declared: &LambdaAuthorizer) -> Resource {
+    let resource = Resource::new("AWS::ApiGatewayV2::Authorizer")
+        .property("ApiId", function::reference(api))
+        .property("AuthorizerType", "REQUEST")
+        .property("Name", declared.name.as_deref().unwrap_or(name))
+        .property("AuthorizerUri", invocation(&declared.function.arn()))
+        .property("AuthorizerPayloadFormatVersion", value(&declared.authorizer_payload_format_version))
+        .property("AuthorizerResultTtlInSeconds", declared.authorizer_result_ttl_in_seconds)
+        .property("EnableSimpleResponses", declared.enable_simple_responses);
+    match declared.identity_sources.is_empty() {
+        true => resource,
+        false => resource.property("IdentitySource", json!(declared.identity_sources)),
+    }
 }
 
 fn jwt_authorizer(api: &str, name: &str, declared: &JwtAuthorizer) -> Resource {
@@ -86,22 +114,30 @@ fn add_route(synthesis: &mut Synthesis, api: &str, declared: &HttpApi, (key, rou
     ));
     let permission = invoke_permission(&route.function.arn(), "apigateway.amazonaws.com", source);
     synthesis.resource(&declared.permission(api, route), permission);
-    synthesis.resource(&ids::route(api, key), protected_route(api, key, route, &integration));
+    let resource = protected_route(api, declared, (key, route), &integration);
+    synthesis.resource(&ids::route(api, key), resource);
 }
 
 /// A route. `AuthorizationType` is always written: API Gateway keeps a removed authorizer otherwise
 /// (aws-cloudformation/cloudformation-coverage-roadmap#2184).
-fn protected_route(api: &str, key: &str, route: &Route, integration: &str) -> Resource {
+fn protected_route(api: &str, declared: &HttpApi, (key, route): (&str, &Route), integration: &str) -> Resource {
     let mut resource = Resource::new("AWS::ApiGatewayV2::Route")
         .property("ApiId", function::reference(api))
         .property("RouteKey", key)
         .property("Target", function::sub(&format!("integrations/${{{integration}}}")));
-    resource = match &route.authorizer {
-        Some(authorizer) => resource
-            .property("AuthorizationType", "JWT")
-            .property("AuthorizerId", function::reference(&ids::authorizer(api, authorizer))),
-        None => resource.property("AuthorizationType", "NONE"),
+    let authorizer = route.authorizer.as_deref().and_then(|name| Some((name, declared.authorizers.get(name)?)));
+    let kind = match authorizer {
+        Some((_, Authorizer::Jwt(_))) => "JWT",
+        Some((_, Authorizer::Lambda(_))) => "CUSTOM",
+        Some((_, Authorizer::Iam(_))) => "AWS_IAM",
+        None if route.public => "NONE",
+        // The checks have refused this; a door that nobody decided about is shut.
+        None => "AWS_IAM",
     };
+    resource = resource.property("AuthorizationType", kind);
+    if let Some((name, _)) = authorizer.filter(|(_, authorizer)| authorizer.is_resource()) {
+        resource = resource.property("AuthorizerId", function::reference(&ids::authorizer(api, name)));
+    }
     if !route.scopes.is_empty() {
         resource = resource.property("AuthorizationScopes", json!(route.scopes));
     }

@@ -14,6 +14,7 @@ mod laws;
 mod local;
 mod local_process;
 mod project;
+mod rest;
 mod screen;
 mod spec;
 mod stacks;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::apigatewayv2::{Authorizer, Cors, HttpApi, JwtAuthorizer, Route, RouteKey, RouteKeyError};
+use crate::model::apigatewayv2::{
+    Authorizer, Cors, HttpApi, JwtAuthorizer, LambdaAuthorizer, PayloadFormat, Route, RouteKey, RouteKeyError,
+};
 use crate::model::{Stack, Value};
-use crate::similar::closest;
 
+use super::callers::{Callers, Known};
 use super::words::list;
 use super::{Complaint, cognito};
 
@@ -17,8 +19,13 @@ fn check_api(stack: &Stack, id: &str, api: &HttpApi) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     complaints.extend(route_keys(id, api));
     complaints.extend(api.routes.iter().flat_map(|(key, route)| check_route(stack, (id, api), (key, route))));
-    for (name, Authorizer::Jwt(authorizer)) in &api.authorizers {
-        complaints.extend(jwt(stack, &["httpApis", id, "authorizers", name, "jwt"], authorizer));
+    for (name, authorizer) in &api.authorizers {
+        let path = ["httpApis", id, "authorizers", name];
+        match authorizer {
+            Authorizer::Jwt(authorizer) => complaints.extend(jwt(stack, &steps(&path, &["jwt"]), authorizer)),
+            Authorizer::Lambda(authorizer) => complaints.extend(lambda(&steps(&path, &["lambda"]), authorizer)),
+            Authorizer::Iam(_) => {}
+        }
     }
     complaints.extend(api.cors.iter().flat_map(|cors| check_cors(id, api, cors)));
     complaints.extend(api.stages.keys().filter_map(|name| stage_name(id, name)));
@@ -48,50 +55,32 @@ fn route_keys(id: &str, api: &HttpApi) -> Vec<Complaint> {
 }
 
 fn check_route(stack: &Stack, (id, api): (&str, &HttpApi), (key, route): (&str, &Route)) -> Vec<Complaint> {
-    let path = ["httpApis", id, "routes", key];
-    let mut complaints = Vec::new();
-    match (&route.authorizer, route.public) {
-        (None, false) => complaints.push(undecided(&path, api)),
-        (Some(name), true) => {
-            let message = format!("`{key}` has an authorizer and is public");
-            let help = format!("remove `public` to have `{name}` decide, or `authorizer` to let anyone in");
-            complaints.push(Complaint::new(&path, message, help).at_key());
+    let authorizer = route.authorizer.as_deref();
+    let callers =
+        Callers { section: "httpApis", api: id, key, authorizer, public: route.public, scopes: &route.scopes };
+    let known = Known {
+        here: api.authorizers.keys().map(String::as_str).collect(),
+        elsewhere: authorizer.and_then(|name| elsewhere(stack, name)),
+    };
+    let mut complaints = callers.check(&known);
+    match authorizer.and_then(|name| Some((name, api.authorizers.get(name)?))) {
+        Some((name, Authorizer::Lambda(_))) => {
+            complaints.extend(callers.scopes_without_tokens(name, "a Lambda authorizer", "a JWT authorizer"));
         }
-        (Some(name), false) if !api.authorizers.contains_key(name) => {
-            complaints.push(no_authorizer(stack, (id, api), key, name));
+        Some((name, Authorizer::Iam(_))) => {
+            complaints.extend(callers.scopes_without_tokens(name, "an IAM authorizer", "a JWT authorizer"));
         }
-        _ => {}
-    }
-    if route.public && !route.scopes.is_empty() {
-        let path = ["httpApis", id, "routes", key, "scopes"];
-        let message = "a public route asks nobody for scopes";
-        complaints.push(Complaint::new(&path, message, "remove them, or name an `authorizer` instead of `public`"));
+        Some((_, Authorizer::Jwt(_))) | None => {}
     }
     complaints.extend(route_scopes(stack, (id, api), (key, route)));
     complaints
 }
 
-fn undecided(path: &[&str], api: &HttpApi) -> Complaint {
-    let help = match api.authorizers.keys().next() {
-        Some(name) => format!("add `authorizer: {name}`, or `public: true` to let anyone in"),
-        None => "declare one under `authorizers` and name it here, or add `public: true` to let anyone in".to_owned(),
-    };
-    Complaint::new(path, "nothing says who may call this route", help).at_key()
-}
-
-fn no_authorizer(stack: &Stack, (id, api): (&str, &HttpApi), key: &str, name: &str) -> Complaint {
-    let known = || api.authorizers.keys().map(String::as_str);
-    let elsewhere = stack.http_apis.iter().find(|(_, other)| other.authorizers.contains_key(name));
-    let help = match (closest(name, known()), elsewhere) {
-        (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, Some((other, _))) => {
-            format!("it belongs to `{other}`: declare it under `authorizers` of `{id}` as well")
-        }
-        (None, None) if api.authorizers.is_empty() => format!("declare it under `authorizers` of `{id}`"),
-        (None, None) => format!("there is {}", list(known())),
-    };
-    let path = ["httpApis", id, "routes", key, "authorizer"];
-    Complaint::new(&path, format!("API `{id}` has no authorizer `{name}`"), help)
+/// An API of the stack, of either kind, that has an authorizer of that name.
+pub(super) fn elsewhere<'a>(stack: &'a Stack, name: &str) -> Option<&'a str> {
+    let http = stack.http_apis.iter().filter(|(_, api)| api.authorizers.contains_key(name)).map(|(id, _)| id);
+    let rest = stack.rest_apis.iter().filter(|(_, api)| api.authorizers.contains_key(name)).map(|(id, _)| id);
+    http.chain(rest).next().map(String::as_str)
 }
 
 /// Scopes that no token of the pool can ever hold would keep everyone out.
@@ -110,6 +99,30 @@ fn route_scopes(stack: &Stack, (id, api): (&str, &HttpApi), (key, route): (&str,
             Complaint::new(&path, message, cognito::scope_help(scope, &known, pool_id))
         })
         .collect()
+}
+
+fn steps<'a>(path: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    path.iter().chain(more).copied().collect()
+}
+
+fn lambda(path: &[&str], authorizer: &LambdaAuthorizer) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    if authorizer.authorizer_result_ttl_in_seconds > 0 && authorizer.identity_sources.is_empty() {
+        complaints
+            .push(kept_for_everyone(&steps(path, &["authorizerResultTtlInSeconds"]), "$request.header.Authorization"));
+    }
+    if authorizer.enable_simple_responses && authorizer.authorizer_payload_format_version == PayloadFormat::V1 {
+        let path = steps(path, &["enableSimpleResponses"]);
+        let message = "payload format 1.0 has no simple responses";
+        complaints.push(Complaint::new(&path, message, "remove it, or `authorizerPayloadFormatVersion`"));
+    }
+    complaints
+}
+
+/// An answer that is kept for nobody in particular would be everybody's.
+pub(super) fn kept_for_everyone(path: &[&str], source: &str) -> Complaint {
+    let message = "answers would be kept, and nothing tells one caller from another";
+    Complaint::new(path, message, format!("add `identitySources: [{source}]`, or write 0"))
 }
 
 fn jwt(stack: &Stack, path: &[&str], authorizer: &JwtAuthorizer) -> Vec<Complaint> {
@@ -182,7 +195,7 @@ fn check_cors(id: &str, api: &HttpApi, cors: &Cors) -> Vec<Complaint> {
 /// The headers in which the API's routes expect tokens.
 fn token_headers(api: &HttpApi) -> Vec<&str> {
     let used = api.routes.values().filter_map(|route| api.authorizers.get(route.authorizer.as_ref()?));
-    used.filter_map(|Authorizer::Jwt(authorizer)| authorizer.identity_source.strip_prefix("$request.header.")).collect()
+    used.flat_map(Authorizer::headers).collect()
 }
 
 fn stage_name(id: &str, name: &str) -> Option<Complaint> {

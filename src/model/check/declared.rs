@@ -39,14 +39,16 @@ impl Declared {
     /// What a stack that is deployed as `name` declares.
     pub fn by(stack: &Stack, name: &str) -> Self {
         let conditions = stack.conditions.keys().cloned().collect();
-        let stages = |api: &crate::model::apigatewayv2::HttpApi| api.stages.keys().cloned().collect();
-        let stages = stack.http_apis.iter().map(|(id, api)| (id.clone(), stages(api))).collect();
+        let http = stack.http_apis.iter().map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
+        let rest = stack.rest_apis.iter().map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
+        let stages = http.chain(rest).collect();
         let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages };
         stack.visit(&mut |it| {
             let known = Known { kind: it.kind.to_owned(), name: it.name, attributes: it.attributes };
             declared.known.insert(it.id.to_owned(), known);
             it.derived.into_iter().for_each(|derived| declared.derive(derived));
         });
+        ids::of_stack(stack).into_iter().for_each(|derived| declared.derive(derived));
         declared
     }
 
@@ -69,13 +71,19 @@ impl Declared {
 
     /// Refuses an id that is not of the kind that is needed.
     pub(crate) fn expect_kind(&self, id: &str, kind: &str, name: &str) -> Result<(), garde::Error> {
+        self.expect_any(id, &[kind], name)
+    }
+
+    /// Refuses an id that is of none of the kinds that would do.
+    fn expect_any(&self, id: &str, kinds: &[&str], name: &str) -> Result<(), garde::Error> {
+        let fits = |it: &Known| kinds.contains(&it.kind.as_str());
         match self.known.get(id) {
-            Some(known) if known.kind == kind || known.kind.is_empty() => Ok(()),
+            Some(known) if fits(known) || known.kind.is_empty() => Ok(()),
             Some(known) => {
-                let help = self.choice(id, |it| it.kind == kind, name);
+                let help = self.choice(id, fits, name);
                 Err(error(format!("`{id}` is {}, not {}", article(known.name), article(name)), help))
             }
-            None => Err(error(format!("no {name} `{id}`"), self.choice(id, |it| it.kind == kind, name))),
+            None => Err(error(format!("no {name} `{id}`"), self.choice(id, fits, name))),
         }
     }
 
@@ -187,11 +195,17 @@ impl Declared {
     }
 
     fn expect_stage(&self, url: &ApiUrl) -> Result<(), garde::Error> {
-        use crate::model::{Resource, apigatewayv2::HttpApi};
-        self.expect_kind(&url.api, HttpApi::TYPE, HttpApi::NAME)?;
+        use crate::model::{Resource, apigateway::RestApi, apigatewayv2::HttpApi};
+        self.expect_any(&url.api, &[HttpApi::TYPE, RestApi::TYPE], "API")?;
         let Some(stages) = self.stages.get(&url.api) else { return Ok(()) };
-        if stages.contains(&url.stage) {
+        let is_rest = self.known.get(&url.api).is_some_and(|known| known.kind == RestApi::TYPE);
+        if stages.contains(&url.stage) || (is_rest && url.stage == "$default" && stages.len() == 1) {
             return Ok(());
+        }
+        if is_rest && url.stage == "$default" {
+            let written: Vec<String> = stages.iter().map(|stage| format!("{{ url: {}.{stage} }}", url.api)).collect();
+            let help = format!("say which: {}", list(written.iter().map(String::as_str)));
+            return Err(error(format!("API `{}` has {} stages", url.api, stages.len()), help));
         }
         let help = match stages.iter().next() {
             Some(stage) if stage == "$default" => format!("write `{{ url: {} }}`", url.api),

@@ -131,17 +131,61 @@ pub(in crate::model) fn issuer(value: &Value, declared: &Declared) -> garde::Res
 /// Where an HTTP API finds a token.
 pub(in crate::model) fn identity_source(source: &str, _: &Declared) -> garde::Result {
     let name = ["$request.header.", "$request.querystring."].iter().find_map(|prefix| source.strip_prefix(prefix));
-    let token = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
-    if name.is_some_and(|name| !name.is_empty() && name.chars().all(token)) {
+    if name.is_some_and(is_word) {
         return Ok(());
     }
     let help = match source.rsplit_once('.') {
         Some((before, name)) if before.contains("request.header") && !name.is_empty() => {
             format!("on an HTTP API it is `$request.header.{name}`")
         }
+        Some((before, name)) if before.contains("request.querystring") && !name.is_empty() => {
+            format!("on an HTTP API it is `$request.querystring.{name}`")
+        }
         _ => "write `$request.header.Authorization` or `$request.querystring.token`".to_owned(),
     };
     Err(error(format!("`{source}` is not where a request can carry a token"), help))
+}
+
+/// What a Lambda authorizer of an HTTP API looks at.
+pub(in crate::model) fn http_source(source: &str, declared: &Declared) -> garde::Result {
+    let other = ["$context.", "$stageVariables."].iter().find_map(|prefix| source.strip_prefix(prefix));
+    match other {
+        Some(name) if is_word(name) => Ok(()),
+        _ => identity_source(source, declared),
+    }
+}
+
+/// Where a REST API finds a token.
+pub(in crate::model) fn token_source(source: &str, _: &Declared) -> garde::Result {
+    match source.strip_prefix("method.request.header.") {
+        Some(name) if is_word(name) => Ok(()),
+        _ => Err(rest_source(source, "write `method.request.header.Authorization`")),
+    }
+}
+
+/// What a request authorizer of a REST API looks at.
+pub(in crate::model) fn request_source(source: &str, _: &Declared) -> garde::Result {
+    let prefixes = ["method.request.header.", "method.request.querystring.", "stageVariables.", "context."];
+    match prefixes.iter().find_map(|prefix| source.strip_prefix(prefix)) {
+        Some(name) if is_word(name) => Ok(()),
+        _ => Err(rest_source(source, "write `method.request.header.X`, `method.request.querystring.x` or `context.x`")),
+    }
+}
+
+fn rest_source(source: &str, usual: &str) -> garde::Error {
+    let (before, name) = source.rsplit_once('.').unwrap_or(("", source));
+    let help = match before {
+        "$request.header" if is_word(name) => format!("on a REST API it is `method.request.header.{name}`"),
+        "$request.querystring" if is_word(name) => format!("on a REST API it is `method.request.querystring.{name}`"),
+        "" if is_word(name) => format!("to look at the header, write `method.request.header.{name}`"),
+        _ => usual.to_owned(),
+    };
+    error(format!("`{}` is not where a request can carry a token", source.escape_debug()), help)
+}
+
+/// Whether a name is one that headers and query parameters have.
+fn is_word(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c))
 }
 
 /// An action of a policy.

@@ -9,7 +9,7 @@ use super::Complaint;
 /// Every id can be one, and no two are the same; derived ids included.
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    let mut taken: BTreeMap<String, Owner> = reserved();
+    let mut taken: BTreeMap<String, Owner> = reserved(stack);
     stack.visit(&mut |it| declared(&it, &mut taken, &mut complaints));
     stack.visit(&mut |it| derived(&it, &mut taken, &mut complaints));
     complaints.extend(
@@ -26,9 +26,14 @@ struct Owner {
     what: String,
 }
 
-fn reserved() -> BTreeMap<String, Owner> {
+fn reserved(stack: &Stack) -> BTreeMap<String, Owner> {
     let what = "the bucket that holds the functions' code".to_owned();
-    BTreeMap::from([(ids::ASSET_BUCKET.to_owned(), Owner { section: "parameters", what })])
+    let logs = |derived: ids::Derived| {
+        let what = format!("the {} for the logs of REST APIs", derived.name);
+        (derived.id, Owner { section: "restApis", what })
+    };
+    let reserved = ids::of_stack(stack).into_iter().map(logs);
+    reserved.chain([(ids::ASSET_BUCKET.to_owned(), Owner { section: "parameters", what })]).collect()
 }
 
 fn declared(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints: &mut Vec<Complaint>) {
