@@ -1,0 +1,11 @@
+//! Serves the function to Lambda.
+
+use authorizer::Event;
+use cognito_authorizer::Authorizer;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let authorizer = &Authorizer::from_environment()?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| authorizer.answer(&event.payload).await)).await
+}
