@@ -6,6 +6,7 @@ use garde::Validate;
 
 use super::Stack;
 
+mod apigateway;
 mod apigatewayv2;
 mod callers;
 mod cognito;
@@ -79,6 +80,7 @@ pub(crate) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(cognito::check(stack));
     complaints.extend(lambda::check(stack));
     complaints.extend(apigatewayv2::check(stack));
+    complaints.extend(apigateway::check(stack));
     complaints.sort_by(|a, b| a.path.cmp(&b.path));
     complaints
 }

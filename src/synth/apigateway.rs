@@ -460,7 +460,7 @@ fn usage_plan(api: &str, declared: &RestApi, name: &str, plan: &UsagePlan) -> Re
         .iter()
         .filter_map(|(key, throttle)| {
             let (method, path) = key.split_once(' ')?;
-            Some((format!("{path}/{method}").replacen("//", "/", 1), rates(throttle)))
+            Some((format!("{path}/{method}"), rates(throttle)))
         })
         .collect();
     let stage = |stage: &str| {

@@ -8,6 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use stackgen::local::gateway::http_api::jwt;
+use stackgen::model::apigateway::{self as rest, CognitoAuthorizer, RestApi, TokenAuthorizer};
 use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Stage, Throttle};
 use stackgen::model::cognito::{PasswordPolicy, ResourceServer, UserPool, UserPoolClient};
 use stackgen::model::lambda::Function;
@@ -94,7 +95,33 @@ impl Plan {
         let api = self.api_in_rust(&pool, &client);
         let api = stack.add("Api", api);
         stack.output("url", Value::url(&api));
+        let rest = stack.add("Rest", self.rest_api_in_rust(&pool));
+        stack.output("restUrl", Value::url(&rest));
         stack
+    }
+
+    /// The same routes once more. A function decides about every other one of those that ask for a token only.
+    fn rest_api_in_rust(&self, pool: &Ref<UserPool>) -> RestApi {
+        let decides: Ref<Function> = Ref::new("F0");
+        let mut api = RestApi::default()
+            .authorizer("Members", CognitoAuthorizer::new([pool]))
+            .authorizer("Token", TokenAuthorizer::new(decides).authorizer_result_ttl_in_seconds(0));
+        for (number, (key, planned)) in self.routes.iter().enumerate() {
+            let function: Ref<Function> = Ref::new(format!("F{}", number % self.functions.len()));
+            let route = match planned {
+                PlannedRoute::Public => rest::Route::new(function).public(),
+                PlannedRoute::Signed if number % 2 == 0 => rest::Route::new(function).authorizer("Token"),
+                PlannedRoute::Signed => rest::Route::new(function).authorizer("Members"),
+                PlannedRoute::Scoped => rest::Route::new(function).authorizer("Members").scopes([self.scope()]),
+            };
+            api = api.route(with_one_name(key), route);
+        }
+        match self.throttle {
+            Some((rate, burst)) => {
+                api.only_stage("test", rest::Stage::default().throttle(Throttle::new(f64::from(rate), burst)))
+            }
+            None => api,
+        }
     }
 
     fn api_in_rust(&self, pool: &Ref<UserPool>, client: &Ref<UserPoolClient>) -> HttpApi {
@@ -142,8 +169,28 @@ impl Plan {
             }
         }
         self.api_in_yaml(&mut text);
-        text.push_str("outputs:\n  url: { url: Api }\n");
+        self.rest_api_in_yaml(&mut text);
+        text.push_str("outputs:\n  url: { url: Api }\n  restUrl: { url: Rest }\n");
         text
+    }
+
+    fn rest_api_in_yaml(&self, text: &mut String) {
+        text.push_str("restApis:\n  Rest:\n    authorizers:\n      Members: { cognito: { userPools: [Users] } }\n");
+        text.push_str("      Token: { token: { function: F0, authorizerResultTtlInSeconds: 0 } }\n");
+        if let Some((rate, burst)) = self.throttle {
+            let _ = writeln!(text, "    stages:\n      test: {{ throttle: {{ rate: {rate}, burst: {burst} }} }}");
+        }
+        text.push_str("    routes:\n");
+        for (number, (key, planned)) in self.routes.iter().enumerate() {
+            let access = match planned {
+                PlannedRoute::Public => "public: true".to_owned(),
+                PlannedRoute::Signed if number % 2 == 0 => "authorizer: Token".to_owned(),
+                PlannedRoute::Signed => "authorizer: Members".to_owned(),
+                PlannedRoute::Scoped => format!("authorizer: Members, scopes: [{}]", self.scope()),
+            };
+            let (key, function) = (with_one_name(key), number % self.functions.len());
+            let _ = writeln!(text, "      {key}: {{ function: F{function}, {access} }}");
+        }
     }
 
     fn api_in_yaml(&self, text: &mut String) {
@@ -163,6 +210,11 @@ impl Plan {
             let _ = writeln!(text, "      {key}: {{ function: F{}, {access} }}", number % self.functions.len());
         }
     }
+}
+
+/// A route whose parameter is called as those of all others: a REST API has one parameter in a place.
+fn with_one_name(key: &str) -> String {
+    key.split_once('{').map_or_else(|| key.to_owned(), |(before, _)| format!("{before}{{id}}"))
 }
 
 /// Ids of all `Ref`s and `Fn::GetAtt`s of a value.
@@ -258,6 +310,16 @@ proptest! {
             }
         }
         let public = plan.routes.iter().filter(|(_, route)| matches!(route, PlannedRoute::Public)).count();
+        prop_assert_eq!(open, public);
+        let methods = template.resources.values().filter(|resource| resource.resource_type == "AWS::ApiGateway::Method");
+        let mut open = 0;
+        for method in methods {
+            match method.properties.get("AuthorizationType").and_then(Json::as_str) {
+                Some("CUSTOM" | "COGNITO_USER_POOLS") => prop_assert!(method.properties.contains_key("AuthorizerId")),
+                Some("NONE") => open += 1,
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
         prop_assert_eq!(open, public);
     }
 
