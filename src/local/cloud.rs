@@ -26,6 +26,9 @@ pub struct Account {
     pub id: String,
     /// The one region, such as `us-east-1`.
     pub region: String,
+    /// Where the cloud that holds the account answers; each process of it says so anew.
+    #[serde(skip)]
+    pub endpoint: String,
     /// Roles and access keys.
     pub iam: iam::Iam,
     /// Stacks and change sets.
@@ -97,7 +100,10 @@ impl Held {
             return;
         }
         match read_account(&self.saved) {
-            Ok(account) => self.account = account,
+            Ok(account) => {
+                let endpoint = std::mem::take(&mut self.account.endpoint);
+                self.account = Account { endpoint, ..account };
+            }
             Err(error) => tracing::error!(%error, "the last saved state does not read back"),
         }
     }
@@ -116,6 +122,7 @@ impl Cloud {
     }
 
     fn holding(account: Account, data: PathBuf, endpoint: String, lock: Option<File>) -> Self {
+        let account = Account { endpoint: endpoint.clone(), ..account };
         Self(Arc::new(Shared {
             held: Mutex::new(Held::new(account)),
             data,

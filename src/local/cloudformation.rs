@@ -1,5 +1,6 @@
 //! CloudFormation: stacks, change sets and the engine that executes them.
 
+mod address;
 pub(crate) mod api;
 mod changes;
 mod describe;

@@ -11,7 +11,7 @@ use crate::local::cloudformation::intrinsics::{Reference, Scope, UNKNOWN, World,
 use crate::local::cloudformation::resource::Properties;
 use crate::local::cloudformation::schema::Schema;
 use crate::local::cloudformation::template::{Declared, Section};
-use crate::local::cloudformation::{Output, Resource, Stack, engine, invalid, schema};
+use crate::local::cloudformation::{Output, Resource, Stack, address, engine, invalid, schema};
 use crate::local::wire::Fault;
 
 /// What a change set is about to do.
@@ -113,6 +113,10 @@ impl World for Foreseen<'_> {
             self.missing.borrow_mut().insert(export.to_owned());
         }
         Some(found.map_or_else(|| UNKNOWN.into(), |(_, value, _)| value.into()))
+    }
+
+    fn local(&self, text: String) -> String {
+        address::local(self.account, &self.stack.resources, text)
     }
 }
 

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::local::cloud::{Account, Cloud};
+use crate::local::cloudformation::address;
 use crate::local::cloudformation::intrinsics::{Pseudo, Scope, World, call, text};
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned};
 use crate::local::cloudformation::schema::Schema;
@@ -329,6 +330,10 @@ impl World for Present<'_> {
 
     fn import(&self, export: &str) -> Option<Value> {
         self.account.cloudformation.exports().find(|(name, _, _)| *name == export).map(|(_, value, _)| value.into())
+    }
+
+    fn local(&self, text: String) -> String {
+        address::local(self.account, self.resources, text)
     }
 }
 

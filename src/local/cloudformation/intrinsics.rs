@@ -149,6 +149,11 @@ pub(super) trait World {
 
     /// What `Fn::ImportValue` returns.
     fn import(&self, export: &str) -> Option<Value>;
+
+    /// A text that was put together, in which addresses of APIs lead to where these answer.
+    fn local(&self, text: String) -> String {
+        text
+    }
 }
 
 /// The pseudo parameters.
@@ -251,7 +256,10 @@ impl Scope<'_> {
     /// The functions of nothing but their arguments.
     fn plain(&self, name: &str, argument: &Value) -> Result<Value, String> {
         match name {
-            "Fn::Join" => join(argument),
+            "Fn::Join" => match join(argument)? {
+                Value::String(text) => Ok(self.world.local(text).into()),
+                other => Ok(other),
+            },
             "Fn::Select" => select(argument),
             "Fn::Split" => split(argument),
             "Fn::FindInMap" => self.find_in_map(argument),
@@ -311,7 +319,7 @@ impl Scope<'_> {
                 Piece::Name(name) => result.push_str(&self.variable(name, variables)?),
             }
         }
-        Ok(Some(if result.contains(UNKNOWN) { UNKNOWN.into() } else { result.into() }))
+        Ok(Some(if result.contains(UNKNOWN) { UNKNOWN.into() } else { self.world.local(result).into() }))
     }
 
     fn variable(&self, name: &str, variables: &Map<String, Value>) -> Result<String, String> {

@@ -444,3 +444,38 @@ async fn an_update_can_be_cancelled() {
     world.ok("ListStacks", &[]).await;
     assert_eq!(world.status("s").await, "UPDATE_ROLLBACK_COMPLETE");
 }
+
+#[tokio::test]
+async fn an_address_that_a_template_puts_together_is_the_local_one() {
+    let world = World::new();
+    let address = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/test";
+    let joined = json!(["", ["https://", { "Ref": "Api" }, ".execute-api.", { "Ref": "AWS::Region" }, ".", { "Ref": "AWS::URLSuffix" }, "/test"]]);
+    let mut template = json!({
+        "Resources": { "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "Name": "a", "ProtocolType": "HTTP" } } },
+        "Outputs": {
+            "Id": { "Value": { "Ref": "Api" } },
+            "Sub": { "Value": { "Fn::Sub": address } },
+            "Join": { "Value": { "Fn::Join": joined } },
+            "Arn": { "Value": { "Fn::Sub": "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*" } },
+            "Foreign": { "Value": { "Fn::Sub": "https://abc.execute-api.${AWS::Region}.${AWS::URLSuffix}/test" } },
+        },
+    });
+    world.create("s", &template).await;
+    let body = world.ok("DescribeStacks", &[("StackName", "s")]).await;
+    let output = |key: &str| {
+        let members = body.split("<member>").find(|it| it.contains(&format!("<OutputKey>{key}</OutputKey>")));
+        element(members.unwrap_or_default(), "OutputValue")
+    };
+    let local = format!("http://127.0.0.1:4599/_aws/execute-api/{}/test", output("Id"));
+    assert_eq!(output("Sub"), local);
+    assert_eq!(output("Join"), local);
+    assert_eq!(output("Arn"), format!("arn:aws:execute-api:us-east-1:000000000000:{}/*", output("Id")));
+    assert_eq!(output("Foreign"), "https://abc.execute-api.us-east-1.amazonaws.com/test", "nobody's API here");
+
+    let refused = world.refused("UpdateStack", &[("StackName", "s"), ("TemplateBody", &template.to_string())]).await;
+    assert_eq!(refused, "No updates are to be performed.", "the address is the same when it is worked out again");
+    template["Outputs"]["Twice"] = json!({ "Value": { "Fn::Sub": format!("{address},{address}") } });
+    world.update("s", &template).await;
+    let body = world.ok("DescribeStacks", &[("StackName", "s")]).await;
+    assert!(body.contains(&format!("<OutputValue>{local},{local}</OutputValue>")), "{body}");
+}
