@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
     method: String,
     /// Path from the API's root, with its query: `/notes?limit=2`.
     path: String,
-    /// User whose token is sent. It is the ID token, unless the route asks for scopes.
+    /// User whose token is sent, in the header that the route's authorizer looks at. It is the ID token, unless the route
+    /// asks for scopes.
     #[arg(long = "as", value_name = "USER")]
     user: Option<String>,
     /// Sends the access token of the user in any case.
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
     /// Id of the API in the stack file; found by the route when absent.
     #[arg(long, value_name = "ID")]
     api: Option<String>,
+    /// Stage of the API; its `$default` one or the only one when absent.
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<String>,
     #[command(flatten)]
     sign_in: SignIn,
     #[command(flatten)]
@@ -102,11 +106,14 @@ impl Arguments {
         let reached = Reached::stack(session, self.which.stack.as_deref(), &self.which.target).await?;
         let apis = api::apis(&reached.template);
         let api = api::choose(&reached.stack.name, &apis, self.api.as_deref(), &call)?;
-        let base = api::base_url(&reached.account, &reached.stack.name, api, &reached.resources).await?;
+        let stage = api.stage(self.stage.as_deref())?;
+        let base = api::base_url(&reached.account, &reached.stack.name, (api, stage), &reached.resources).await?;
         let url = format!("{base}{}", self.path);
-        let asks = api.route(&call).map(|route| route.asks);
+        let route = api.route(&call);
+        let asks = route.map(|route| route.asks);
         if let Some(token) = self.token(session, &reached, api, &call).await? {
-            call.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+            let header = route.map_or("authorization", |route| &route.header);
+            call.headers.push((header.to_owned(), format!("Bearer {token}")));
         } else if asks == Some(Asks::Signature) {
             let signed = api::signature(&reached.account, "execute-api", &url, &call).await?;
             call.headers.extend(signed);

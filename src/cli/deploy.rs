@@ -322,7 +322,8 @@ impl Run<'_> {
             hints.push(format!("stackgen call GET {path}{which}"));
         }
         if let Ok(resources) = stack::resources(self.account, &stack.id).await
-            && let Ok(base) = api::base_url(self.account, &stack.name, &api, &resources).await
+            && let Some(stage) = api.stage(None).ok().or(api.stages.first().map(String::as_str))
+            && let Ok(base) = api::base_url(self.account, &stack.name, (&api, stage), &resources).await
         {
             hints.push(format!("curl -i '{base}{path}'"));
         }

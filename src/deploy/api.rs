@@ -10,7 +10,7 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use miette::Diagnostic;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -24,19 +24,21 @@ pub struct Api {
     pub logical_id: String,
     /// Which kind it is.
     pub kind: Kind,
-    /// Its stage, of which a stack of ours has one.
-    pub stage: String,
-    /// Its routes; those of a REST API are not read.
+    /// The names of its stages, sorted.
+    pub stages: Vec<String>,
+    /// Its routes.
     pub routes: Vec<Route>,
 }
 
-/// A route of an HTTP API.
+/// A route of an API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Its key, such as `GET /notes/{id}`.
     pub key: String,
     /// What it asks of the caller.
     pub asks: Asks,
+    /// The header in which it looks for a token.
+    pub header: String,
 }
 
 /// What a route asks of the caller.
@@ -62,6 +64,26 @@ impl Api {
         fitting
             .min_by_key(|route| (route.key.contains('{'), route.key.contains("+}"), route.key.starts_with("ANY")))
             .or_else(|| self.routes.iter().find(|route| route.key == "$default"))
+    }
+
+    /// The stage that a call means: the one that is named, `$default`, or the only one.
+    ///
+    /// # Errors
+    /// When there is no such stage, or several could be meant.
+    pub fn stage(&self, name: Option<&str>) -> Result<&str, Error> {
+        let names = || self.stages.iter().map(|stage| format!("`{stage}`")).collect::<Vec<_>>().join(", ");
+        let api = self.logical_id.clone();
+        if let Some(name) = name {
+            let found = self.stages.iter().find(|stage| *stage == name);
+            let unknown = || Error::UnknownStage { api, name: name.to_owned(), names: names() };
+            return found.map(String::as_str).ok_or_else(unknown);
+        }
+        match (self.stages.iter().find(|stage| *stage == "$default"), self.stages.as_slice()) {
+            (Some(default), _) => Ok(default),
+            (None, [only]) => Ok(only),
+            (None, []) => Ok("$default"),
+            (None, _) => Err(Error::Stages { api, names: names() }),
+        }
     }
 }
 
@@ -106,7 +128,7 @@ pub struct Answer {
 pub enum Error {
     /// The stack has no API.
     #[error("stack `{stack}` has no API")]
-    #[diagnostic(code(stackgen::api::none), help("declare one under `httpApis` and deploy again"))]
+    #[diagnostic(code(stackgen::api::none), help("declare one under `httpApis` or `restApis` and deploy again"))]
     None { stack: String },
     /// Several APIs could be meant.
     #[error("stack `{stack}` has several APIs that could be meant: {names}")]
@@ -116,6 +138,14 @@ pub enum Error {
     #[error("stack `{stack}` has no API `{name}`")]
     #[diagnostic(code(stackgen::api::unknown), help("it has {names}"))]
     Unknown { stack: String, name: String, names: String },
+    /// Several stages could be meant.
+    #[error("API `{api}` has several stages: {names}")]
+    #[diagnostic(code(stackgen::api::stages), help("name one with `--stage`"))]
+    Stages { api: String, names: String },
+    /// No stage has that name.
+    #[error("API `{api}` has no stage `{name}`")]
+    #[diagnostic(code(stackgen::api::stage), help("it has {names}"))]
+    UnknownStage { api: String, name: String, names: String },
     /// The address makes no sense.
     #[error("`{address}` is no address that can be called")]
     #[diagnostic(code(stackgen::api::address), help("a path begins with a slash, such as `/protected`"))]
@@ -137,55 +167,96 @@ pub enum Error {
 /// The APIs that a template declares, with their routes.
 #[must_use]
 pub fn apis(template: &Value) -> Vec<Api> {
-    let resources = template.get("Resources").and_then(Value::as_object);
-    let of_type = |wanted: &str| -> BTreeMap<&str, &Value> {
-        let all = resources.into_iter().flatten();
-        all.filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(wanted))
-            .map(|(id, resource)| (id.as_str(), resource.get("Properties").unwrap_or(&Value::Null)))
-            .collect()
-    };
-    let routes = of_type("AWS::ApiGatewayV2::Route");
-    let http_stages = of_type("AWS::ApiGatewayV2::Stage");
-    let rest_stages = of_type("AWS::ApiGateway::Stage");
-    let http = of_type("AWS::ApiGatewayV2::Api").into_keys().map(|id| Api {
-        logical_id: id.to_owned(),
-        kind: Kind::Http,
-        stage: stage(&http_stages, "ApiId", id).unwrap_or("$default").to_owned(),
-        routes: routes
-            .values()
-            .filter(|route| refers(route, "ApiId", id))
-            .filter_map(|route| route_of(route))
-            .collect(),
-    });
-    let rest = of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| Api {
-        logical_id: id.to_owned(),
-        kind: Kind::Rest,
-        stage: stage(&rest_stages, "RestApiId", id).unwrap_or("prod").to_owned(),
-        routes: Vec::new(),
-    });
+    let declared = Declared(template.get("Resources").and_then(Value::as_object));
+    let http = declared.of_type("AWS::ApiGatewayV2::Api").into_keys().map(|id| declared.http(id));
+    let rest = declared.of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| declared.rest(id));
     http.chain(rest).collect()
 }
 
-fn route_of(properties: &Value) -> Option<Route> {
-    let text = |name: &str| properties.get(name).and_then(Value::as_str);
-    let is_scoped = properties.get("AuthorizationScopes").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
-    let asks = match text("AuthorizationType") {
-        Some("JWT") if is_scoped => Asks::Scopes,
-        Some("JWT") => Asks::Token,
-        Some("AWS_IAM") => Asks::Signature,
-        Some("CUSTOM") => Asks::Custom,
-        _ => Asks::Nothing,
-    };
-    Some(Route { key: text("RouteKey")?.to_owned(), asks })
+/// The resources of a template.
+#[derive(Clone, Copy)]
+struct Declared<'a>(Option<&'a Map<String, Value>>);
+
+impl<'a> Declared<'a> {
+    /// The properties of all resources of a type, by logical id.
+    fn of_type(self, wanted: &str) -> BTreeMap<&'a str, &'a Value> {
+        let all = self.0.into_iter().flatten();
+        all.filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(wanted))
+            .map(|(id, resource)| (id.as_str(), resource.get("Properties").unwrap_or(&Value::Null)))
+            .collect()
+    }
+
+    fn http(self, id: &str) -> Api {
+        let routes = self.of_type("AWS::ApiGatewayV2::Route");
+        let routes = routes.values().filter(|route| refers(route, "ApiId", id));
+        let routes = routes.filter_map(|route| {
+            let key = route.get("RouteKey")?.as_str()?.to_owned();
+            Some(self.route(key, route))
+        });
+        let stages = self.stages("AWS::ApiGatewayV2::Stage", "ApiId", id);
+        Api { logical_id: id.to_owned(), kind: Kind::Http, stages, routes: routes.collect() }
+    }
+
+    fn rest(self, id: &str) -> Api {
+        let paths = self.of_type("AWS::ApiGateway::Resource");
+        let methods = self.of_type("AWS::ApiGateway::Method");
+        let methods = methods.values().filter(|method| refers(method, "RestApiId", id));
+        let routes = methods.filter_map(|method| {
+            let path = path(&paths, method.get("ResourceId")?, 0)?;
+            let path = if path.is_empty() { "/" } else { &path };
+            Some(self.route(format!("{} {path}", method.get("HttpMethod")?.as_str()?), method))
+        });
+        let stages = self.stages("AWS::ApiGateway::Stage", "RestApiId", id);
+        Api { logical_id: id.to_owned(), kind: Kind::Rest, stages, routes: routes.collect() }
+    }
+
+    fn stages(self, kind: &str, property: &str, api: &str) -> Vec<String> {
+        let stages = self.of_type(kind);
+        let own = stages.values().filter(|stage| refers(stage, property, api));
+        let mut names: Vec<String> =
+            own.filter_map(|stage| stage.get("StageName")?.as_str()).map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    fn route(self, key: String, properties: &Value) -> Route {
+        let text = |name: &str| properties.get(name).and_then(Value::as_str);
+        let scopes = properties.get("AuthorizationScopes").and_then(Value::as_array);
+        let is_scoped = scopes.is_some_and(|all| !all.is_empty());
+        let asks = match text("AuthorizationType") {
+            Some("JWT" | "COGNITO_USER_POOLS") if is_scoped => Asks::Scopes,
+            Some("JWT" | "COGNITO_USER_POOLS") => Asks::Token,
+            Some("AWS_IAM") => Asks::Signature,
+            Some("CUSTOM") => Asks::Custom,
+            _ => Asks::Nothing,
+        };
+        let header = self.token_header(properties).unwrap_or_else(|| "authorization".to_owned());
+        Route { key, asks, header }
+    }
+
+    /// The first header that the route's authorizer looks at.
+    fn token_header(self, route: &Value) -> Option<String> {
+        let authorizer = self.0?.get(route.pointer("/AuthorizerId/Ref")?.as_str()?)?;
+        let source = authorizer.pointer("/Properties/IdentitySource")?;
+        let first = source.as_str().or_else(|| source.get(0)?.as_str())?;
+        let sources = first.split(',').map(str::trim);
+        let header = |source: &str| Some(source.split_once("request.header.")?.1.to_owned());
+        sources.filter_map(header).next()
+    }
+}
+
+/// The path of a resource of a REST API: what its parents have, and its own part.
+fn path(paths: &BTreeMap<&str, &Value>, id: &Value, depth: usize) -> Option<String> {
+    /// A path has no more steps than this, and a template may go in a circle.
+    const DEEPEST: usize = 100;
+    let Some(id) = id.get("Ref").and_then(Value::as_str) else { return Some(String::new()) };
+    let own = paths.get(id).filter(|_| depth < DEEPEST)?;
+    let before = path(paths, own.get("ParentId")?, depth + 1)?;
+    Some(format!("{before}/{}", own.get("PathPart")?.as_str()?))
 }
 
 fn refers(properties: &Value, property: &str, id: &str) -> bool {
     properties.get(property).and_then(|value| value.get("Ref")).and_then(Value::as_str) == Some(id)
-}
-
-fn stage<'a>(stages: &BTreeMap<&str, &'a Value>, property: &str, api: &str) -> Option<&'a str> {
-    let stage = stages.values().find(|stage| refers(stage, property, api))?;
-    stage.get("StageName").and_then(Value::as_str)
 }
 
 /// The API that a call means: the one that is named, the only one, or the only one with such a route.
@@ -234,10 +305,15 @@ fn path_matches(pattern: &str, path: &str) -> bool {
 ///
 /// # Errors
 /// When it is not deployed, or its endpoint cannot be asked for.
-pub async fn base_url(account: &Account, stack: &str, api: &Api, resources: &[Deployed]) -> Result<String, Error> {
+pub async fn base_url(
+    account: &Account,
+    stack: &str,
+    (api, stage): (&Api, &str),
+    resources: &[Deployed],
+) -> Result<String, Error> {
     let deployed = resources.iter().find(|resource| resource.logical_id == api.logical_id);
     let id = &deployed.ok_or_else(|| Error::None { stack: stack.to_owned() })?.physical_id;
-    let stage = if api.stage == "$default" { String::new() } else { format!("/{}", api.stage) };
+    let stage = if stage == "$default" { String::new() } else { format!("/{stage}") };
     let Some(endpoint) = &account.endpoint else {
         let suffix = if account.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         return Ok(format!("https://{id}.execute-api.{}.{suffix}{stage}", account.region));
@@ -355,7 +431,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{Api, Asks, Call, Error, Kind, Route, apis, choose, matches};
 
@@ -364,8 +440,9 @@ mod tests {
     }
 
     fn api(id: &str, routes: &[&str]) -> Api {
-        let routes = routes.iter().map(|key| Route { key: key.to_string(), asks: Asks::Token }).collect();
-        Api { logical_id: id.into(), kind: Kind::Http, stage: "$default".into(), routes }
+        let route = |key: &&str| Route { key: key.to_string(), asks: Asks::Token, header: "authorization".into() };
+        let routes = routes.iter().map(route).collect();
+        Api { logical_id: id.into(), kind: Kind::Http, stages: vec!["$default".into()], routes }
     }
 
     #[test]
@@ -383,9 +460,51 @@ mod tests {
             "Other": { "Type": "AWS::ApiGateway::RestApi" },
         } });
         let found = apis(&template);
-        assert_eq!(found[0], Api { stage: "beta".into(), ..api("Api", &["GET /protected"]) });
-        assert_eq!((found[1].kind, found[1].stage.as_str()), (Kind::Rest, "prod"));
+        assert_eq!(found[0], Api { stages: vec!["beta".into()], ..api("Api", &["GET /protected"]) });
+        assert_eq!((found[1].kind, found[1].stages.len()), (Kind::Rest, 0));
         assert_eq!(apis(&json!("no template")), []);
+    }
+
+    #[test]
+    fn the_routes_of_a_rest_api_are_put_together_from_its_resources() {
+        let step = |parent: Value, part: &str| {
+            let properties = json!({ "RestApiId": { "Ref": "Api" }, "ParentId": parent, "PathPart": part });
+            json!({ "Type": "AWS::ApiGateway::Resource", "Properties": properties })
+        };
+        let method = |resource: &str, method: &str, kind: &str| {
+            let properties = json!({
+                "RestApiId": { "Ref": "Api" },
+                "ResourceId": { "Ref": resource },
+                "HttpMethod": method,
+                "AuthorizationType": kind,
+                "AuthorizerId": { "Ref": "Token" },
+            });
+            json!({ "Type": "AWS::ApiGateway::Method", "Properties": properties })
+        };
+        let stage = |name: &str| {
+            let properties = json!({ "RestApiId": { "Ref": "Api" }, "StageName": name });
+            json!({ "Type": "AWS::ApiGateway::Stage", "Properties": properties })
+        };
+        let root = json!({ "Fn::GetAtt": ["Api", "RootResourceId"] });
+        let source = json!({ "IdentitySource": "method.request.header.authToken" });
+        let template = json!({ "Resources": {
+            "Api": { "Type": "AWS::ApiGateway::RestApi" },
+            "Token": { "Type": "AWS::ApiGateway::Authorizer", "Properties": source },
+            "Notes": step(root, "notes"),
+            "Note": step(json!({ "Ref": "Notes" }), "{id}"),
+            "Circle": step(json!({ "Ref": "Circle" }), "x"),
+            "Get": method("Note", "GET", "CUSTOM"),
+            "Never": method("Circle", "GET", "NONE"),
+            "B": stage("b"),
+            "A": stage("a"),
+        } });
+        let [api] = apis(&template).try_into().expect("there is one");
+        let route = Route { key: "GET /notes/{id}".into(), asks: Asks::Custom, header: "authToken".into() };
+        assert_eq!(api.routes, [route]);
+        assert_eq!(api.stages, ["a", "b"]);
+        assert!(matches!(api.stage(None), Err(Error::Stages { .. })));
+        assert_eq!(api.stage(Some("b")).ok(), Some("b"));
+        assert!(matches!(api.stage(Some("c")), Err(Error::UnknownStage { .. })));
     }
 
     #[test]
