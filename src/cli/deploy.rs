@@ -308,16 +308,18 @@ impl Run<'_> {
     async fn hints(&self, stack: &Stack) -> Vec<String> {
         let template: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
         let Some(api) = api::apis(&template).into_iter().next() else { return Vec::new() };
-        let Some(path) = api.routes.iter().find_map(|route| route.key.strip_prefix("GET ")) else { return Vec::new() };
+        let mut routes = api.routes.iter().filter_map(|route| Some((route, route.key.strip_prefix("GET ")?)));
+        let Some((route, path)) = routes.next() else { return Vec::new() };
         let mut hints = Vec::new();
-        let asks = api.routes.iter().find(|route| route.key.ends_with(path)).map(|route| route.asks);
         let has_users =
-            matches!(asks, Some(api::Asks::Token | api::Asks::Scopes)) && self.file.stack.user_pools.len() == 1;
+            matches!(route.asks, api::Asks::Token | api::Asks::Scopes) && self.file.stack.user_pools.len() == 1;
         let only = self.session.project().and_then(|project| Ok(project.stacks()?.len() == 1)).unwrap_or_default();
         let which = if only { String::new() } else { format!(" --stack {}", stack.name) };
         if has_users {
             hints.push(format!("stackgen user create alice@example.com{which}"));
             hints.push(format!("stackgen call GET {path} --as alice@example.com{which}"));
+        } else if route.asks == api::Asks::Custom {
+            hints.push(format!("stackgen call GET {path} --header '{}: TOKEN'{which}", route.header));
         } else {
             hints.push(format!("stackgen call GET {path}{which}"));
         }

@@ -67,7 +67,7 @@ derived! {
     usage_plan: "AWS::ApiGateway::UsagePlan", "usage plan", ["Id"];
     usage_plan_key: "AWS::ApiGateway::UsagePlanKey", "key of a usage plan", ["Id"];
     api_key: "AWS::ApiGateway::ApiKey", "API key", ["APIKeyId"];
-    account: "AWS::ApiGateway::Account", "API Gateway's setting of the account", ["Id"];
+    account: "AWS::ApiGateway::Account", "account setting of API Gateway", ["Id"];
     group: "AWS::Cognito::UserPoolGroup", "group", [];
     user_pool_domain: "AWS::Cognito::UserPoolDomain", "user pool domain", ["CloudFrontDistribution"];
     resource_server: "AWS::Cognito::UserPoolResourceServer", "resource server", [];
@@ -309,6 +309,18 @@ mod tests {
         assert_eq!(route("Api", "ANY /users/{id}"), "ApiAnyUsersById");
         assert_eq!(route("Api", "GET /"), "ApiGet");
         assert_eq!(route("Api", "$default"), "ApiDefaultRoute");
+    }
+
+    #[test]
+    fn a_paths_id_reads_as_the_path() {
+        let id = |key: &str| match RouteKey::parse(key) {
+            Ok(RouteKey::Path { segments, .. }) => path("Api", &segments),
+            other => panic!("`{key}` has no path: {other:?}"),
+        };
+        assert_eq!(id("GET /users/{id}"), "ApiPathUsersById");
+        assert_eq!(id("GET /files/{proxy+}"), "ApiPathFilesAllProxy");
+        assert_ne!(id("GET /a-b"), id("GET /a/b"));
+        assert_eq!(preflight("Api", &[]), "ApiOptions");
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn settle_in(value: &mut Value, rest: &BTreeMap<&str, &str>) {
     match value {
         Value::Object(members) => match members.get(ApiUrl::WRITTEN).and_then(Value::as_array).map(Vec::as_slice) {
             Some([Value::String(api), Value::String(stage)]) => {
-                *value = url(api, stage, rest.get(api.as_str()).copied())
+                *value = url(api, stage, rest.get(api.as_str()).copied());
             }
             _ => members.values_mut().for_each(|member| settle_in(member, rest)),
         },
