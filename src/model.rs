@@ -10,12 +10,15 @@ pub mod apigatewayv2;
 pub mod check;
 pub mod cognito;
 pub mod duration;
+pub mod dynamodb;
 pub mod iam;
 pub mod ids;
 pub mod lambda;
 pub mod properties;
 pub mod raw;
 pub mod reference;
+pub mod secretsmanager;
+pub mod ses;
 pub mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,9 +34,12 @@ pub use value::{CrossStack, Value};
 
 use apigateway::RestApi;
 use apigatewayv2::HttpApi;
-use cognito::{UserPool, UserPoolClient};
+use cognito::{IdentityProvider, UserPool, UserPoolClient};
+use dynamodb::Table;
 use lambda::Function;
-use raw::{Condition, Output, Override, Parameter, RawResource};
+use raw::{Condition, Output, Override, Parameter, RawResource, Suppression};
+use secretsmanager::Secret;
+use ses::EmailIdentity;
 
 /// A free-form JSON value, for the places where the model ends.
 pub type Json = serde_json::Value;
@@ -59,9 +65,21 @@ pub struct Stack {
     /// Directories of users who can sign in.
     #[garde(dive)]
     pub user_pools: BTreeMap<String, UserPool>,
+    /// Others who vouch for the users of a pool.
+    #[garde(dive)]
+    pub identity_providers: BTreeMap<String, IdentityProvider>,
     /// Applications that sign users in.
     #[garde(dive)]
     pub user_pool_clients: BTreeMap<String, UserPoolClient>,
+    /// Secrets that Secrets Manager keeps.
+    #[garde(dive)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// DynamoDB tables.
+    #[garde(dive)]
+    pub tables: BTreeMap<String, Table>,
+    /// Addresses and domains that mail is sent from.
+    #[garde(dive)]
+    pub email_identities: BTreeMap<String, EmailIdentity>,
     /// Lambda functions.
     #[garde(dive)]
     pub functions: BTreeMap<String, Function>,
@@ -77,6 +95,9 @@ pub struct Stack {
     /// Changes to what is synthesized for a resource, by logical id; derived resources included.
     #[garde(dive)]
     pub overrides: BTreeMap<String, Override>,
+    /// Findings of checking tools that are as they should be, by the tool's name for the rule: `CKV_AWS_117`.
+    #[garde(dive)]
+    pub suppressions: BTreeMap<String, Suppression>,
     /// Values that the deployed stack shows, and that other stacks may use.
     #[garde(dive)]
     pub outputs: BTreeMap<String, Output>,
@@ -133,10 +154,19 @@ impl Stack {
         self.outputs.insert(name.into(), output.into());
     }
 
+    /// Says why a tool's finding is as it should be.
+    pub fn suppress(&mut self, rule: impl Into<String>, suppression: Suppression) {
+        self.suppressions.insert(rule.into(), suppression);
+    }
+
     /// Calls `each` with every declared resource and parameter, in the order of the sections.
     pub fn visit<'a>(&'a self, each: &mut dyn FnMut(Declaration<'a>)) {
         section("userPools", &self.user_pools, each);
+        section("identityProviders", &self.identity_providers, each);
         section("userPoolClients", &self.user_pool_clients, each);
+        section("secrets", &self.secrets, each);
+        section("tables", &self.tables, each);
+        section("emailIdentities", &self.email_identities, each);
         section("functions", &self.functions, each);
         section("httpApis", &self.http_apis, each);
         section("restApis", &self.rest_apis, each);

@@ -52,7 +52,7 @@ pub fn read(name: &str, text: &[u8]) -> Result<Stack, Report> {
 /// Where the way ends early, it is the line of the last step that is there.
 pub fn line(text: &str, path: &[&str]) -> Option<usize> {
     let tree = tree::parse(text).ok()?;
-    let place = Places::new(&tree.root).find(path.iter().copied(), Mark::Key);
+    let place = Places::new(&tree.root, &BTreeSet::new()).find(path.iter().copied(), Mark::Key);
     Some(text.get(..place.start)?.matches('\n').count() + 1)
 }
 
@@ -90,15 +90,11 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
 
 /// What the model's own checks say, save for what merely follows from values that were set aside.
 fn checked(name: &str, tree: &Node, stack: &Stack, set_aside: &BTreeSet<u32>) -> Vec<Finding> {
-    let places = Places::new(tree);
+    let places = Places::new(tree, set_aside);
     let mut declared = Declared::by(stack, stem(name));
-    places.ids(set_aside).for_each(|id| declared.assume(id));
+    places.ids().for_each(|id| declared.assume(id));
     let complaints = check(stack, &declared).into_iter();
-    complaints
-        .filter(|it| !places.touches(&it.path, set_aside))
-        .map(|it| finding(&places, it))
-        .take(MAX_FINDINGS)
-        .collect()
+    complaints.filter(|it| !places.touches(&it.path)).map(|it| finding(&places, it)).take(MAX_FINDINGS).collect()
 }
 
 fn finding(places: &Places<'_>, complaint: Complaint) -> Finding {

@@ -6,12 +6,17 @@
 mod apigateway;
 mod apigatewayv2;
 mod cognito;
+mod dynamodb;
 mod lambda;
+mod secretsmanager;
+mod ses;
 mod url;
+
+use std::collections::BTreeMap;
 
 use miette::Diagnostic;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::model::raw::{self, Override, RawResource};
@@ -67,6 +72,7 @@ impl<'a> Synthesis<'a> {
         synthesis.services();
         synthesis.raw_resources();
         synthesis.overrides();
+        synthesis.suppressions();
         synthesis.outputs();
         url::settle(&mut synthesis);
         apigateway::add_deployments(&mut synthesis);
@@ -76,7 +82,11 @@ impl<'a> Synthesis<'a> {
     fn services(&mut self) {
         let stack = self.stack;
         stack.user_pools.iter().for_each(|(id, pool)| cognito::add_pool(self, id, pool));
+        stack.identity_providers.iter().for_each(|(id, provider)| cognito::add_provider(self, id, provider));
         stack.user_pool_clients.iter().for_each(|(id, client)| cognito::add_client(self, id, client));
+        stack.secrets.iter().for_each(|(id, secret)| secretsmanager::add(self, id, secret));
+        stack.tables.iter().for_each(|(id, table)| dynamodb::add(self, id, table));
+        stack.email_identities.iter().for_each(|(id, identity)| ses::add(self, id, identity));
         stack.functions.iter().for_each(|(id, function)| lambda::add(self, id, function));
         stack.http_apis.iter().for_each(|(id, api)| apigatewayv2::add(self, id, api));
         stack.rest_apis.iter().for_each(|(id, api)| apigateway::add(self, id, api));
@@ -110,6 +120,16 @@ impl<'a> Synthesis<'a> {
         for (id, change) in &self.stack.overrides {
             if let Some(resource) = self.template.resources.get_mut(id) {
                 apply(resource, change);
+            }
+        }
+    }
+
+    /// Says in the metadata of resources which findings are as they should be. The rules are in the order of their names.
+    fn suppressions(&mut self) {
+        for (rule, suppression) in &self.stack.suppressions {
+            let covered = |(id, resource): &(&String, &mut Resource)| suppression.covers(id, &resource.resource_type);
+            for (_, resource) in self.template.resources.iter_mut().filter(covered) {
+                suppress(&mut resource.metadata, rule, &suppression.reason);
             }
         }
     }
@@ -164,6 +184,18 @@ fn apply(resource: &mut Resource, change: &Override) {
     resource.deletion_policy = change.deletion_policy.map(removal).or(resource.deletion_policy);
     resource.update_replace_policy = change.update_replace_policy.map(removal).or(resource.update_replace_policy);
     resource.metadata.extend(change.metadata.clone());
+}
+
+fn suppress(metadata: &mut BTreeMap<String, Value>, rule: &str, reason: &str) {
+    let (tool, list, why) = match rule.starts_with("CKV") {
+        true => ("checkov", "skip", "comment"),
+        false => ("cdk_nag", "rules_to_suppress", "reason"),
+    };
+    let entry = json!({ "id": rule, (why): reason });
+    let said = metadata.entry(tool.to_owned()).or_insert_with(|| json!({ (list): [] }));
+    if let Some(Value::Array(entries)) = said.get_mut(list) {
+        entries.push(entry);
+    }
 }
 
 /// Maps are merged, anything else is replaced, `null` removes. CloudFormation's functions are maps of one member, and

@@ -96,6 +96,8 @@ fn retained(resource: &Deployed) -> Leftover {
         "AWS::IAM::Role" => format!("aws iam delete-role --role-name {id}"),
         "AWS::Lambda::Function" => format!("aws lambda delete-function --function-name {id}"),
         "AWS::Logs::LogGroup" => format!("aws logs delete-log-group --log-group-name {id}"),
+        "AWS::SecretsManager::Secret" => format!("aws secretsmanager delete-secret --secret-id {id}"),
+        "AWS::SES::EmailIdentity" => format!("aws sesv2 delete-email-identity --email-identity {id}"),
         "AWS::S3::Bucket" => format!("aws s3 rb --force s3://{}", resource.physical_id),
         kind => format!("aws cloudcontrol delete-resource --type-name {kind} --identifier {id}"),
     };
@@ -152,6 +154,12 @@ mod tests {
     fn each_leftover_comes_with_the_command_that_removes_it() {
         let pool = retained(&resource("AWS::Cognito::UserPool", "us-east-1_abc"));
         assert_eq!(pool.command, "aws cognito-idp delete-user-pool --user-pool-id us-east-1_abc");
+        let table = retained(&resource("AWS::DynamoDB::Table", "notesTable"));
+        assert_eq!(table.command, "aws dynamodb delete-table --table-name notesTable");
+        let secret =
+            retained(&resource("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:us-east-1:1:secret:t-Ab"));
+        let command = "aws secretsmanager delete-secret --secret-id arn:aws:secretsmanager:us-east-1:1:secret:t-Ab";
+        assert_eq!(secret.command, command);
         let other = retained(&resource("AWS::SNS::Topic", "arn:aws:sns:us-east-1:1:t"));
         assert!(other.command.contains("--type-name AWS::SNS::Topic"), "{}", other.command);
         let group = log_group("/aws/lambda/notes-Get-1");

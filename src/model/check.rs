@@ -11,18 +11,24 @@ mod apigatewayv2;
 mod callers;
 mod cognito;
 mod declared;
+mod dynamodb;
 mod field;
+mod grant;
 mod lambda;
 mod names;
 mod parts;
+mod provider;
+mod secretsmanager;
+mod ses;
 mod words;
 
 pub use declared::Declared;
 pub use words::list;
 
 pub(super) use field::{
-    action, condition, exists, holds_code, holds_invitation, holds_link, http_source, identity_source, issuer,
-    redirect, request_source, retention, text, token_source, within,
+    action, condition, email_identity, endpoint, exists, exists_or_type, facebook_version, holds_code,
+    holds_invitation, holds_link, http_source, identity_source, issuer, key_arn, projected, redirect, request_source,
+    retention, text, token_source, within,
 };
 
 /// One thing that is wrong with a stack, and where.
@@ -78,6 +84,10 @@ pub(crate) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(names::check(stack));
     complaints.extend(parts::check(stack, declared));
     complaints.extend(cognito::check(stack));
+    complaints.extend(provider::check(stack));
+    complaints.extend(secretsmanager::check(stack));
+    complaints.extend(dynamodb::check(stack));
+    complaints.extend(ses::check(stack));
     complaints.extend(lambda::check(stack));
     complaints.extend(apigatewayv2::check(stack));
     complaints.extend(apigateway::check(stack));

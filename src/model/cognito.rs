@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::duration::Duration;
 use super::ids::{self, Derived};
 use super::lambda::Function;
-use super::raw::Removal;
+use super::raw::DataRemoval;
 use super::{Arn, Declared, Ref, Resource, Stack, Value, check, properties};
+
+mod provider;
+
+pub use provider::{Apple, Facebook, IdentityProvider, Oidc, Provider, RequestMethod, Saml, Social, Voucher};
 
 /// A directory of users who can sign in, with its groups, domain and resource servers.
 ///
@@ -102,7 +106,7 @@ pub struct UserPool {
     pub user_pool_tags: BTreeMap<String, String>,
     /// What happens to the pool, and to its users, when it leaves the stack.
     #[serde(skip_serializing)]
-    pub removal: PoolRemoval,
+    pub removal: DataRemoval,
     /// Groups of users, by name.
     #[serde(skip_serializing)]
     #[garde(dive)]
@@ -328,6 +332,52 @@ pub enum StandardAttribute {
     UpdatedAt,
     Website,
     Zoneinfo,
+}
+
+impl StandardAttribute {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Address,
+        Self::Birthdate,
+        Self::Email,
+        Self::FamilyName,
+        Self::Gender,
+        Self::GivenName,
+        Self::Locale,
+        Self::MiddleName,
+        Self::Name,
+        Self::Nickname,
+        Self::PhoneNumber,
+        Self::Picture,
+        Self::PreferredUsername,
+        Self::Profile,
+        Self::UpdatedAt,
+        Self::Website,
+        Self::Zoneinfo,
+    ];
+
+    /// Its name in OpenID Connect.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Birthdate => "birthdate",
+            Self::Email => "email",
+            Self::FamilyName => "family_name",
+            Self::Gender => "gender",
+            Self::GivenName => "given_name",
+            Self::Locale => "locale",
+            Self::MiddleName => "middle_name",
+            Self::Name => "name",
+            Self::Nickname => "nickname",
+            Self::PhoneNumber => "phone_number",
+            Self::Picture => "picture",
+            Self::PreferredUsername => "preferred_username",
+            Self::Profile => "profile",
+            Self::UpdatedAt => "updated_at",
+            Self::Website => "website",
+            Self::Zoneinfo => "zoneinfo",
+        }
+    }
 }
 
 /// What is asked of a standard attribute; serialized as a part of CloudFormation's `SchemaAttribute`.
@@ -617,26 +667,6 @@ pub enum AdvancedSecurity {
     Enforced,
 }
 
-/// What happens to a pool, and to its users, when it leaves the stack.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum PoolRemoval {
-    /// It stays, with its users.
-    #[default]
-    Retain,
-    /// It is deleted, with its users.
-    Destroy,
-}
-
-impl From<PoolRemoval> for Removal {
-    fn from(removal: PoolRemoval) -> Self {
-        match removal {
-            PoolRemoval::Retain => Self::Retain,
-            PoolRemoval::Destroy => Self::Destroy,
-        }
-    }
-}
-
 /// A group of users; serialized as the properties of `AWS::Cognito::UserPoolGroup`, to which synthesis adds
 /// `GroupName` and `UserPoolId`.
 #[derive(Debug, Clone, Default, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
@@ -707,8 +737,9 @@ impl ResourceServer {
 
 /// An application that signs users in.
 ///
-/// Synthesis derives `AllowedOAuthFlowsUserPoolClient` (whether `allowedOAuthFlows` has any) and `TokenValidityUnits`
-/// (`seconds` for each validity that is given, since they serialize as seconds).
+/// Synthesis derives `AllowedOAuthFlowsUserPoolClient` (whether `allowedOAuthFlows` has any), `TokenValidityUnits`
+/// (`seconds` for each validity that is given, since they serialize as seconds) and `SupportedIdentityProviders` (the
+/// names of `identityProviders`, which exist before the client does).
 #[derive(Debug, Clone, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Declared))]
@@ -750,9 +781,10 @@ pub struct UserPoolClient {
     #[serde(default, rename(serialize = "DefaultRedirectURI"))]
     #[garde(inner(custom(check::redirect)))]
     pub default_redirect_uri: Option<Value>,
-    /// Who may vouch for users: `COGNITO` is the pool itself.
-    #[serde(default = "default_identity_providers", rename(serialize = "SupportedIdentityProviders"))]
-    pub identity_providers: Vec<String>,
+    /// Who may vouch for users: `COGNITO` is the pool itself, the others are identity providers of the stack.
+    #[serde(default = "default_identity_providers", skip_serializing)]
+    #[setters(skip)]
+    pub identity_providers: Vec<Voucher>,
     /// How long access tokens are good: 5 minutes to 1 day, 1 hour when absent.
     #[serde(default)]
     #[garde(inner(custom(check::within(Duration::minutes(5), Duration::days(1)))))]
@@ -792,8 +824,8 @@ fn default_auth_flows() -> Vec<AuthFlow> {
     vec![AuthFlow::UserSrp]
 }
 
-fn default_identity_providers() -> Vec<String> {
-    vec!["COGNITO".to_owned()]
+fn default_identity_providers() -> Vec<Voucher> {
+    vec![Voucher::cognito()]
 }
 
 impl UserPoolClient {
@@ -819,6 +851,12 @@ impl UserPoolClient {
             read_attributes: Vec::new(),
             write_attributes: Vec::new(),
         }
+    }
+
+    /// Chooses who may vouch for users: the pool itself and nobody else unless this says otherwise.
+    pub fn identity_providers<P: Into<Voucher>>(mut self, providers: impl IntoIterator<Item = P>) -> Self {
+        self.identity_providers = providers.into_iter().map(Into::into).collect();
+        self
     }
 }
 

@@ -11,11 +11,15 @@ use super::iam::Statement;
 use super::ids::{self, Derived};
 use super::{Declared, Resource, Stack, Value, check, properties};
 
+mod grant;
+
+pub use grant::{Access, AccessList, Grant, Granted};
+
 /// A Lambda function on the `provided.al2023` runtime.
 ///
 /// Its code is one of `crate`, `zip` and `directory`. Synthesis derives `Code` (bucket and key parameters), `Runtime`,
-/// `Handler`, `Role` (`<Id>Role`: logs, tracing, `policies`, `managedPolicies`), the log group (`<Id>LogGroup`, with
-/// `logRetentionDays`, deleted with the stack) and `TracingConfig`.
+/// `Handler`, `Role` (`<Id>Role`: logs, tracing, `grants`, `policies`, `managedPolicies`), the environment variables of
+/// `grants`, the log group (`<Id>LogGroup`, with `logRetentionDays`, deleted with the stack) and `TracingConfig`.
 #[derive(Debug, Clone, PartialEq, Setters, Deserialize, Serialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Declared))]
@@ -55,7 +59,7 @@ pub struct Function {
     #[serde(rename(serialize = "Architectures"), serialize_with = "properties::single")]
     pub architecture: Architecture,
     /// Environment variables; a value may refer to other resources.
-    #[serde(serialize_with = "properties::variables")]
+    #[serde(skip_serializing)]
     #[garde(dive)]
     pub environment: BTreeMap<String, Value>,
     /// MiB of `/tmp`; 512 when absent.
@@ -77,7 +81,12 @@ pub struct Function {
     /// Whether invocations are traced with X-Ray.
     #[serde(skip_serializing)]
     pub tracing: bool,
-    /// What the function may do beyond writing its own logs.
+    /// What the function may do with other resources of the project; each grant tells it by an environment variable
+    /// which one is meant.
+    #[serde(skip_serializing)]
+    #[garde(dive)]
+    pub grants: Vec<Grant>,
+    /// What the function may do beyond that and writing its own logs.
     #[serde(skip_serializing)]
     #[garde(dive)]
     pub policies: Vec<Statement>,
@@ -105,6 +114,7 @@ impl Default for Function {
             layers: Vec::new(),
             log_retention_days: 30,
             tracing: false,
+            grants: Vec::new(),
             policies: Vec::new(),
             managed_policies: Vec::new(),
         }
@@ -146,6 +156,12 @@ impl Function {
     /// Sets one environment variable.
     pub fn variable(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Lets the function do something with another resource.
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grants.push(grant);
         self
     }
 

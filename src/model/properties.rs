@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::Value;
 use super::cognito::AuthFlow;
 use super::lambda::Architecture;
 
@@ -29,6 +28,26 @@ pub(super) fn with_refresh<S: Serializer>(flows: &[AuthFlow], serializer: S) -> 
     list.end()
 }
 
+/// `true` as a text; `false` is absent.
+pub(super) fn text<S: Serializer>(truth: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    truth.then_some("true").serialize(serializer)
+}
+
+/// `true` as the only algorithm by which Cognito signs requests; `false` is absent.
+pub(super) fn rsa_sha256<S: Serializer>(signed: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    signed.then_some("rsa-sha256").serialize(serializer)
+}
+
+/// A list as words with spaces between them.
+pub(super) fn words<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words.join(" "))
+}
+
+/// A list as words with commas between them.
+pub(super) fn words_after_commas<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words.join(","))
+}
+
 /// A function's only architecture as the list that CloudFormation wants.
 pub(super) fn single<S: Serializer>(architecture: &Architecture, serializer: S) -> Result<S::Ok, S::Error> {
     [architecture].serialize(serializer)
@@ -38,11 +57,6 @@ pub(super) fn single<S: Serializer>(architecture: &Architecture, serializer: S) 
 pub(super) fn tags<S: Serializer>(tags: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
     let tag = |(key, value): (&String, &String)| BTreeMap::from([("Key", key.clone()), ("Value", value.clone())]);
     tags.iter().map(tag).collect::<Vec<_>>().serialize(serializer)
-}
-
-/// Environment variables, below `Variables`.
-pub(super) fn variables<S: Serializer>(map: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    nested(serializer, "Variables", (!map.is_empty()).then_some(map))
 }
 
 /// A function's temporary storage, below `Size`.

@@ -160,6 +160,35 @@ pub struct Override {
     pub metadata: BTreeMap<String, Json>,
 }
 
+/// A finding of a checking tool that is as it should be, and why.
+///
+/// Synthesis writes it into the metadata of each resource, where the tools look for it: below `checkov` for rules that
+/// begin with `CKV`, below `cdk_nag` for all others.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
+#[garde(context(Declared))]
+#[serde(deny_unknown_fields)]
+pub struct Suppression {
+    /// Logical ids of the resources, derived ones included, or types that stand for all resources of that type.
+    #[garde(length(min = 1), inner(custom(super::check::exists_or_type)))]
+    pub resources: Vec<String>,
+    /// Why it is as it should be.
+    #[garde(length(min = 10, max = 500))]
+    pub reason: String,
+}
+
+impl Suppression {
+    /// Says why a finding on resources, or on all resources of a type, is as it should be.
+    pub fn new<S: Into<String>>(resources: impl IntoIterator<Item = S>, reason: impl Into<String>) -> Self {
+        Self { resources: resources.into_iter().map(Into::into).collect(), reason: reason.into() }
+    }
+
+    /// Whether it is about a resource.
+    pub fn covers(&self, id: &str, kind: &str) -> bool {
+        self.resources.iter().any(|it| it == id || it == kind)
+    }
+}
+
 /// What happens to a resource when it leaves the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all(deserialize = "camelCase", serialize = "PascalCase"))]
@@ -173,6 +202,26 @@ pub enum Removal {
     /// It is deleted after a snapshot, where its type can make one.
     #[serde(alias = "Snapshot")]
     Snapshot,
+}
+
+/// What happens to something that holds data when it leaves the stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DataRemoval {
+    /// It stays, with all that it holds.
+    #[default]
+    Retain,
+    /// It is deleted, with all that it holds.
+    Destroy,
+}
+
+impl From<DataRemoval> for Removal {
+    fn from(removal: DataRemoval) -> Self {
+        match removal {
+            DataRemoval::Retain => Self::Retain,
+            DataRemoval::Destroy => Self::Destroy,
+        }
+    }
 }
 
 /// A value that the deployed stack shows, and that other stacks may use.

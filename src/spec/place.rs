@@ -6,14 +6,15 @@ use std::ops::Range;
 use super::report::Mark;
 use super::tree::{Content, Entry, Node};
 
-/// The places of a file.
+/// The places of a file, but for the values that were set aside: to the model they are not there.
 pub(super) struct Places<'t> {
     root: &'t Node,
+    set_aside: &'t BTreeSet<u32>,
 }
 
 impl<'t> Places<'t> {
-    pub(super) fn new(root: &'t Node) -> Self {
-        Self { root }
+    pub(super) fn new(root: &'t Node, set_aside: &'t BTreeSet<u32>) -> Self {
+        Self { root, set_aside }
     }
 
     /// Where the way leads, or its last step that is there.
@@ -22,7 +23,7 @@ impl<'t> Places<'t> {
     pub(super) fn find<'a>(&self, path: impl IntoIterator<Item = &'a str>, mark: Mark) -> Range<usize> {
         let mut found = Step { node: self.root, key: None };
         for step in path {
-            match found.down(step) {
+            match found.down(step, self.set_aside) {
                 Some(next) => found = next,
                 None => return found.place(Mark::Key),
             }
@@ -31,7 +32,8 @@ impl<'t> Places<'t> {
     }
 
     /// The ids of all declarations in which something was set aside.
-    pub(super) fn ids(&self, set_aside: &BTreeSet<u32>) -> impl Iterator<Item = &'t str> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &'t str> {
+        let set_aside = self.set_aside;
         let inside = |node: &Node| touched(node, set_aside);
         let sections = entries(self.root).filter(move |_| !set_aside.is_empty());
         let ids = sections.flat_map(|section| entries(&section.value).map(move |entry| (section, entry)));
@@ -40,13 +42,13 @@ impl<'t> Places<'t> {
     }
 
     /// Whether something on the way, or below its end, was set aside.
-    pub(super) fn touches(&self, path: &[String], set_aside: &BTreeSet<u32>) -> bool {
+    pub(super) fn touches(&self, path: &[String]) -> bool {
         let mut found = Step { node: self.root, key: None };
         for step in path {
-            let Some(next) = found.down(step) else { break };
+            let Some(next) = found.down(step, self.set_aside) else { break };
             found = next;
         }
-        !path.is_empty() && found.key.is_some() && touched(found.node, set_aside)
+        !path.is_empty() && found.key.is_some() && touched(found.node, self.set_aside)
     }
 }
 
@@ -69,10 +71,13 @@ struct Step<'t> {
 }
 
 impl<'t> Step<'t> {
-    fn down(self, step: &str) -> Option<Self> {
+    fn down(self, step: &str, set_aside: &BTreeSet<u32>) -> Option<Self> {
         match &self.node.content {
             Content::Scalar { .. } => None,
-            Content::List(items) => items.get(step.parse::<usize>().ok()?).map(|node| Self { node, key: self.key }),
+            Content::List(items) => {
+                let mut read = items.iter().filter(|item| !set_aside.contains(&item.id));
+                read.nth(step.parse().ok()?).map(|node| Self { node, key: self.key })
+            }
             Content::Map(entries) => {
                 let exact = entries.iter().find(|entry| entry.key == step);
                 // Checks name a field as Rust does: `user_pools`, `allowed_oauth_flows`.

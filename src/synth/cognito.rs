@@ -15,6 +15,10 @@ use crate::model::ids;
 use crate::model::lambda::Function;
 use crate::template::{Resource, function};
 
+mod provider;
+
+pub(super) use provider::add as add_provider;
+
 pub(super) fn add_pool(synthesis: &mut Synthesis, id: &str, declared: &UserPool) {
     synthesis.resource(id, pool(id, declared));
     if declared.needs_sms_role() {
@@ -47,7 +51,9 @@ pub(super) fn add_client(synthesis: &mut Synthesis, id: &str, declared: &UserPoo
     if !units.is_empty() {
         resource = resource.property("TokenValidityUnits", units);
     }
-    resource.depends_on = scope_owners(synthesis, declared);
+    let (vouchers, providers) = provider::vouchers(synthesis, declared);
+    resource = resource.property("SupportedIdentityProviders", vouchers);
+    resource.depends_on = scope_owners(synthesis, declared).into_iter().chain(providers).collect();
     synthesis.resource(id, resource);
 }
 

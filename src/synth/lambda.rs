@@ -1,5 +1,7 @@
 //! Functions, with the role and the log group that each one has to itself.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Synthesis, properties, value};
@@ -7,6 +9,8 @@ use crate::model::Arn;
 use crate::model::ids::{self, ASSET_BUCKET, USES_CDK_BUCKET};
 use crate::model::lambda::Function;
 use crate::template::{Parameter, Removal, Resource, function};
+
+mod grant;
 
 /// The bucket that `cdk bootstrap` makes.
 const CDK_BUCKET: &str = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}";
@@ -16,7 +20,8 @@ const RUNTIME: &str = "provided.al2023";
 pub(super) fn add(synthesis: &mut Synthesis, id: &str, declared: &Function) {
     code_parameters(synthesis, id);
     synthesis.resource(&ids::log_group(id), retained_for(declared.log_retention_days));
-    synthesis.resource(&ids::role(id), role(id, declared));
+    let granted = grant::statements(synthesis, declared);
+    synthesis.resource(&ids::role(id), role(id, declared, granted));
     synthesis.resource(id, function(id, declared));
 }
 
@@ -32,10 +37,20 @@ fn function(id: &str, declared: &Function) -> Resource {
             "LoggingConfig",
             json!({ "LogFormat": "Text", "LogGroup": function::reference(&ids::log_group(id)) }),
         );
+    let variables = environment(declared);
+    if !variables.is_empty() {
+        resource = resource.property("Environment", json!({ "Variables": variables }));
+    }
     if declared.tracing {
         resource = resource.property("TracingConfig", json!({ "Mode": "Active" }));
     }
     resource
+}
+
+/// What is declared, and what grants tell. The checks have seen to it that no name is in both.
+fn environment(declared: &Function) -> BTreeMap<String, Value> {
+    let own = declared.environment.iter().map(|(name, text)| (name.clone(), value(text)));
+    own.chain(grant::variables(declared)).collect()
 }
 
 fn code(id: &str) -> Value {
@@ -62,7 +77,7 @@ pub(super) fn retained_for(days: u32) -> Resource {
         .property("RetentionInDays", days)
 }
 
-fn role(id: &str, declared: &Function) -> Resource {
+fn role(id: &str, declared: &Function, granted: Vec<Value>) -> Resource {
     let mut statements = vec![json!({
         "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -76,6 +91,7 @@ fn role(id: &str, declared: &Function) -> Resource {
             "Resource": "*",
         }));
     }
+    statements.extend(granted);
     statements.extend(declared.policies.iter().map(|statement| Value::Object(properties(statement))));
     let mut role = Resource::new("AWS::IAM::Role")
         .property("AssumeRolePolicyDocument", policy([trust("lambda.amazonaws.com")]))

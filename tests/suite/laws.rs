@@ -10,8 +10,14 @@ use serde_json::Value as Json;
 use stackgen::local::gateway::http_api::jwt;
 use stackgen::model::apigateway::{self as rest, CognitoAuthorizer, RestApi, TokenAuthorizer};
 use stackgen::model::apigatewayv2::{HttpApi, JwtAuthorizer, Route, Stage, Throttle};
-use stackgen::model::cognito::{PasswordPolicy, ResourceServer, UserPool, UserPoolClient};
-use stackgen::model::lambda::Function;
+use stackgen::model::cognito::{
+    Domain, IdentityProvider, OAuthFlow, Oidc, PasswordPolicy, ResourceServer, UserPool, UserPoolClient, Voucher,
+};
+use stackgen::model::dynamodb::{GlobalIndex, Key, Table};
+use stackgen::model::lambda::{Access, AccessList, Function, Grant};
+use stackgen::model::raw::DataRemoval;
+use stackgen::model::secretsmanager::{Generate, Secret, SecretText};
+use stackgen::model::ses::EmailIdentity;
 use stackgen::model::{Ref, Stack, Value};
 use stackgen::spec;
 use stackgen::synth::synthesize;
@@ -24,9 +30,21 @@ struct Plan {
     self_sign_up: bool,
     scopes: Vec<String>,
     token_minutes: Option<u64>,
+    /// The name of somebody else who vouches for users, and the member of the secret that belongs to it.
+    provider: Option<(String, Option<String>)>,
+    table: PlannedTable,
     functions: Vec<Planned>,
     routes: Vec<(String, PlannedRoute)>,
     throttle: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Clone)]
+struct PlannedTable {
+    sort_key: Option<String>,
+    index: Option<String>,
+    expires: bool,
+    kept: bool,
+    secret_length: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +52,8 @@ struct Planned {
     memory: u32,
     timeout: u32,
     variables: Vec<(String, String)>,
+    access: Vec<Access>,
+    sends: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -44,28 +64,110 @@ enum PlannedRoute {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let function = (128u32..=10_240, 1u32..=30, btree_map("[A-Z]{3,8}", "[a-z \"':#{}$\\[\\]]{0,12}", 0..3)).prop_map(
-        |(memory, timeout, variables)| Planned { memory, timeout, variables: variables.into_iter().collect() },
+    let variables = btree_map("[A-Z]{3,8}", "[a-z \"':#{}$\\[\\]]{0,12}", 0..3);
+    let access = btree_set(prop::sample::select(TABLE_ACCESS), 0..4);
+    let function = (128u32..=10_240, 1u32..=30, variables, access, any::<bool>()).prop_map(
+        |(memory, timeout, variables, access, sends)| Planned {
+            memory,
+            timeout,
+            variables: variables.into_iter().collect(),
+            access: access.into_iter().collect(),
+            sends,
+        },
     );
+    let table = (option::of("sort[a-z]{1,8}"), option::of("by[a-z]{1,8}"), any::<bool>(), any::<bool>(), 8u32..=4_096)
+        .prop_map(|(sort_key, index, expires, kept, secret_length)| PlannedTable {
+            sort_key,
+            index,
+            expires,
+            kept,
+            secret_length,
+        });
     let route = prop_oneof![Just(PlannedRoute::Public), Just(PlannedRoute::Signed), Just(PlannedRoute::Scoped)];
     (
         option::of(6u8..=99),
         any::<bool>(),
         btree_set("[a-z]{2,8}", 1..4),
-        option::of(5u64..=1_440),
+        (option::of(5u64..=1_440), option::of(("[a-z]{3,32}", option::of("[a-z]{1,9}")))),
+        table,
         prop::collection::vec(function, 1..4),
         btree_map("(GET|POST|ANY) (/[a-z]{1,6}){1,3}(/\\{[a-z]{1,6}\\})?", route, 1..12),
         option::of((1u32..=5_000, 1u32..=5_000)),
     )
-        .prop_map(|(password, self_sign_up, scopes, token_minutes, functions, routes, throttle)| Plan {
-            password,
-            self_sign_up,
-            scopes: scopes.into_iter().collect(),
-            token_minutes,
-            functions,
-            routes: routes.into_iter().collect(),
-            throttle,
-        })
+        .prop_map(
+            |(password, self_sign_up, scopes, (token_minutes, provider), table, functions, routes, throttle)| Plan {
+                password,
+                self_sign_up,
+                scopes: scopes.into_iter().collect(),
+                token_minutes,
+                provider,
+                table,
+                functions,
+                routes: routes.into_iter().collect(),
+                throttle,
+            },
+        )
+}
+
+/// What a function may be let do with a table.
+const TABLE_ACCESS: &[Access] =
+    &[Access::Get, Access::Query, Access::Scan, Access::Put, Access::Update, Access::Delete, Access::ReadWrite];
+
+impl PlannedTable {
+    fn in_rust(&self, stack: &mut Stack) {
+        let mut table = Table::new(Key::string("id"));
+        table.sort_key = self.sort_key.as_ref().map(Key::number);
+        if let Some(name) = &self.index {
+            table = table.global_index(name, GlobalIndex::new(Key::binary("other")));
+        }
+        table.time_to_live_attribute = self.expires.then(|| "expiresAt".to_owned());
+        stack.add("Notes", table.removal(if self.kept { DataRemoval::Retain } else { DataRemoval::Destroy }));
+        stack.add("ApiToken", Secret::generated(Generate::new(self.secret_length)));
+        stack.add("Sender", EmailIdentity::new("sender@example.com"));
+    }
+
+    fn in_yaml(&self, text: &mut String) {
+        text.push_str("tables:\n  Notes:\n    partitionKey: { name: id, type: string }\n");
+        if let Some(name) = &self.sort_key {
+            let _ = writeln!(text, "    sortKey: {{ name: {name}, type: number }}");
+        }
+        if let Some(name) = &self.index {
+            let key = "{ partitionKey: { name: other, type: binary } }";
+            let _ = writeln!(text, "    globalSecondaryIndexes: {{ {name}: {key} }}");
+        }
+        if self.expires {
+            text.push_str("    timeToLiveAttribute: expiresAt\n");
+        }
+        let _ = writeln!(text, "    removal: {}", if self.kept { "retain" } else { "destroy" });
+        let _ = writeln!(text, "secrets:\n  ApiToken: {{ generate: {{ length: {} }} }}", self.secret_length);
+        text.push_str("emailIdentities:\n  Sender: { emailIdentity: sender@example.com }\n");
+    }
+}
+
+impl Planned {
+    fn grants(&self) -> Vec<Grant> {
+        let notes: Ref<Table> = Ref::new("Notes");
+        let sender: Ref<EmailIdentity> = Ref::new("Sender");
+        let table = (!self.access.is_empty()).then(|| Grant::table(&notes, AccessList(self.access.clone())));
+        table.into_iter().chain(self.sends.then(|| Grant::email_identity(&sender, Access::Send))).collect()
+    }
+
+    fn grants_in_yaml(&self, text: &mut String) {
+        text.push_str("    grants:\n");
+        match self.access.as_slice() {
+            [] => {}
+            [one] => {
+                let _ = writeln!(text, "      - {{ table: Notes, access: {} }}", one.word());
+            }
+            several => {
+                let words: Vec<_> = several.iter().map(|access| access.word()).collect();
+                let _ = writeln!(text, "      - {{ table: Notes, access: [{}] }}", words.join(", "));
+            }
+        }
+        if self.sends {
+            text.push_str("      - { emailIdentity: Sender, access: send }\n");
+        }
+    }
 }
 
 impl Plan {
@@ -79,12 +181,26 @@ impl Plan {
             self.scopes.iter().fold(ResourceServer::default(), |server, scope| server.scope(scope, "A scope."));
         let mut pool = UserPool::default().self_sign_up(self.self_sign_up).resource_server("orders", server);
         pool.password_policy = self.password.map(PasswordPolicy::new);
+        pool.domain = Some(Domain::Prefix("orders-of-all".into()));
         let pool = stack.add("Users", pool);
         let mut client = UserPoolClient::new(&pool);
         client.access_token_validity = self.token_minutes.map(stackgen::model::duration::Duration::minutes);
+        if let Some((name, key)) = &self.provider {
+            let mut secret = SecretText::existing("login");
+            secret.key.clone_from(key);
+            let oidc = Oidc::new("orders", "https://login.example.com", ["openid"]).client_secret(secret);
+            let provider = stack.add("Login", IdentityProvider::oidc(&pool, oidc).name(name));
+            client = client
+                .allowed_oauth_flows([OAuthFlow::Code])
+                .allowed_oauth_scopes(["openid".to_owned()])
+                .callback_urls([Value::from("https://example.com/")])
+                .identity_providers([Voucher::cognito(), Voucher::from(&provider)]);
+        }
         let client = stack.add("Web", client);
+        self.table.in_rust(&mut stack);
         for (number, planned) in self.functions.iter().enumerate() {
             let function = Function::from_crate(format!("functions/f{number}"))
+                .grants(planned.grants())
                 .memory_size(planned.memory)
                 .timeout(planned.timeout)
                 .variable("POOL", &pool);
@@ -148,17 +264,33 @@ impl Plan {
         if let Some(length) = self.password {
             let _ = writeln!(text, "    passwordPolicy: {{ minimumLength: {length} }}");
         }
+        text.push_str("    domain: { prefix: orders-of-all }\n");
         let _ = writeln!(text, "    resourceServers:\n      orders:\n        scopes:");
         for scope in &self.scopes {
             let _ = writeln!(text, "          {scope}: A scope.");
+        }
+        if let Some((name, key)) = &self.provider {
+            let key = key.as_ref().map(|key| format!(", key: {}", Json::from(key.as_str()))).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "identityProviders:\n  Login:\n    userPool: Users\n    name: {}",
+                Json::from(name.as_str())
+            );
+            let _ = writeln!(text, "    oidc:\n      clientId: orders\n      clientSecret: {{ secretId: login{key} }}");
+            text.push_str("      issuer: https://login.example.com\n      scopes: [openid]\n");
         }
         let _ = writeln!(text, "userPoolClients:\n  Web:\n    userPool: Users");
         if let Some(minutes) = self.token_minutes {
             let _ = writeln!(text, "    accessTokenValidity: {minutes}m");
         }
+        if self.provider.is_some() {
+            text.push_str("    allowedOAuthFlows: [code]\n    allowedOAuthScopes: [openid]\n");
+            text.push_str("    callbackUrls: [https://example.com/]\n    identityProviders: [COGNITO, Login]\n");
+        }
+        self.table.in_yaml(&mut text);
         text.push_str("functions:\n");
         for (number, planned) in self.functions.iter().enumerate() {
-            let Planned { memory, timeout, variables } = planned;
+            let Planned { memory, timeout, variables, .. } = planned;
             let _ = writeln!(
                 text,
                 "  F{number}:\n    crate: functions/f{number}\n    memorySize: {memory}\n    timeout: {timeout}"
@@ -167,6 +299,7 @@ impl Plan {
             for (name, value) in variables {
                 let _ = writeln!(text, "      {name}: {}", Json::from(value.as_str()));
             }
+            planned.grants_in_yaml(&mut text);
         }
         self.api_in_yaml(&mut text);
         self.rest_api_in_yaml(&mut text);
@@ -321,6 +454,39 @@ proptest! {
             }
         }
         prop_assert_eq!(open, public);
+    }
+
+    #[test]
+    fn nobody_vouches_for_users_before_being_there(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
+        let client = &template.resources["Web"];
+        let vouchers = &client.properties["SupportedIdentityProviders"];
+        prop_assert_eq!(client.depends_on.contains("Login"), plan.provider.is_some());
+        match &plan.provider {
+            Some((name, _)) => prop_assert_eq!(vouchers, &serde_json::json!(["COGNITO", name])),
+            None => prop_assert_eq!(vouchers, &serde_json::json!(["COGNITO"])),
+        }
+    }
+
+    #[test]
+    fn what_is_granted_is_what_the_role_allows(plan in plans().prop_filter("routes differ", is_unambiguous)) {
+        let template = synthesize("plan", &plan.in_rust()).expect("the plan is sound");
+        for (number, planned) in plan.functions.iter().enumerate() {
+            let role = serde_json::json!(template.resources[&format!("F{number}Role")].properties);
+            let statements = role["Policies"][0]["PolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default();
+            let text = serde_json::json!(statements).to_string();
+            prop_assert!(!text.contains('*'), "{}", text);
+            let granted = |action: &str| text.contains(&format!("\"{action}\""));
+            let may = |access: Access| planned.access.contains(&access) || planned.access.contains(&Access::ReadWrite);
+            prop_assert_eq!(granted("dynamodb:GetItem"), may(Access::Get));
+            prop_assert_eq!(granted("dynamodb:DeleteItem"), may(Access::Delete));
+            prop_assert_eq!(granted("ses:SendEmail"), planned.sends);
+            let by_index = plan.table.index.is_some() && (may(Access::Query) || may(Access::Scan));
+            prop_assert_eq!(text.contains("/index/"), by_index);
+            let function = serde_json::json!(template.resources[&format!("F{number}")].properties);
+            let told = function["Environment"]["Variables"].get("NOTES_TABLE").is_some();
+            prop_assert_eq!(told, !planned.access.is_empty());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod cognito;
 mod crash;
 mod deploy;
 mod e2e;
+mod findings;
 mod foreign;
 mod init;
 mod lambda;

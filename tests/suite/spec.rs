@@ -1,5 +1,6 @@
 //! Stack files: what is read, and how mistakes are told.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,7 @@ use snapbox::{Assert, Data};
 use stackgen::model::Stack;
 use stackgen::spec;
 
-use crate::stacks::protected_api;
-use crate::tools;
+use crate::{stacks, tools};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -54,9 +54,12 @@ fn every_mistake_is_told_where_it_was_made() {
 }
 
 #[test]
-fn the_stack_file_and_its_sibling_in_rust_are_the_same_stack() {
-    let file = read(&root().join("stacks/protected-api.yaml")).map_err(|report| shown(&report));
-    assert_eq!(file, Ok(protected_api::stack()));
+fn every_stack_file_and_its_sibling_in_rust_are_the_same_stack() {
+    let built: BTreeMap<_, _> = stacks::ALL.into_iter().map(|(name, stack)| (name.to_owned(), Ok(stack()))).collect();
+    let name = |file: &Path| file.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+    let read: BTreeMap<_, _> =
+        files("stacks").iter().map(|file| (name(file), read(file).map_err(|report| shown(&report)))).collect();
+    assert_eq!(read, built);
 }
 
 #[test]

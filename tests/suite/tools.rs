@@ -31,6 +31,13 @@ impl Npm {
     pub(crate) fn program(&self, name: &str) -> Command {
         Command::new(self.0.join("node_modules/.bin").join(name))
     }
+
+    /// Node, which finds the packages.
+    pub(crate) fn node(&self) -> Command {
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", self.0.join("node_modules"));
+        node
+    }
 }
 
 /// A virtual environment with these packages, such as `ministack==1.5.33`.

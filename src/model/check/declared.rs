@@ -87,6 +87,33 @@ impl Declared {
         }
     }
 
+    /// Refuses what is not the id of a secret, without repeating it: it may be the secret itself.
+    pub(crate) fn expect_secret(&self, id: &str) -> Result<(), garde::Error> {
+        use crate::model::{Resource, secretsmanager::Secret};
+        let is_secret = |known: &Known| known.kind == Secret::TYPE;
+        if self.known.get(id).is_some_and(|known| is_secret(known) || known.kind.is_empty()) {
+            return Ok(());
+        }
+        let secrets = self.known.iter().filter(|(_, known)| is_secret(known)).map(|(id, _)| id.as_str());
+        let help = match closest(id, secrets) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "declare it under `secrets`, or write `{ secretId: name }` for one that exists already; its value \
+                     must not stand here"
+                .to_owned(),
+        };
+        Err(error("this is no secret of the stack", help))
+    }
+
+    /// Whether any resource is of a type.
+    pub(super) fn has_type(&self, kind: &str) -> bool {
+        self.known.values().any(|known| known.kind == kind)
+    }
+
+    /// Whether an id is that of a resource whose `Ref` is not its ARN.
+    pub(super) fn is_resource(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|known| known.kind != "Parameter" && !known.kind.is_empty())
+    }
+
     /// Refuses an id that nothing has.
     pub(crate) fn expect(&self, id: &str) -> Result<(), garde::Error> {
         if self.known.contains_key(id) || PSEUDO.contains(&id) {

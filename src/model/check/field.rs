@@ -23,8 +23,9 @@ pub(in crate::model) fn text(
             return Err(error(format!("`{}` cannot be in {what}", c.escape_debug()), "leave it out"));
         }
         match text.chars().count() {
+            0 if min > 0 => Err(error(format!("{what} cannot be empty"), "leave the field out to have one made up")),
             count if count < min => {
-                Err(error(format!("{what} cannot be empty"), "leave the field out to have one made up"))
+                Err(error(format!("{what} has at least {min} characters"), format!("these are {count}")))
             }
             count if count > max => {
                 Err(error(format!("{what} has at most {max} characters"), format!("these are {count}")))
@@ -128,6 +129,73 @@ pub(in crate::model) fn issuer(value: &Value, declared: &Declared) -> garde::Res
     }
 }
 
+/// The https URL of a service.
+pub(in crate::model) fn endpoint(value: &Value, declared: &Declared) -> garde::Result {
+    resolved(value, declared)?;
+    let Some(text) = value.text() else { return Ok(()) };
+    match url::Url::parse(text) {
+        Ok(url) if url.scheme() == "https" && url.host_str().is_some() => Ok(()),
+        _ => Err(error(format!("`{text}` is not an https URL"), "write it whole: `https://login.example.com/keys`")),
+    }
+}
+
+/// The ARN of a key.
+pub(in crate::model) fn key_arn(value: &Value, declared: &Declared) -> garde::Result {
+    resolved(value, declared)?;
+    match value {
+        Value::Text(text) if !(text.starts_with("arn:") && text.contains(":key/")) => Err(error(
+            format!("`{}` is not the ARN of a key", text.escape_debug()),
+            "write `arn:aws:kms:<region>:<account>:key/<id>`: who may use the key is said by its ARN",
+        )),
+        Value::Ref(id) if declared.is_resource(id) => {
+            Err(error(format!("`{id}` gives its id here, not its ARN"), format!("write `{{ get: {id}.Arn }}`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The attributes that an index names.
+pub(in crate::model) fn projected(names: &[String], _: &Declared) -> garde::Result {
+    match names.len() {
+        0 => Err(error("the index names no attribute", "use `projection: keysOnly`, or name some")),
+        1..=20 => Ok(()),
+        more => {
+            Err(error(format!("an index names 20 attributes at most, and these are {more}"), "use `projection: all`"))
+        }
+    }
+}
+
+/// An address or a domain.
+pub(in crate::model) fn email_identity(value: &Value, declared: &Declared) -> garde::Result {
+    resolved(value, declared)?;
+    let Some(text) = value.text() else { return Ok(()) };
+    let (local, domain) = text.rsplit_once('@').unwrap_or(("a", text));
+    let label = |label: &str| {
+        let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        !label.is_empty() && label.len() <= 63 && inner && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let is_domain = domain.contains('.') && domain.len() <= 253 && domain.split('.').all(label);
+    let plain = |c: char| c.is_ascii_graphic() && !"@<>,;:\"()[]\\".contains(c);
+    if is_domain && (1..=64).contains(&local.len()) && local.chars().all(plain) {
+        return Ok(());
+    }
+    Err(error(
+        format!("`{}` is neither an address nor a domain", text.escape_debug()),
+        "write `sender@example.com`, or `example.com` for all its addresses",
+    ))
+}
+
+/// A version of Facebook's interface.
+pub(in crate::model) fn facebook_version(text: &str, _: &Declared) -> garde::Result {
+    let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let fits =
+        text.strip_prefix('v').and_then(|rest| rest.split_once('.')).is_some_and(|(a, b)| digits(a) && digits(b));
+    match fits {
+        true => Ok(()),
+        false => Err(error(format!("`{}` is no version", text.escape_debug()), "write it as Facebook does: `v17.0`")),
+    }
+}
+
 /// Where an HTTP API finds a token.
 pub(in crate::model) fn identity_source(source: &str, _: &Declared) -> garde::Result {
     let name = ["$request.header.", "$request.querystring."].iter().find_map(|prefix| source.strip_prefix(prefix));
@@ -212,6 +280,17 @@ pub(in crate::model) fn condition(name: &str, declared: &Declared) -> garde::Res
 /// A logical id that the stack has.
 pub(in crate::model) fn exists(id: &str, declared: &Declared) -> garde::Result {
     declared.expect(id)
+}
+
+/// A logical id that the stack has, or a type of which it has resources.
+pub(in crate::model) fn exists_or_type(name: &str, declared: &Declared) -> garde::Result {
+    if !name.contains("::") {
+        return declared.expect(name);
+    }
+    match declared.has_type(name) {
+        true => Ok(()),
+        false => Err(error(format!("the stack has no resource of type `{}`", name.escape_debug()), "remove it")),
+    }
 }
 
 /// Rewords the bounds of numbers and lengths so that they name the field and say what to do.

@@ -3,7 +3,7 @@
 use crate::model::Stack;
 use crate::model::lambda::Function;
 
-use super::Complaint;
+use super::{Complaint, grant};
 
 /// Environment variables that Lambda itself sets, and refuses to have set.
 const RESERVED: [&str; 16] = [
@@ -26,15 +26,16 @@ const RESERVED: [&str; 16] = [
 ];
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
-    stack.functions.iter().flat_map(|(id, function)| check_function(id, function)).collect()
+    stack.functions.iter().flat_map(|(id, function)| check_function(stack, id, function)).collect()
 }
 
-fn check_function(id: &str, function: &Function) -> Vec<Complaint> {
+fn check_function(stack: &Stack, id: &str, function: &Function) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     complaints.extend(code(id, function));
     let sources = [("crate", &function.crate_path), ("zip", &function.zip), ("directory", &function.directory)];
     complaints.extend(sources.into_iter().filter_map(|(field, path)| outside(id, field, path.as_deref()?)));
     complaints.extend(function.environment.keys().filter_map(|name| variable(id, name)));
+    complaints.extend(grant::check(stack, id, function));
     complaints
 }
 
@@ -68,16 +69,18 @@ fn outside(id: &str, field: &str, path: &str) -> Option<Complaint> {
 }
 
 fn variable(id: &str, name: &str) -> Option<Complaint> {
-    let path = ["functions", id, "environment", name];
+    let (message, help) = not_a_variable(name)?;
+    Some(Complaint::new(&["functions", id, "environment", name], message, help).at_key())
+}
+
+/// Why a name cannot be that of an environment variable, and what to do about it.
+pub(super) fn not_a_variable(name: &str) -> Option<(String, &'static str)> {
     if RESERVED.contains(&name) {
-        let message = format!("Lambda sets `{name}` itself");
-        return Some(Complaint::new(&path, message, "give it another name").at_key());
+        return Some((format!("Lambda sets `{name}` itself"), "give it another name"));
     }
     let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if fits && name.len() >= 2 {
-        return None;
-    }
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.len() >= 2;
     let message = format!("`{}` cannot be an environment variable", name.escape_debug());
-    Some(Complaint::new(&path, message, "a letter first, then letters, digits and underscores, two at least").at_key())
+    (!fits).then_some((message, "a letter first, then letters, digits and underscores, two at least"))
 }
