@@ -33,7 +33,7 @@ fn check_api(stack: &Stack, id: &str, api: &RestApi) -> Vec<Complaint> {
     complaints.extend(api.gateway_responses.iter().flat_map(|(kind, it)| gateway_response(id, *kind, it)));
     complaints.extend(api.models.iter().flat_map(|(name, model)| check_model(id, name, &model.schema)));
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| check_stage(id, name, stage)));
-    complaints.extend(usage::check(stack, id, api));
+    complaints.extend(usage::check(id, api));
     complaints.extend(reached(id, api));
     complaints.extend(domain(id, api));
     complaints.extend(base_path(id, api));
@@ -124,18 +124,23 @@ fn check_cors(id: &str, api: &RestApi, cors: &Cors) -> Vec<Complaint> {
             complaints.push(at("allowOrigins", message, "keep one, or make it an HTTP API, which can"));
         }
     }
-    for (field, names) in [("allowHeaders", &cors.allow_headers), ("exposeHeaders", &cors.expose_headers)] {
+    let lists = [
+        ("allowHeaders", &cors.allow_headers),
+        ("allowMethods", &cors.allow_methods),
+        ("exposeHeaders", &cors.expose_headers),
+    ];
+    for (field, names) in lists {
         let wrong = names.iter().enumerate().filter(|(_, name)| *name != "*" && !is_header(name));
         complaints.extend(wrong.map(|(index, name)| {
-            let message = format!("`{}` is not the name of a header", name.escape_debug());
+            let message = format!("`{}` cannot stand in a header", name.escape_debug());
             Complaint::new(
                 &["restApis", id, "cors", field, &index.to_string()],
                 message,
-                "write it as in `X-Request-Id`",
+                "write one name in each place",
             )
         }));
     }
-    for (key, route) in api.routes.iter().filter(|(key, route)| key.starts_with("OPTIONS ") && !route.public) {
+    for (key, route) in api.routes.iter().filter(|(key, _)| key.starts_with("OPTIONS ")) {
         let message = format!("browsers send no token with a preflight request: `{key}` would refuse it");
         let help = "remove the route, since `cors` answers such requests, or write `public: true`";
         if route.authorizer.is_some() {

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::super::{Synthesis, properties};
-use super::{mocked, protected, quoted, responses};
-use crate::model::apigateway::{Authorizer, Cors, ResponseType, RestApi, Route, Segment};
+use super::method::protected;
+use super::mock::{self, quoted};
+use crate::model::apigateway::{Authorizer, Cors, GatewayResponse, ResponseType, RestApi, Route, Segment};
 use crate::model::ids;
 use crate::template::{Resource, function};
 
@@ -16,20 +17,7 @@ const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PU
 
 pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi) {
     for (kind, answer) in declared.answers() {
-        let mut resource = Resource::new("AWS::ApiGateway::GatewayResponse");
-        resource.properties = properties(&answer);
-        let mut parameters: Map<String, Value> =
-            answer.response_parameters.iter().map(|(name, value)| (name.clone(), super::value(value))).collect();
-        for (name, value) in declared.cors.iter().flat_map(readable) {
-            let name = format!("gatewayresponse.header.{name}");
-            if !parameters.keys().any(|key| key.eq_ignore_ascii_case(&name)) {
-                parameters.insert(name, value);
-            }
-        }
-        if !parameters.is_empty() {
-            resource = resource.property("ResponseParameters", parameters);
-        }
-        resource = resource.property("RestApiId", function::reference(api)).property("ResponseType", written(kind));
+        let resource = answer_of_the_gateway(api, declared.cors.as_ref(), kind, &answer);
         synthesis.resource(&ids::gateway_response(api, kind), resource);
     }
     let Some(cors) = &declared.cors else { return };
@@ -39,15 +27,29 @@ pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi) {
     }
 }
 
-fn written(kind: ResponseType) -> &'static str {
-    kind.written()
+/// An answer of the gateway itself, which pages may read wherever they may call.
+fn answer_of_the_gateway(api: &str, cors: Option<&Cors>, kind: ResponseType, answer: &GatewayResponse) -> Resource {
+    let mut parameters: Map<String, Value> =
+        answer.response_parameters.iter().map(|(name, value)| (name.clone(), super::value(value))).collect();
+    for (name, value) in cors.into_iter().flat_map(readable) {
+        let name = format!("gatewayresponse.header.{name}");
+        if !parameters.keys().any(|key| key.eq_ignore_ascii_case(&name)) {
+            parameters.insert(name, value);
+        }
+    }
+    let mut resource = Resource::new("AWS::ApiGateway::GatewayResponse");
+    resource.properties = properties(answer);
+    if !parameters.is_empty() {
+        resource = resource.property("ResponseParameters", parameters);
+    }
+    resource.property("RestApiId", function::reference(api)).property("ResponseType", kind.written())
 }
 
 /// An `OPTIONS` method. Browsers send no token with a preflight request, so no authorizer may stand before it.
 fn answering(api: &str, declared: &RestApi, path: &[Segment], headers: &BTreeMap<String, Value>) -> Resource {
     protected(api, declared, ("OPTIONS", path), &Route::default().public())
-        .property("Integration", mocked(204, headers, None))
-        .property("MethodResponses", responses(204, headers))
+        .property("Integration", mock::answering(204, headers, None))
+        .property("MethodResponses", mock::responses(204, headers))
 }
 
 /// The headers of every answer that a page may read.

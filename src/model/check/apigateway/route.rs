@@ -105,6 +105,11 @@ fn http(callers: &Callers, proxy: &HttpProxy) -> Option<Complaint> {
 fn mocked(callers: &Callers, mock: &Mock) -> Vec<Complaint> {
     let path = |name| [callers.section, callers.api, "routes", callers.key, "mock", "headers", name];
     let mut complaints = Vec::new();
+    if !is_mapping(&format!("'{}'", mock.content_type)) {
+        let path = [callers.section, callers.api, "routes", callers.key, "mock", "contentType"];
+        let message = "a content type cannot hold single quotes and line breaks";
+        complaints.push(Complaint::new(&path, message, "write it as in `text/plain`"));
+    }
     for (name, value) in &mock.headers {
         if !is_header(name) {
             let message = format!("`{}` is not the name of a header", name.escape_debug());

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::Stack;
 use crate::model::apigateway::{Period, Quota, RestApi, UsagePlan};
 use crate::similar::closest;
 
 use super::super::Complaint;
 use super::super::words::list;
 
-pub(super) fn check(_: &Stack, id: &str, api: &RestApi) -> Vec<Complaint> {
+pub(super) fn check(id: &str, api: &RestApi) -> Vec<Complaint> {
     api.usage_plans.iter().flat_map(|(name, plan)| check_plan(id, api, name, plan)).collect()
 }
 
