@@ -15,6 +15,7 @@ mod init;
 mod list;
 mod local;
 mod new;
+mod oauth;
 mod output;
 mod outputs;
 mod place;

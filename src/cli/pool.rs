@@ -158,15 +158,22 @@ fn first_line(text: &str, source_name: &str) -> Outcome<String> {
 
 /// The password of a user who exists: given, kept from the time when it was made up, or asked for.
 pub(crate) fn known_password(session: &Session, reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<String> {
+    match settled_password(reached, name, file)? {
+        Some(password) => Ok(password),
+        None => session.screen.password(&format!("Password of {name}"), Repeat::Once),
+    }
+}
+
+/// The password of a user that is known without asking: given, or kept from the time when it was made up.
+pub(crate) fn settled_password(reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<Option<String>> {
     if let Some(password) = given_password(file)? {
-        return Ok(password);
+        return Ok(Some(password));
     }
-    if reached.account.is_local()
-        && let Ok(kept) = std::fs::read_to_string(password_file(&reached.project, &reached.stack.name, name))
-    {
-        return Ok(kept.trim_end().to_owned());
+    if !reached.account.is_local() {
+        return Ok(None);
     }
-    session.screen.password(&format!("Password of {name}"), Repeat::Once)
+    let kept = std::fs::read_to_string(password_file(&reached.project, &reached.stack.name, name));
+    Ok(kept.ok().map(|kept| kept.trim_end().to_owned()))
 }
 
 /// Keeps the password that was made up for a local user.
@@ -185,9 +192,15 @@ pub(crate) fn token_file(reached: &Reached, name: &str) -> PathBuf {
     reached.project.state().join("tokens").join(&reached.stack.name).join(file_name(name))
 }
 
+/// Where the tokens of a user are kept that came through the pool's pages.
+pub(crate) fn granted_file(reached: &Reached, name: &str) -> PathBuf {
+    reached.project.state().join("tokens").join(&reached.stack.name).join("oauth").join(file_name(name))
+}
+
 /// Removes what is kept of one user.
 pub(crate) fn forget_user(reached: &Reached, name: &str) -> Outcome {
-    for path in [password_file(&reached.project, &reached.stack.name, name), token_file(reached, name)] {
+    let password = password_file(&reached.project, &reached.stack.name, name);
+    for path in [password, token_file(reached, name), granted_file(reached, name)] {
         gone(&path, std::fs::remove_file(&path))?;
     }
     Ok(())

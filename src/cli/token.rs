@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use stackgen::deploy::oauth::{Granted, carries};
 use stackgen::deploy::users::{Error as UsersError, Pool, PoolClient, Tokens};
 use thiserror::Error;
 
+use super::oauth::{self, Opening, Wanted};
 use super::pool::{Reached, Which, known_password, token_file};
 use super::target::write_private;
 use super::{Failure, Outcome, Session, block_on};
@@ -16,17 +18,20 @@ use super::{Failure, Outcome, Session, block_on};
 /// Arguments of `stackgen token`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Name of the user.
-    name: String,
+    /// Name of the user; none for a client that signs in as itself.
+    name: Option<String>,
     /// The ID token: who the user is. This is the default.
     #[arg(long, conflicts_with = "access")]
     id: bool,
     /// The access token: what the user may do.
     #[arg(long)]
     access: bool,
-    /// A scope that the access token must carry; refused when it does not.
+    /// A scope that the access token must carry, asked for through the pool's OAuth endpoints.
     #[arg(long = "scope", value_name = "SCOPE", conflicts_with = "id")]
     scopes: Vec<String>,
+    /// Prints the address of the sign-in page, and opens no browser.
+    #[arg(long)]
+    no_browser: bool,
     #[command(flatten)]
     sign_in: SignIn,
     #[command(flatten)]
@@ -51,19 +56,20 @@ pub(crate) enum Kind {
     Access,
 }
 
-/// Why a token is not what was asked for.
+/// Why there is no token.
 #[derive(Debug, Error, Diagnostic)]
 enum Error {
     /// It lacks a scope.
     #[error("the access token of `{name}` does not carry scope `{scope}`")]
-    #[diagnostic(
-        code(stackgen::token::scope),
-        help(
-            "a sign-in with a password carries `aws.cognito.signin.user.admin` alone; scopes of a resource server \
-             come through the pool's OAuth pages"
-        )
-    )]
+    #[diagnostic(code(stackgen::token::scope), help("a trigger of the pool may have taken it away"))]
     NoScope { name: String, scope: String },
+    /// Nobody is named, and the client does not sign in as itself.
+    #[error("client `{client}` signs in for users, and no user is named")]
+    #[diagnostic(
+        code(stackgen::token::nobody),
+        help("name the user: `stackgen token NAME`; or a client with the flow `clientCredentials`: `--client ID`")
+    )]
+    Nobody { client: String },
 }
 
 /// Tokens on disk, with what they belong to.
@@ -74,23 +80,67 @@ struct Kept {
     tokens: Tokens,
 }
 
+/// The scope that a sign-in with a password carries; all others come through the pool's pages.
+const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
+
+/// A token, whose it is and until when it is good.
+struct Had {
+    owner: String,
+    token: String,
+    expires: i64,
+}
+
 impl Arguments {
     /// Prints the token.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         block_on(async {
             let reached = Reached::stack(session, self.which.stack.as_deref(), &self.which.target).await?;
-            let kind = if self.access || !self.scopes.is_empty() { Kind::Access } else { Kind::Id };
-            let pool = self.which.pool.as_deref();
-            let tokens = tokens(session, &reached, pool, &self.name, &self.sign_in).await?;
-            let token = pick(&tokens, kind);
-            if let Some(scope) = self.scopes.iter().find(|scope| !carries(token, scope)) {
-                let lack = Error::NoScope { name: self.name.clone(), scope: scope.clone() };
-                return Err(Failure::refused(lack));
+            let had = match &self.name {
+                None => self.of_machine(&reached).await?,
+                Some(name) if self.scopes.iter().any(|scope| scope != SELF_SERVICE) => {
+                    self.by_pages(session, &reached, name).await?
+                }
+                Some(name) => self.by_password(session, &reached, name).await?,
+            };
+            if let Some(scope) = self.scopes.iter().find(|scope| !carries(&had.token, scope)) {
+                return Err(Failure::refused(Error::NoScope { name: had.owner, scope: scope.clone() }));
             }
-            let document = json!({ "user": self.name, "token": token, "expires": tokens.expires });
-            session.screen.answer(&document, || token.to_owned());
+            let owner = if self.name.is_some() { "user" } else { "client" };
+            let document = json!({ (owner): had.owner, "token": had.token, "expires": had.expires });
+            session.screen.answer(&document, || had.token.clone());
             Ok(())
         })
+    }
+
+    async fn chosen(&self, reached: &Reached) -> Outcome<(Pool, PoolClient)> {
+        let (id, pool) = reached.pool(self.which.pool.as_deref())?;
+        let client = reached.client(&id, &pool, self.sign_in.client.as_deref()).await?;
+        Ok((pool, client))
+    }
+
+    async fn of_machine(&self, reached: &Reached) -> Outcome<Had> {
+        let (pool, client) = self.chosen(reached).await?;
+        let owner = self.sign_in.client.clone().unwrap_or_else(|| client.id.clone());
+        if !client.oauth_flows.iter().any(|flow| flow == "client_credentials") {
+            return Err(Failure::refused(Error::Nobody { client: owner }));
+        }
+        let Granted { access, expires, .. } = oauth::machine(&pool, &client, &self.scopes).await?;
+        Ok(Had { owner, token: access, expires })
+    }
+
+    async fn by_pages(&self, session: &Session, reached: &Reached, name: &str) -> Outcome<Had> {
+        let (pool, client) = self.chosen(reached).await?;
+        let opening = if self.no_browser { Opening::Printed } else { Opening::Browser };
+        let wanted = Wanted { scopes: &self.scopes, password_file: self.sign_in.password_file.as_deref(), opening };
+        let granted = oauth::person(session, reached, (&pool, &client), name, wanted).await?;
+        Ok(Had { owner: name.to_owned(), token: granted.access, expires: granted.expires })
+    }
+
+    async fn by_password(&self, session: &Session, reached: &Reached, name: &str) -> Outcome<Had> {
+        let kind = if self.access || !self.scopes.is_empty() { Kind::Access } else { Kind::Id };
+        let pool = self.which.pool.as_deref();
+        let tokens = tokens(session, reached, pool, name, &self.sign_in).await?;
+        Ok(Had { owner: name.to_owned(), token: pick(&tokens, kind).to_owned(), expires: tokens.expires })
     }
 }
 
@@ -131,7 +181,7 @@ pub(crate) async fn tokens(
 }
 
 /// Seconds before its end in which a token is renewed already.
-const SOON: i64 = 30;
+pub(super) const SOON: i64 = 30;
 
 fn kept(file: &Path, pool: &Pool, client: &PoolClient) -> Option<Tokens> {
     let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
@@ -148,30 +198,7 @@ async fn renewed(pool: &Pool, client: &PoolClient, name: &str, old: &Tokens) -> 
     }
 }
 
-fn now() -> i64 {
+/// Seconds of Unix time.
+pub(super) fn now() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
-}
-
-/// Whether the access token carries the scope. Nobody trusts the answer: the API verifies the token itself.
-fn carries(token: &str, scope: &str) -> bool {
-    use base64::Engine as _;
-    let claims = token.split('.').nth(1).and_then(|part| base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
-    claims.get("scope").and_then(Value::as_str).is_some_and(|scopes| scopes.split(' ').any(|one| one == scope))
-}
-
-#[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-
-    use super::carries;
-
-    #[test]
-    fn scopes_are_read_from_the_token() {
-        let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(r#"{"scope":"notes/read openid"}"#);
-        let token = format!("header.{claims}.signature");
-        assert!(carries(&token, "notes/read"));
-        assert!(!carries(&token, "notes"));
-        assert!(!carries("rubbish", "openid"));
-    }
 }

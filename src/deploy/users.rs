@@ -30,6 +30,12 @@ pub struct PoolClient {
     pub id: String,
     secret: Option<String>,
     flows: Vec<ExplicitAuthFlowsType>,
+    /// OAuth flows that it may use, such as `client_credentials`.
+    pub oauth_flows: Vec<String>,
+    /// Scopes that it may ask for.
+    pub oauth_scopes: Vec<String>,
+    /// Where the sign-in pages may send people back to.
+    pub callbacks: Vec<String>,
 }
 
 /// A user as the pool lists it.
@@ -317,6 +323,23 @@ impl Pool {
         described.user_pool.ok_or(Error::Protocol)
     }
 
+    /// Base URL of the pool's sign-in pages and OAuth endpoints, where it has a domain.
+    ///
+    /// # Errors
+    /// When the pool refuses.
+    pub async fn pages(&self) -> Result<Option<String>, Error> {
+        let described = self.describe().await?;
+        let name = |name: Option<String>| name.filter(|name| !name.is_empty());
+        let (custom, prefix) = (name(described.custom_domain), name(described.domain));
+        if let Some(endpoint) = &self.account.endpoint {
+            let endpoint = endpoint.trim_end_matches('/');
+            return Ok(prefix.or(custom).map(|domain| format!("{endpoint}/_aws/cognito-domain/{domain}")));
+        }
+        let region = &self.account.region;
+        let of_prefix = |prefix| format!("https://{prefix}.auth.{region}.amazoncognito.com");
+        Ok(custom.map(|custom| format!("https://{custom}")).or_else(|| prefix.map(of_prefix)))
+    }
+
     /// The client of that id.
     ///
     /// # Errors
@@ -328,6 +351,9 @@ impl Pool {
         Ok(PoolClient {
             id: id.to_owned(),
             flows: described.explicit_auth_flows().to_vec(),
+            oauth_flows: described.allowed_o_auth_flows().iter().map(|flow| flow.as_str().to_owned()).collect(),
+            oauth_scopes: described.allowed_o_auth_scopes().to_vec(),
+            callbacks: described.callback_urls().to_vec(),
             secret: described.client_secret,
         })
     }
@@ -447,6 +473,11 @@ impl PoolClient {
         (self.flows.is_empty() || allows(&[Allowed::AllowUserSrpAuth])).then_some(Flow::Srp)
     }
 
+    /// The client's secret, where it has one.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.secret.as_deref()
+    }
+
     fn secret_hash(&self, user: &str) -> Option<String> {
         self.secret.as_ref().map(|secret| secret_hash(secret, user, &self.id))
     }
@@ -541,7 +572,9 @@ mod tests {
     use super::{AwsError, Error, Flow, PasswordRules, PoolClient};
 
     fn client(flows: &[Allowed]) -> PoolClient {
-        PoolClient { id: "c".into(), secret: None, flows: flows.to_vec() }
+        let none = Vec::new;
+        let (oauth_flows, oauth_scopes, callbacks) = (none(), none(), none());
+        PoolClient { id: "c".into(), secret: None, flows: flows.to_vec(), oauth_flows, oauth_scopes, callbacks }
     }
 
     #[test]

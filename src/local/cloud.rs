@@ -75,6 +75,7 @@ struct Shared {
     runtime: Runtime,
     gateway: Gateway,
     challenges: cognito::Challenges,
+    pages: cognito::Pages,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Held for as long as the cloud lives.
@@ -131,6 +132,7 @@ impl Cloud {
             runtime: Runtime::default(),
             gateway: Gateway::default(),
             challenges: cognito::Challenges::default(),
+            pages: cognito::Pages::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             _lock: lock,
@@ -197,6 +199,11 @@ impl Cloud {
     /// What users are asked while they sign in.
     pub(crate) fn challenges(&self) -> &cognito::Challenges {
         &self.0.challenges
+    }
+
+    /// What the sign-in pages hand out for a few minutes.
+    pub(crate) fn pages(&self) -> &cognito::Pages {
+        &self.0.pages
     }
 
     /// Tasks that run beside requests, such as stack operations. They end when [`Cloud::stopping`] is cancelled.

@@ -1,7 +1,8 @@
 //! The user pools of an account.
 //!
 //! Requests reach `api::handle`. What decides is synchronous and works on `pool::UserPool`; what calls a trigger or
-//! makes keys is a chain of such decisions with an `await` between them: look, call, then change.
+//! makes keys is a chain of such decisions with an `await` between them: look, call, then change. `hosted` holds the pages on
+//! which people sign in and the OAuth 2.0 endpoints, `stand_in` what stands for the identity providers of others.
 
 pub(crate) mod api;
 mod attribute;
@@ -10,6 +11,8 @@ mod control;
 mod custom;
 mod directory;
 mod fault;
+mod federation;
+pub(crate) mod hosted;
 mod keys;
 mod message;
 mod mfa;
@@ -18,12 +21,14 @@ mod moment;
 mod own;
 mod password;
 mod pool;
+mod provider;
 mod recovery;
 mod resources;
 mod settings;
 mod sign_in;
 mod sign_up;
 mod srp;
+pub(crate) mod stand_in;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -40,6 +45,7 @@ use crate::local::cloud::Account;
 use crate::local::wire::Fault;
 
 pub(crate) use challenge::Challenges;
+pub(crate) use hosted::Pages;
 pub(crate) use resources::RESOURCE_TYPES;
 pub(crate) use well_known::well_known;
 

@@ -98,6 +98,12 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
             Err(fault) => fault.into_rest_json(),
         };
     }
+    if let Some(place) = cognito::hosted::place(&host, path) {
+        return match anonymous(arrival).await {
+            Ok(request) => cognito::hosted::handle(&cloud, place, request).await,
+            Err(fault) => fault.into_rest_json(),
+        };
+    }
     if is_pool_path(path) {
         return match anonymous(arrival).await {
             Ok(request) => cognito::api::handle(cloud, request).await,

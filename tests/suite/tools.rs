@@ -40,6 +40,23 @@ impl Npm {
     }
 }
 
+impl Npm {
+    /// A folder beside the packages that is filled once: by a function that gets the packages' folder and the empty one.
+    pub(crate) fn once(&self, name: &str, fill: impl FnOnce(&Path, &Path)) -> PathBuf {
+        let lock = File::create(self.0.join(format!("{name}.lock"))).expect("the target folder is writable");
+        lock.lock().expect("the file system knows locks");
+        let folder = self.0.join(name);
+        let done = folder.join("complete");
+        if !done.exists() {
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir(&folder).expect("the folder is gone");
+            fill(&self.0.join("node_modules"), &folder);
+            fs::write(done, "").expect("the folder is writable");
+        }
+        folder
+    }
+}
+
 /// A virtual environment with these packages, such as `ministack==1.5.33`.
 pub(crate) fn python(pins: &[&str]) -> Python {
     Python(installed("python", pins, |folder| {

@@ -7,7 +7,9 @@ use crate::local::cloud::{Account, Cloud};
 use crate::local::cognito::control::{self, null};
 use crate::local::cognito::moment::Moment;
 use crate::local::cognito::sign_in::{self, Side};
-use crate::local::cognito::{UserPools, challenge, directory, mfa, own, recovery, sign_up, well_known};
+use crate::local::cognito::{
+    UserPools, challenge, directory, federation, mfa, own, provider, recovery, sign_up, well_known,
+};
 use crate::local::wire::{Fault, Request, Response, json_answer};
 
 /// Answers one request.
@@ -113,6 +115,14 @@ fn plain(cloud: &Cloud, operation: &str, request: &Request) -> Result<Value, Fau
         "DeleteResourceServer" => call.change(control::delete_server),
         "DescribeResourceServer" => call.look(control::describe_server),
         "ListResourceServers" => call.look(control::list_servers),
+        "CreateIdentityProvider" => call.change(provider::create),
+        "UpdateIdentityProvider" => call.change(provider::update),
+        "DeleteIdentityProvider" => call.change(provider::delete),
+        "DescribeIdentityProvider" => call.look(provider::describe),
+        "GetIdentityProviderByIdentifier" => call.look(provider::by_identifier),
+        "ListIdentityProviders" => call.look(provider::list),
+        "AdminLinkProviderForUser" => call.change(federation::link),
+        "AdminDisableProviderForUser" => call.change(federation::unlink),
         _ => Err(Fault::unknown_operation("cognito-idp", operation)),
     }
 }

@@ -14,6 +14,7 @@ use crate::local::cognito::attribute::{Attribute, Attributes};
 use crate::local::cognito::fault::{self, invalid, missing, not_authorized};
 use crate::local::cognito::keys::{Forge, SigningKeys};
 use crate::local::cognito::moment::Moment;
+use crate::local::cognito::provider::Provider;
 use crate::local::cognito::settings::{ClientSettings, PoolSettings, attribute_of};
 use crate::local::cognito::srp::Identity;
 use crate::local::cognito::token::SignIn;
@@ -35,8 +36,12 @@ pub(crate) struct UserPool {
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) domains: BTreeMap<String, Domain>,
     pub(crate) resource_servers: BTreeMap<String, ResourceServer>,
+    /// By name.
+    pub(crate) providers: BTreeMap<String, Provider>,
     /// By origin.
     pub(crate) sign_ins: BTreeMap<String, SignIn>,
+    /// Who is signed in to the pages, by the hash of the browser's cookie.
+    pub(crate) visits: BTreeMap<String, Visit>,
     pub(crate) keys: Option<SigningKeys>,
     #[serde(skip)]
     pub(crate) forge: Forge,
@@ -88,6 +93,17 @@ pub(crate) struct ResourceServer {
     pub(crate) identifier: String,
     pub(crate) name: String,
     pub(crate) scopes: Vec<Scope>,
+}
+
+/// Somebody who is signed in to the pages with one browser.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Visit {
+    pub(crate) username: String,
+    /// With what the user signed in: `COGNITO`, or an identity provider's name.
+    pub(crate) provider: String,
+    pub(crate) began: Moment,
+    pub(crate) expires: Moment,
 }
 
 /// One scope.
@@ -143,8 +159,12 @@ impl UserPool {
         self.users.get_mut(&username).ok_or_else(fault::no_user)
     }
 
-    /// Attributes that serve as names do so at once, aliases when they are verified.
+    /// Attributes that serve as names do so at once, aliases when they are verified. What another identity provider says of
+    /// somebody makes no name.
     fn answers_to(&self, user: &User, login: &str) -> bool {
+        if user.status == Status::ExternalProvider {
+            return false;
+        }
         let is = |attribute: &String| user.attributes.get(attribute).is_some_and(|value| self.fold(value) == login);
         let alias = |name: &String| (name == "preferred_username" || user.verified(name)) && is(name);
         self.settings.username_attributes.iter().any(is) || self.settings.alias_attributes.iter().any(alias)
@@ -248,6 +268,7 @@ impl UserPool {
     /// Voids all that a user is signed in with.
     pub(crate) fn sign_out(&mut self, username: &str) {
         self.sign_ins.retain(|_, sign_in| sign_in.username != username);
+        self.visits.retain(|_, visit| visit.username != username);
     }
 
     /// A user's groups, the one that counts most first.
@@ -295,7 +316,7 @@ impl UserPool {
     }
 
     fn check_client(&self, settings: &ClientSettings) -> Result<(), Fault> {
-        if let Some(provider) = settings.unknown_provider() {
+        if let Some(provider) = settings.unknown_provider(&self.providers) {
             return Err(invalid(format!("The provider {provider} does not exist for User Pool {}.", self.id)));
         }
         settings.check(&self.settings.attributes(), &self.scopes())
@@ -333,6 +354,12 @@ impl UserPool {
 }
 
 impl Client {
+    /// The proof that whoever calls knows the client's secret.
+    pub(crate) fn proof(&self, username: &str) -> Option<String> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_ref()?.as_bytes());
+        Some(STANDARD.encode(hmac::sign(&key, format!("{username}{}", self.id).as_bytes())))
+    }
+
     /// Checks the proof that the caller knows the client's secret.
     pub(crate) fn check_secret(&self, username: &str, hash: Option<&str>) -> Result<(), Fault> {
         let id = &self.id;
@@ -400,7 +427,8 @@ pub(crate) fn random_text(length: usize, alphabet: &[u8]) -> String {
     std::iter::repeat_with(pick).take(length).collect()
 }
 
-fn check_username(name: &str) -> Result<(), Fault> {
+/// Checks what the service's interface demands of every name.
+pub(crate) fn check_username(name: &str) -> Result<(), Fault> {
     let constraint = match name.chars().count() {
         0 => "Member must have length greater than or equal to 1",
         1..=128 if name.chars().any(|c| c.is_whitespace() || c.is_control()) => {

@@ -107,7 +107,7 @@ fn check_recoverable(user: &User) -> Result<(), Fault> {
     if !user.enabled {
         return Err(fault::disabled());
     }
-    if user.status == Status::ForceChangePassword {
+    if matches!(user.status, Status::ForceChangePassword | Status::ExternalProvider) {
         return Err(not_authorized("User password cannot be reset in the current state."));
     }
     Ok(())
@@ -232,6 +232,9 @@ pub(crate) fn admin_set(cloud: &Cloud, request: AdminSetUserPassword) -> Result<
     let username = cloud.read(|account| {
         let pool = account.cognito.pool(&request.user_pool_id)?;
         let user = pool.known_user(&request.username)?;
+        if user.status == Status::ExternalProvider {
+            return Err(invalid("User is an external user, whose password cannot be set."));
+        }
         pool.settings.password_policy().check(&request.password)?;
         check_not_former(pool, user, &request.password)?;
         Ok::<_, Fault>(user.username.clone())

@@ -12,6 +12,7 @@ use crate::local::cognito::control::{Place, cloud_front};
 use crate::local::cognito::fault::invalid;
 use crate::local::cognito::message::{Draft, Occasion};
 use crate::local::cognito::pool::{Client, Domain, Group, ResourceServer, UserPool, random_text};
+use crate::local::cognito::provider::Provider;
 use crate::local::cognito::settings::{ClientSettings, PoolSettings};
 use crate::local::cognito::sign_up::{AdminCreateUser, Invitation, invited};
 use crate::local::cognito::trigger::{Metadata, NO_CLIENT, Subject};
@@ -24,6 +25,7 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
     &Resource::<GroupType>::NEW,
     &Resource::<DomainType>::NEW,
     &Resource::<ServerType>::NEW,
+    &Resource::<ProviderType>::NEW,
     &Resource::<UserType>::NEW,
     &Resource::<MembershipType>::NEW,
 ];
@@ -99,7 +101,9 @@ impl<R: Rules> ResourceType for Resource<R> {
 fn refused(fault: Fault) -> Failure {
     let code = match fault.code.as_str() {
         "ResourceNotFoundException" | "UserNotFoundException" => "NotFound",
-        "UsernameExistsException" | "GroupExistsException" | "AliasExistsException" => "AlreadyExists",
+        "UsernameExistsException" | "GroupExistsException" | "AliasExistsException" | "DuplicateProviderException" => {
+            "AlreadyExists"
+        }
         "LimitExceededException" => "ServiceLimitExceeded",
         "InternalErrorException" => "ServiceInternalError",
         _ => "InvalidRequest",
@@ -307,6 +311,29 @@ impl Rules for ServerType {
     }
 }
 
+struct ProviderType;
+
+impl Rules for ProviderType {
+    const NAME: &'static str = "AWS::Cognito::UserPoolIdentityProvider";
+    const SCHEMA: &'static str = include_str!("schemas/user_pool_identity_provider.json");
+
+    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
+        let provider: Provider = read(properties)?;
+        let name = provider.name.clone();
+        pool(account, properties)?.add_provider(provider, context.now.into())?;
+        Ok(provisioned(&name, []))
+    }
+
+    fn update(account: &mut Account, context: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
+        pool(account, new)?.change_provider(read(new)?, context.now.into())?;
+        Ok(provisioned(id, []))
+    }
+
+    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
+        pool(account, properties)?.remove_provider(id)
+    }
+}
+
 struct UserType;
 
 impl Rules for UserType {
@@ -430,6 +457,33 @@ mod tests {
         let Failure(reason) = failure.expect_err("user names cannot change");
         assert!(reason.starts_with("Resource handler returned message: \"Updates are not allowed for property"));
         assert!(reason.ends_with("HandlerErrorCode: InvalidRequest)"));
+    }
+
+    #[test]
+    fn a_provider_is_made_changed_and_removed() {
+        let mut account = account();
+        let id = made::<PoolType>(&mut account, json!({})).expect("a pool").physical_id;
+        let google = |mapping: Value| {
+            let details = json!({ "client_id": "c", "client_secret": "s", "authorize_scopes": "openid email" });
+            json!({
+                "UserPoolId": id, "ProviderName": "Google", "ProviderType": "Google", "ProviderDetails": details,
+                "AttributeMapping": mapping,
+            })
+        };
+        let client = json!({ "UserPoolId": id, "SupportedIdentityProviders": ["Google"] });
+        let early = made::<ClientType>(&mut account, client.clone());
+        assert!(early.is_err_and(|message| message.contains("The provider Google does not exist")));
+        let name = made::<ProviderType>(&mut account, google(json!({}))).map(|made| made.physical_id);
+        assert_eq!(name.as_deref(), Ok("Google"));
+        assert!(made::<ClientType>(&mut account, client).is_ok());
+        assert!(made::<ProviderType>(&mut account, google(json!({}))).is_err());
+        let new = properties(google(json!({ "email": "email" })));
+        ProviderType::update(&mut account, &context("It"), "Google", &new).expect("it changes");
+        let known = account.cognito.pool(&id).and_then(|pool| pool.provider("Google")).expect("it is there");
+        assert_eq!(known.attribute_mapping["email"], "email");
+        let gone =
+            |account: &mut Account| Resource::<ProviderType>::NEW.delete(account, &context("It"), "Google", &new);
+        assert_eq!((gone(&mut account), gone(&mut account)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -451,8 +451,14 @@ impl ClientSettings {
     }
 
     /// The first provider that the pool does not have.
-    pub(crate) fn unknown_provider(&self) -> Option<&str> {
-        self.supported_identity_providers.iter().map(String::as_str).find(|provider| *provider != "COGNITO")
+    pub(crate) fn unknown_provider<T>(&self, known: &BTreeMap<String, T>) -> Option<&str> {
+        let mut asked = self.supported_identity_providers.iter().map(String::as_str);
+        asked.find(|provider| *provider != "COGNITO" && !known.contains_key(*provider))
+    }
+
+    /// Whether people may sign in with a provider, `COGNITO` for the pool's own users.
+    pub(crate) fn supports(&self, provider: &str) -> bool {
+        self.supported_identity_providers.iter().any(|known| known == provider)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::local::cognito::moment::Moment;
 use crate::local::cognito::pool::{Client, UserPool, short_id};
 use crate::local::cognito::settings::Flow;
 use crate::local::cognito::srp::{Exchange, Identity, Verifier};
-use crate::local::cognito::token::{Grant, Overrides, RefreshToken, SignIn};
+use crate::local::cognito::token::{Grant, Overrides, RefreshToken, Scopes, SignIn};
 use crate::local::cognito::trigger::{self, Call, Metadata, Subject};
 use crate::local::cognito::user::{Status, User};
 use crate::local::cognito::{UserPools, custom, mfa};
@@ -47,12 +47,22 @@ pub(crate) enum Side {
     Admin,
 }
 
+/// What a sign-in comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Yields {
+    /// Tokens, in the answer.
+    Tokens,
+    /// The user's name: the pages hand out tokens later, for a code.
+    Name,
+}
+
 /// Through which client somebody signs in, with what the client hands on.
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     pub(crate) pool: String,
     pub(crate) client: Client,
     pub(crate) metadata: Metadata,
+    pub(crate) yields: Yields,
 }
 
 impl Door {
@@ -70,7 +80,12 @@ impl Door {
         } else {
             pools.client(client)?
         };
-        Ok(Self { pool: found.id.clone(), client: client.clone(), metadata })
+        Ok(Self { pool: found.id.clone(), client: client.clone(), metadata, yields: Yields::Tokens })
+    }
+
+    /// The door of the pages.
+    pub(crate) fn of_pages(pool: &str, client: &Client) -> Self {
+        Self { pool: pool.to_owned(), client: client.clone(), metadata: Metadata::new(), yields: Yields::Name }
     }
 
     /// Looks at the pool.
@@ -197,6 +212,11 @@ async fn password(cloud: &Cloud, door: &Door, parameters: &Parameters) -> Result
     let login = required(parameters, "USERNAME")?;
     let password = required(parameters, "PASSWORD")?;
     door.client.check_secret(login, parameters.get("SECRET_HASH").map(String::as_str))?;
+    by_password(cloud, door, login, password).await
+}
+
+/// Signs somebody in who knows the password.
+pub(crate) async fn by_password(cloud: &Cloud, door: &Door, login: &str, password: &str) -> Result<Value, Fault> {
     let now = Moment::from(cloud.now());
     let visitor = door.read(cloud, |pool| Visitor::new(pool, door, login, now))?;
     let Some(user) = visitor.admitted(cloud).await? else {
@@ -306,6 +326,7 @@ fn after_password(pool: &UserPool, user: &User, now: Moment) -> Result<Step, Fau
             Err(not_authorized("Temporary password has expired and must be reset by an administrator."))
         }
         Status::ForceChangePassword => Ok(Step::NewPassword),
+        Status::ExternalProvider => Err(fault::incorrect()),
         Status::Confirmed | Status::ResetRequired => mfa::step(pool, user),
     }
 }
@@ -335,7 +356,7 @@ pub(crate) fn issue(cloud: &Cloud, door: &Door, username: &str, kind: Kind, para
     json!({ "ChallengeName": name, "Session": session, "ChallengeParameters": parameters })
 }
 
-/// The last step: the triggers, and tokens.
+/// The last step: the triggers, and what the door yields.
 pub(crate) async fn finish(cloud: &Cloud, door: &Door, username: &str, source: &str) -> Result<Value, Fault> {
     let call = door.read(cloud, |pool| {
         let subject = Subject { user: pool.known_user(username)?, client: &door.client.id, metadata: &door.metadata };
@@ -345,22 +366,48 @@ pub(crate) async fn finish(cloud: &Cloud, door: &Door, username: &str, source: &
         Ok(Call::new(pool, "PostAuthentication", "PostAuthentication_Authentication", &subject, request, json!({})))
     })?;
     trigger::run_if_any(cloud, call).await?;
-    let overrides = overrides(cloud, door, username, source).await?;
+    if door.yields == Yields::Name {
+        return door.read(cloud, |pool| {
+            let user = pool.known_user(username)?;
+            check_signed_in(user)?;
+            Ok(json!({ "Username": user.username }))
+        });
+    }
+    let begun = SignIn::begin(username, &door.client, Moment::from(cloud.now()));
+    let result = hand_out(cloud, door, begun, Handing { source, nonce: None }).await?;
+    Ok(json!({ "AuthenticationResult": result, "ChallengeParameters": {} }))
+}
+
+/// Why tokens are handed out, as the trigger learns it, and what the application wants to find again in them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Handing<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) nonce: Option<&'a str>,
+}
+
+/// Tokens for a sign-in that begins.
+pub(crate) async fn hand_out(
+    cloud: &Cloud,
+    door: &Door,
+    (token, sign_in): (RefreshToken, SignIn),
+    handing: Handing<'_>,
+) -> Result<Value, Fault> {
+    let username = sign_in.username.clone();
+    let overrides = overrides(cloud, door, &username, handing.source, sign_in.scopes.as_ref()).await?;
     let keys = keys::of_pool(cloud, &door.pool).await?;
     let now = Moment::from(cloud.now());
-    let (token, sign_in) = SignIn::begin(username, &door.client, now);
     let claims = door.write(cloud, |pool| {
-        let user = pool.known_user(username)?;
+        let user = pool.known_user(&username)?;
         check_signed_in(user)?;
         let client = pool.client(&door.client.id)?;
-        let (origin, auth_time) = (token.origin, sign_in.auth_time);
-        let claims = Grant { pool, client, user, origin, auth_time, now, overrides: &overrides }.claims();
+        let (origin, auth_time, scopes) = (token.origin, sign_in.auth_time, sign_in.scopes.as_ref());
+        let (overrides, nonce) = (&overrides, handing.nonce);
+        let claims = Grant { pool, client, user, origin, auth_time, now, overrides, scopes, nonce }.claims();
         pool.sign_ins.retain(|_, known| now < known.expires);
         pool.sign_ins.insert(origin.to_string(), sign_in);
         Ok(claims)
     })?;
-    let result = claims.signed(&keys, Some(&token))?;
-    Ok(json!({ "AuthenticationResult": result, "ChallengeParameters": {} }))
+    claims.signed(&keys, Some(&token))
 }
 
 /// The user may have been switched off while the triggers ran.
@@ -369,7 +416,14 @@ fn check_signed_in(user: &User) -> Result<(), Fault> {
 }
 
 /// What the `PreTokenGeneration` trigger changes.
-async fn overrides(cloud: &Cloud, door: &Door, username: &str, source: &str) -> Result<Overrides, Fault> {
+async fn overrides(
+    cloud: &Cloud,
+    door: &Door,
+    username: &str,
+    source: &str,
+    scopes: Option<&Scopes>,
+) -> Result<Overrides, Fault> {
+    let own = Scopes::from([super::token::SELF_SERVICE.to_owned()]);
     let call = door.read(cloud, |pool| {
         let user = pool.known_user(username)?;
         let groups = pool.groups_of(user);
@@ -380,7 +434,7 @@ async fn overrides(cloud: &Cloud, door: &Door, username: &str, source: &str) -> 
             "groupConfiguration": {
                 "groupsToOverride": names, "iamRolesToOverride": roles, "preferredRole": roles.first(),
             },
-            "scopes": [super::token::SELF_SERVICE],
+            "scopes": scopes.unwrap_or(&own),
             "clientMetadata": door.metadata,
         });
         let response = json!({ "claimsOverrideDetails": null, "claimsAndScopeOverrideDetails": null });
@@ -458,7 +512,8 @@ fn refreshable<'a>(
     Ok((sign_in, user))
 }
 
-async fn renewed(
+/// New tokens for the sign-in that a refresh token stands for.
+pub(crate) async fn renewed(
     cloud: &Cloud,
     door: &Door,
     text: &str,
@@ -466,17 +521,19 @@ async fn renewed(
 ) -> Result<Value, Fault> {
     let token = RefreshToken::parse(text).ok_or_else(|| not_authorized("Invalid Refresh Token"))?;
     let now = Moment::from(cloud.now());
-    let username = door.read(cloud, |pool| {
-        let (_, user) = refreshable(pool, door, &token, now)?;
+    let (username, scopes) = door.read(cloud, |pool| {
+        let (sign_in, user) = refreshable(pool, door, &token, now)?;
         check(&door.client, user)?;
-        Ok(user.username.clone())
+        Ok((user.username.clone(), sign_in.scopes.clone()))
     })?;
-    let overrides = overrides(cloud, door, &username, "TokenGeneration_RefreshTokens").await?;
+    let scopes = scopes.as_ref();
+    let overrides = overrides(cloud, door, &username, "TokenGeneration_RefreshTokens", scopes).await?;
     let keys = keys::of_pool(cloud, &door.pool).await?;
     let grant = |pool: &UserPool| {
         let (sign_in, user) = refreshable(pool, door, &token, now)?;
         let (origin, auth_time, client) = (token.origin, sign_in.auth_time, &door.client);
-        Ok(Grant { pool, client, user, origin, auth_time, now, overrides: &overrides }.claims())
+        let overrides = &overrides;
+        Ok(Grant { pool, client, user, origin, auth_time, now, overrides, scopes, nonce: None }.claims())
     };
     let Some(grace) = door.client.settings.rotation() else {
         return door.read(cloud, grant)?.signed(&keys, None);

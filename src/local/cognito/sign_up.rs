@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::local::cloud::{Account, Cloud};
 use crate::local::cognito::attribute::{Author, NamedValue, collected};
 use crate::local::cognito::fault::{self, invalid, not_authorized};
+use crate::local::cognito::hosted;
 use crate::local::cognito::message::{self, Destination, Draft, Filling, Occasion, Wording};
 use crate::local::cognito::moment::{DAY, Moment};
 use crate::local::cognito::pool::{Client, UserPool, alias_taken};
@@ -64,6 +65,11 @@ impl Verdict {
         if self.auto_confirm_user {
             user.status = Status::Confirmed;
         }
+        self.verify(user);
+    }
+
+    /// Marks the addresses that the trigger vouches for.
+    pub(crate) fn verify(&self, user: &mut User) {
         for (verified, attribute) in [(self.auto_verify_email, "email"), (self.auto_verify_phone, "phone_number")] {
             if verified && user.attributes.contains_key(attribute) {
                 user.attributes.insert(format!("{attribute}_verified"), "true".to_owned());
@@ -101,7 +107,8 @@ pub(crate) async fn sign_up(cloud: &Cloud, request: SignUp) -> Result<Value, Fau
     let identity = super::srp::Identity { pool: super::pool::short_id(&applicant.pool), user: &user.username };
     user.credential = Some(Verifier::new(identity, &password));
     let (sub, username, confirmed) = (user.sub.clone(), user.username.clone(), user.status == Status::Confirmed);
-    let joining = Joining { pool: &applicant.pool, client: &client, wording: &wording, now };
+    let (pool, endpoint) = (applicant.pool.as_str(), cloud.endpoint());
+    let joining = Joining { pool, endpoint, client: &client, wording: &wording, now };
     let details = cloud.write(|account| joining.store(account, user))?;
     if confirmed {
         post_confirmation(cloud, &applicant.pool, &client, &username, &metadata).await?;
@@ -135,6 +142,7 @@ fn apply(account: &Account, request: SignUp, now: Moment) -> Result<Applicant, F
 /// What is needed to store a new user and tell him.
 struct Joining<'a> {
     pool: &'a str,
+    endpoint: &'a str,
     client: &'a str,
     wording: &'a Wording,
     now: OffsetDateTime,
@@ -151,7 +159,7 @@ impl Joining<'_> {
             }
         }
         let letter = (user.status == Status::Unconfirmed).then(|| sign_up_letter(pool, &mut user, self.now)).flatten();
-        let link = link(pool, self.client, &user);
+        let link = link(pool, self.endpoint, self.client, &user);
         let username = user.username.clone();
         pool.users.insert(username.clone(), user);
         let Some((to, code)) = letter else { return Ok(None) };
@@ -181,14 +189,12 @@ fn sign_up_letter(pool: &UserPool, user: &mut User, now: OffsetDateTime) -> Opti
     Some((to, digits))
 }
 
-/// Where a link in a message leads, up to its code.
-fn link(pool: &UserPool, client: &str, user: &User) -> String {
-    let domain = pool.domains.keys().next().cloned().unwrap_or_else(|| "example".to_owned());
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let (region, name) = (pool.region(), encode(&user.username));
-    format!(
-        "https://{domain}.auth.{region}.amazoncognito.com/confirmUser?client_id={client}&user_name={name}&confirmation_code="
-    )
+/// Where a link in a message leads, up to its code: to the pool's own pages.
+fn link(pool: &UserPool, endpoint: &str, client: &str, user: &User) -> String {
+    let domain = pool.domains.keys().next().map_or("example", String::as_str);
+    let pairs = [("client_id", client), ("user_name", user.username.as_str()), ("confirmation_code", "")];
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("{}/confirmUser?{query}", hosted::address(endpoint, domain))
 }
 
 /// Tells the pool's owner about a user who may now sign in.
@@ -307,7 +313,7 @@ pub(crate) async fn resend(cloud: &Cloud, request: ResendConfirmationCode) -> Re
         let mut user = stored.known_user(&username)?.clone();
         let (to, code) =
             sign_up_letter(stored, &mut user, now).ok_or_else(|| invalid("Auto verification not turned on."))?;
-        let link = format!("{}{code}", link(stored, &request.client_id, &user));
+        let link = format!("{}{code}", link(stored, cloud.endpoint(), &request.client_id, &user));
         stored.users.insert(username.clone(), user);
         let filling = Filling { secret: &code, username: &username, link: &link };
         message::deliver(account, now, &to, &wording, filling);

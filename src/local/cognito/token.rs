@@ -13,11 +13,15 @@ use uuid::Uuid;
 
 use crate::local::cognito::UserPools;
 use crate::local::cognito::fault::not_authorized;
+use crate::local::cognito::federation::Identity;
 use crate::local::cognito::keys::SigningKeys;
 use crate::local::cognito::moment::Moment;
 use crate::local::cognito::pool::{Client, UserPool};
 use crate::local::cognito::user::User;
 use crate::local::wire::Fault;
+
+/// What an application was allowed: `openid`, `orders/read` and so on.
+pub(crate) type Scopes = BTreeSet<String>;
 
 /// The scope with which users manage their own account.
 pub(crate) const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
@@ -29,6 +33,9 @@ pub(crate) struct SignIn {
     pub(crate) client: String,
     pub(crate) auth_time: Moment,
     pub(crate) expires: Moment,
+    /// What was asked for through the pages; a sign-in through the API asks for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scopes: Option<Scopes>,
     /// Hashes of the refresh tokens that stand for it: one, or with rotation the replaced ones too, until when.
     tokens: Vec<Accepted>,
 }
@@ -74,11 +81,16 @@ impl RefreshToken {
 impl SignIn {
     /// A new sign-in with its refresh token.
     pub(crate) fn begin(username: &str, client: &Client, now: Moment) -> (RefreshToken, Self) {
-        let token = RefreshToken::new(Uuid::new_v4());
+        Self::begin_as(Uuid::new_v4(), username, client, now)
+    }
+
+    /// See [`SignIn::begin`]; under a name that is known before.
+    pub(crate) fn begin_as(origin: Uuid, username: &str, client: &Client, now: Moment) -> (RefreshToken, Self) {
+        let token = RefreshToken::new(origin);
         let expires = now.after(client.settings.validity().refresh);
         let tokens = vec![Accepted { hash: token.hash(), until: None }];
         let (username, client) = (username.to_owned(), client.id.clone());
-        (token, Self { username, client, auth_time: now, expires, tokens })
+        (token, Self { username, client, auth_time: now, expires, scopes: None, tokens })
     }
 
     /// Whether this refresh token stands for the sign-in.
@@ -197,14 +209,21 @@ pub(crate) struct Grant<'a> {
     pub(crate) auth_time: Moment,
     pub(crate) now: Moment,
     pub(crate) overrides: &'a Overrides,
+    /// What was asked for through the pages; `None` for a sign-in through the API.
+    pub(crate) scopes: Option<&'a Scopes>,
+    /// What the application wants to find again in the identity token.
+    pub(crate) nonce: Option<&'a str>,
 }
 
 /// A pair of tokens before it is signed.
 #[derive(Debug)]
 pub(crate) struct Claims {
-    id: Value,
+    /// Nothing for an application that did not ask for `openid`.
+    id: Option<Value>,
     access: Value,
     expires_in: i64,
+    /// Whether the identity token vouches for the access token.
+    bound: bool,
 }
 
 impl Grant<'_> {
@@ -212,11 +231,17 @@ impl Grant<'_> {
     pub(crate) fn claims(&self) -> Claims {
         let validity = self.client.settings.validity();
         let event = Uuid::new_v4().to_string();
+        let identifies = self.scopes.is_none_or(|scopes| scopes.contains("openid"));
         Claims {
-            id: Value::Object(self.id_claims(&event, validity.id)),
+            id: identifies.then(|| Value::Object(self.id_claims(&event, validity.id))),
             access: Value::Object(self.access_claims(&event, validity.access)),
             expires_in: validity.access,
+            bound: self.scopes.is_some(),
         }
+    }
+
+    fn shows(&self, attribute: &str) -> bool {
+        self.client.settings.reads(attribute) && self.scopes.is_none_or(|scopes| is_visible(scopes, attribute))
     }
 
     fn common(&self, event: &str, kind: &str, validity: i64) -> Map<String, Value> {
@@ -250,8 +275,14 @@ impl Grant<'_> {
         let mut claims = self.common(event, "id", validity);
         claims.insert("aud".to_owned(), json!(self.client.id));
         claims.insert("cognito:username".to_owned(), json!(self.user.username));
-        for (name, value) in self.user.attributes.iter().filter(|(name, _)| self.client.settings.reads(name)) {
+        for (name, value) in self.user.attributes.iter().filter(|(name, _)| self.shows(name)) {
             claims.insert(name.clone(), claim(name, value));
+        }
+        if !self.user.identities.is_empty() {
+            claims.insert("identities".to_owned(), self.user.identities.iter().map(Identity::claim).collect());
+        }
+        if let Some(nonce) = self.nonce {
+            claims.insert("nonce".to_owned(), json!(nonce));
         }
         self.insert_roles(&mut claims);
         self.overrides.id.apply(&mut claims);
@@ -276,13 +307,59 @@ impl Grant<'_> {
         claims.insert("client_id".to_owned(), json!(self.client.id));
         claims.insert("username".to_owned(), json!(self.user.username));
         let changes = &self.overrides.access;
-        let mut scopes: BTreeSet<&str> = BTreeSet::from([SELF_SERVICE]);
+        let asked = self.scopes.map(|asked| asked.iter().map(String::as_str).collect());
+        let mut scopes: BTreeSet<&str> = asked.unwrap_or_else(|| BTreeSet::from([SELF_SERVICE]));
+        if self.scopes.is_some() {
+            claims.insert("version".to_owned(), json!(2));
+        }
         scopes.extend(changes.scopes_to_add.iter().map(String::as_str));
         scopes.retain(|scope| !changes.scopes_to_suppress.iter().any(|gone| gone == scope));
         claims.insert("scope".to_owned(), json!(scopes.into_iter().collect::<Vec<_>>().join(" ")));
         changes.apply(&mut claims);
         claims
     }
+}
+
+/// Whether an application that was allowed these scopes sees an attribute. `openid` alone shows all that the client may read;
+/// `email` and `phone` narrow that down to their own, and `profile` widens it again.
+pub(crate) fn is_visible(scopes: &Scopes, attribute: &str) -> bool {
+    let has = |scope: &str| scopes.contains(scope);
+    if has("profile") || !(has("email") || has("phone")) {
+        return true;
+    }
+    match attribute {
+        "email" | "email_verified" => has("email"),
+        "phone_number" | "phone_number_verified" => has("phone"),
+        _ => false,
+    }
+}
+
+/// The access token of an application that signs in as itself.
+pub(crate) fn machine_token(
+    pool: &UserPool,
+    client: &Client,
+    scopes: &Scopes,
+    now: Moment,
+    keys: &SigningKeys,
+) -> Result<Value, Fault> {
+    let validity = client.settings.validity().access;
+    let access = json!({
+        "sub": client.id, "client_id": client.id, "token_use": "access", "iss": pool.issuer(), "version": 2,
+        "scope": joined(scopes), "auth_time": now.seconds(), "iat": now.seconds(),
+        "exp": now.after(validity).seconds(), "jti": Uuid::new_v4().to_string(),
+    });
+    Claims { id: None, access, expires_in: validity, bound: false }.signed(keys, None)
+}
+
+/// Scopes as a token and a request write them.
+pub(crate) fn joined(scopes: &Scopes) -> String {
+    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// What an identity token says of the access token beside it: the left half of its hash.
+fn half_hash(access: &str) -> String {
+    let hash = Sha256::digest(access);
+    URL_SAFE_NO_PAD.encode(hash.iter().take(16).copied().collect::<Vec<u8>>())
 }
 
 /// The role of the group that counts most, unless another group counts as much.
@@ -306,12 +383,16 @@ fn claim(name: &str, value: &str) -> Value {
 impl Claims {
     /// The `AuthenticationResult` of an answer.
     pub(crate) fn signed(&self, keys: &SigningKeys, refresh: Option<&RefreshToken>) -> Result<Value, Fault> {
-        let mut result = json!({
-            "AccessToken": keys.access.sign(&self.access)?,
-            "IdToken": keys.id.sign(&self.id)?,
-            "ExpiresIn": self.expires_in,
-            "TokenType": "Bearer",
-        });
+        let access = keys.access.sign(&self.access)?;
+        let mut result = json!({ "ExpiresIn": self.expires_in, "TokenType": "Bearer" });
+        if let Some(id) = &self.id {
+            let mut id = id.clone();
+            if self.bound {
+                id["at_hash"] = json!(half_hash(&access));
+            }
+            result["IdToken"] = json!(keys.id.sign(&id)?);
+        }
+        result["AccessToken"] = json!(access);
         if let Some(refresh) = refresh {
             result["RefreshToken"] = json!(refresh.text());
         }
@@ -325,6 +406,7 @@ pub(crate) struct Bearer {
     pub(crate) pool: String,
     pub(crate) client: String,
     pub(crate) username: String,
+    pub(crate) scopes: Scopes,
 }
 
 /// The claims that an access token must have.
@@ -344,6 +426,15 @@ struct AccessClaims {
 impl UserPools {
     /// Checks an access token that a user sends to manage the own account.
     pub(crate) fn bearer(&self, token: &str, now: Moment) -> Result<Bearer, Fault> {
+        let bearer = self.holder(token, now)?;
+        if bearer.scopes.contains(SELF_SERVICE) {
+            return Ok(bearer);
+        }
+        Err(not_authorized("Access Token does not have required scopes"))
+    }
+
+    /// Checks an access token, whatever it allows.
+    pub(crate) fn holder(&self, token: &str, now: Moment) -> Result<Bearer, Fault> {
         let invalid = || not_authorized("Invalid Access Token");
         let (pool, claims) = self.verified(token).ok_or_else(invalid)?;
         if now.seconds() >= claims.exp {
@@ -356,10 +447,8 @@ impl UserPools {
         if user.is_some_and(|user| !user.enabled) {
             return Err(super::fault::disabled());
         }
-        if !claims.scope.split(' ').any(|scope| scope == SELF_SERVICE) {
-            return Err(not_authorized("Access Token does not have required scopes"));
-        }
-        Ok(Bearer { pool: pool.id.clone(), client: claims.client_id, username: claims.username })
+        let scopes = claims.scope.split(' ').filter(|scope| !scope.is_empty()).map(ToOwned::to_owned).collect();
+        Ok(Bearer { pool: pool.id.clone(), client: claims.client_id, username: claims.username, scopes })
     }
 
     fn verified(&self, token: &str) -> Option<(&UserPool, AccessClaims)> {
@@ -403,7 +492,7 @@ mod tests {
     use crate::local::cognito::pool::Group;
     use crate::local::cognito::pool::tests::pool;
 
-    fn claims(overrides: &Overrides, client: Value) -> Claims {
+    fn asked(overrides: &Overrides, client: Value, scopes: Option<&Scopes>) -> Claims {
         let mut pool = pool(json!({}));
         for (name, precedence) in [("admins", 1), ("writers", 2)] {
             let role_arn = Some(format!("arn:aws:iam::000000000000:role/{name}"));
@@ -423,13 +512,30 @@ mod tests {
         let client = Client { id: "client1".to_owned(), settings, ..Client::default() };
         let now = Moment::default().after(1_700_000_000);
         let auth_time = Moment::default().after(1_600_000_000);
-        Grant { pool: &pool, client: &client, user: &user, origin: Uuid::nil(), auth_time, now, overrides }.claims()
+        let (pool, client, user, origin) = (&pool, &client, &user, Uuid::nil());
+        Grant {
+            pool,
+            client,
+            user,
+            origin,
+            auth_time,
+            now,
+            overrides,
+            scopes,
+            nonce: Some("n").filter(|_| scopes.is_some()),
+        }
+        .claims()
+    }
+
+    fn claims(overrides: &Overrides, client: Value) -> Claims {
+        asked(overrides, client, None)
     }
 
     #[test]
     fn tokens_say_what_cognitos_say() {
-        let Claims { mut id, mut access, expires_in } =
+        let Claims { id, mut access, expires_in, .. } =
             claims(&Overrides::default(), json!({ "AccessTokenValidity": 2 }));
+        let mut id = id.expect("the API always says who it is");
         for token in [&mut id, &mut access] {
             for random in ["jti", "event_id"] {
                 assert!(token.as_object_mut().and_then(|claims| claims.remove(random)).is_some());
@@ -468,9 +574,30 @@ mod tests {
 
     #[test]
     fn a_client_sees_what_it_may_read() {
-        let id = claims(&Overrides::default(), json!({ "ReadAttributes": ["email"] })).id;
+        let id = claims(&Overrides::default(), json!({ "ReadAttributes": ["email"] })).id.expect("an identity");
         assert_eq!(id["email"], "a@example.com");
         assert!(id.get("custom:tenant").is_none() && id.get("email_verified").is_none());
+    }
+
+    #[test]
+    fn an_application_learns_what_its_scopes_say() {
+        let of = |scopes: &[&str]| {
+            let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            asked(&Overrides::default(), json!({}), Some(&scopes))
+        };
+        let alone = of(&["openid", "notes/read"]);
+        assert_eq!(alone.access["scope"], "notes/read openid");
+        let id = alone.id.expect("`openid` asks for it");
+        assert_eq!((&id["custom:tenant"], &id["nonce"]), (&json!("t1"), &json!("n")));
+        let narrowed = of(&["openid", "email"]).id.expect("`openid` asks for it");
+        assert!(narrowed["email_verified"] == true && narrowed.get("custom:tenant").is_none());
+        assert!(of(&["notes/read"]).id.is_none());
+    }
+
+    #[test]
+    fn the_half_hash_is_that_of_openid_connect() {
+        // OpenID Connect Core 1.0, appendix A.3.
+        assert_eq!(half_hash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"), "77QmUPtjPfzWtF2AnpK9RQ");
     }
 
     #[test]
@@ -483,6 +610,7 @@ mod tests {
         } });
         let overrides = Overrides::read("2", response.as_object().expect("an object"));
         let Claims { id, access, .. } = claims(&overrides, json!({}));
+        let id = id.expect("an identity");
         assert_eq!(
             (&id["plan"], &id["sub"], &id["cognito:groups"]),
             (&json!("pro"), &json!("3f1c"), &json!(["guests"]))
@@ -497,7 +625,7 @@ mod tests {
         let response = json!({ "claimsOverrideDetails": { "claimsToAddOrOverride": { "plan": "pro" } } });
         let overrides = Overrides::read("1", response.as_object().expect("an object"));
         let Claims { id, access, .. } = claims(&overrides, json!({}));
-        assert_eq!(id["plan"], "pro");
+        assert_eq!(id.expect("an identity")["plan"], "pro");
         assert!(access.get("plan").is_none());
     }
 

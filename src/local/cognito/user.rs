@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 
 use crate::local::cognito::attribute::{Attributes, NamedValue, listed};
 use crate::local::cognito::fault;
+use crate::local::cognito::federation::Identity;
 use crate::local::cognito::moment::{MINUTE, Moment};
 use crate::local::cognito::srp::Verifier;
 use crate::local::wire::Fault;
@@ -25,6 +26,8 @@ pub(crate) enum Status {
     ResetRequired,
     /// Has a temporary password.
     ForceChangePassword,
+    /// Signs in with another identity provider, and has no password here.
+    ExternalProvider,
 }
 
 impl Status {
@@ -35,6 +38,7 @@ impl Status {
             Self::Confirmed => "CONFIRMED",
             Self::ResetRequired => "RESET_REQUIRED",
             Self::ForceChangePassword => "FORCE_CHANGE_PASSWORD",
+            Self::ExternalProvider => "EXTERNAL_PROVIDER",
         }
     }
 }
@@ -62,6 +66,8 @@ pub(crate) struct User {
     pub(crate) totp: Totp,
     /// Access tokens without an origin that are older than this are void.
     pub(crate) signed_out: Option<Moment>,
+    /// Who the user is to other identity providers.
+    pub(crate) identities: Vec<Identity>,
 }
 
 /// A user's authenticator app.
@@ -212,6 +218,10 @@ impl User {
     pub(crate) fn all_attributes(&self) -> Attributes {
         let mut attributes = self.attributes.clone();
         attributes.insert("sub".to_owned(), self.sub.clone());
+        if !self.identities.is_empty() {
+            let identities: Value = self.identities.iter().map(Identity::attribute).collect();
+            attributes.insert("identities".to_owned(), identities.to_string());
+        }
         attributes
     }
 

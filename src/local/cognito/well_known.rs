@@ -1,11 +1,12 @@
 //! The documents by which others verify a pool's tokens.
 
-use http::StatusCode;
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::local::cloud::Cloud;
-use crate::local::cognito::keys;
 use crate::local::cognito::pool::UserPool;
+use crate::local::cognito::{hosted, keys};
 use crate::local::wire::{Fault, Response, text};
 
 /// Answers `/{pool}/.well-known/{document}`.
@@ -18,7 +19,12 @@ pub(crate) async fn well_known(cloud: &Cloud, pool: &str, document: &str) -> Res
         _ => Err(Fault::new("ResourceNotFoundException", "There is no such document.")),
     };
     match answer {
-        Ok(document) => text(StatusCode::OK, "application/json", document.to_string()),
+        Ok(document) => {
+            let mut response = text(StatusCode::OK, "application/json", document.to_string());
+            // Pages that sign people in read these documents from wherever they are.
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response
+        }
         Err(fault) => {
             let status = if fault.status.is_server_error() { fault.status } else { StatusCode::NOT_FOUND };
             fault.with_status(status).into_json()
@@ -28,7 +34,7 @@ pub(crate) async fn well_known(cloud: &Cloud, pool: &str, document: &str) -> Res
 
 /// The issuer is the name that tokens have on AWS; the places are those of this cloud.
 fn configuration(pool: &UserPool, endpoint: &str) -> Value {
-    json!({
+    let mut document = json!({
         "issuer": pool.issuer(),
         "jwks_uri": format!("{endpoint}/{}/.well-known/jwks.json", pool.id),
         "id_token_signing_alg_values_supported": ["RS256"],
@@ -36,5 +42,19 @@ fn configuration(pool: &UserPool, endpoint: &str) -> Value {
         "scopes_supported": ["openid", "email", "phone", "profile"],
         "subject_types_supported": ["public"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    })
+    });
+    if let Some(domain) = pool.domains.keys().next() {
+        let base = hosted::address(endpoint, domain);
+        let places = [
+            ("authorization_endpoint", "oauth2/authorize"),
+            ("token_endpoint", "oauth2/token"),
+            ("userinfo_endpoint", "oauth2/userInfo"),
+            ("revocation_endpoint", "oauth2/revoke"),
+            ("end_session_endpoint", "logout"),
+        ];
+        for (name, path) in places {
+            document[name] = json!(format!("{base}/{path}"));
+        }
+    }
+    document
 }
