@@ -4,6 +4,7 @@
 //! AWS would get, and runs the deployed functions as child processes.
 
 pub mod access;
+pub mod apigateway;
 pub mod apigatewayv2;
 pub mod cloud;
 pub mod cloudformation;

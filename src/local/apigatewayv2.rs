@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::local::wire::Fault;
 
-pub(crate) use domain::DomainName;
+pub(crate) use domain::{DomainName, below, regional_name};
 pub(crate) use part::{function_arn, log_group};
 pub(crate) use resources::RESOURCE_TYPES;
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::local::gateway::Gateway;
 use crate::local::runtime::Runtime;
 use crate::local::wire::Unsaved;
-use crate::local::{Error, apigatewayv2, cloudformation, cognito, iam, lambda, logs, mail, s3, ssm};
+use crate::local::{Error, apigateway, apigatewayv2, cloudformation, cognito, iam, lambda, logs, mail, s3, ssm};
 
 /// Everything in one account and region: plain data, saved whole, so that what is on disk is always one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Account {
     pub cognito: cognito::UserPools,
     /// Functions.
     pub lambda: lambda::Functions,
+    /// REST APIs.
+    pub apigateway: apigateway::RestApis,
     /// HTTP APIs.
     pub apigatewayv2: apigatewayv2::Apis,
     /// Buckets and objects; contents are files beside the state.

@@ -1,7 +1,7 @@
 //! The data plane of API Gateway: requests to deployed APIs.
 //!
-//! [`http_api`] executes HTTP APIs. What is beside it is for every kind of API: who
-//! signed a request, whether a token is genuine, what functions and endpoints answer, what a limit still lets pass.
+//! [`http_api`] executes HTTP APIs, [`rest_api`] REST APIs. What is beside them is for every kind of API: who signed a
+//! request, whether a token is genuine, what functions and endpoints answer, what a limit still lets pass.
 
 mod access_log;
 mod answer;
@@ -11,13 +11,14 @@ mod function;
 pub mod http_api;
 mod keys;
 mod request;
+pub(crate) mod rest_api;
 mod signer;
 mod throttle;
 mod token;
 
-use crate::local::apigatewayv2;
 use crate::local::cloud::Cloud;
 use crate::local::wire::{Request, Response};
+use crate::local::{apigateway, apigatewayv2};
 
 /// What the data plane keeps in memory: throttle buckets, key sets, cached decisions. All of it is lost in a restart, as
 /// on AWS when a host is replaced.
@@ -26,6 +27,7 @@ pub struct Gateway {
     throttles: throttle::Throttles,
     keys: keys::KeySets,
     http_decisions: decisions::Decisions<apigatewayv2::Authorizer, http_api::Decision>,
+    rest_decisions: decisions::Decisions<apigateway::Authorizer, rest_api::Decision>,
     endpoints: endpoint::Endpoints,
 }
 
@@ -41,5 +43,15 @@ pub struct Destination {
 
 /// Answers one request to a deployed API. The request is not signed, or not for us to verify: routes decide.
 pub(crate) async fn handle(cloud: Cloud, destination: Destination, request: Request) -> Response {
-    http_api::handle(cloud, destination, request).await
+    match cloud.read(|account| account.apigateway.serves(&destination)) {
+        true => rest_api::handle(cloud, destination, request).await,
+        false => http_api::handle(cloud, destination, request).await,
+    }
+}
+
+impl Gateway {
+    /// Forgets what the authorizers of a stage of a REST API decided.
+    pub(crate) fn flush_authorizers(&self, api: &str, stage: &str) {
+        self.rest_decisions.forget(&[api.to_owned(), stage.to_owned()]);
+    }
 }

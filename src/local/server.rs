@@ -1,8 +1,10 @@
 //! The one port: finds out whom a request is for and who signed it, and hands it on.
 
+mod connections;
 pub(super) mod own;
 mod service;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -10,7 +12,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::serve::ListenerExt;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::HOST;
@@ -24,7 +25,7 @@ use crate::local::cognito;
 use crate::local::gateway::{self, Destination};
 use crate::local::iam::authorize::authorize;
 use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
-use crate::local::wire::{Caller, Fault, Request, Response, identify};
+use crate::local::wire::{Caller, Fault, Request, Response, identify, spelling};
 
 use service::Service;
 
@@ -40,17 +41,10 @@ const LARGEST_OBJECT: usize = 320 << 20;
 pub(super) async fn serve(listener: TcpListener, cloud: Cloud, shutdown: impl Future<Output = ()> + Send + 'static) {
     let stop = cloud.stopping().clone();
     let router = Router::new().fallback(answer).with_state(cloud.clone());
-    // Answers are small and awaited: Nagle's algorithm would hold them back.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-    });
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let mut serving = std::pin::pin!(server.into_future());
+    let mut serving = std::pin::pin!(connections::serve(listener, router, stop.clone()));
     // A stop ends the serving too, and what has ended must not be awaited again.
     let ended = tokio::select! {
-        _ = &mut serving => true,
+        () = &mut serving => true,
         () = shutdown => false,
         () = stop.cancelled() => false,
     };
@@ -93,7 +87,7 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
         return own::answer(&cloud, name, &arrival.parts);
     }
     if let Some(destination) = destination(&host, path) {
-        return match anonymous(arrival).await {
+        return match calling(&cloud, &destination, arrival).await {
             Ok(request) => gateway::handle(cloud, destination, request).await,
             Err(fault) => fault.into_rest_json(),
         };
@@ -178,6 +172,15 @@ fn is_pool_path(path: &str) -> bool {
     pool.contains('_') && !pool.starts_with('_') && segments.next().is_some()
 }
 
+/// A call of an API. Functions behind REST APIs see how the names of its headers are spelled.
+async fn calling(cloud: &Cloud, destination: &Destination, arrival: Arrival) -> Result<Request, Fault> {
+    let spelling = match cloud.read(|account| account.apigateway.serves(destination)) {
+        true => spelling::of_request(&arrival.parts).await,
+        false => BTreeMap::new(),
+    };
+    Ok(Request { spelling, ..anonymous(arrival).await? })
+}
+
 async fn anonymous(arrival: Arrival) -> Result<Request, Fault> {
     let body = collect(arrival.body, LARGEST_BODY).await?;
     Ok(request(arrival.id, arrival.parts, body, Caller::Anonymous))
@@ -252,7 +255,8 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Fault> {
 fn request(id: String, parts: Parts, body: Bytes, caller: Caller) -> Request {
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    Request { id, method: parts.method, path, query, headers: parts.headers, body, caller }
+    let spelling = BTreeMap::new();
+    Request { id, method: parts.method, path, query, headers: parts.headers, spelling, body, caller }
 }
 
 #[cfg(test)]

@@ -318,6 +318,11 @@ impl Signature {
         })
     }
 
+    /// Id of the key that it says it was made with.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
     /// Whether the signature rides in the query string.
     pub(crate) fn is_presigned(&self) -> bool {
         self.lifetime.is_some()

@@ -4,7 +4,10 @@
 //! to a `Result<Value, Fault>`, and lets one of [`json_answer`], [`query_answer`], [`rest_json_answer`] shape it.
 
 mod form;
+pub(crate) mod spelling;
 pub(crate) mod xml;
+
+use std::collections::BTreeMap;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -32,6 +35,8 @@ pub struct Request {
     pub query: String,
     /// Headers.
     pub headers: HeaderMap,
+    /// How the client spelled the names of its headers, by the name in lower case, where that is known.
+    pub spelling: BTreeMap<String, String>,
     /// The whole body.
     pub body: Bytes,
     /// Who signed it.

@@ -146,7 +146,7 @@ impl Apis {
 }
 
 /// What follows a mapping key in a path.
-fn below<'p>(key: &str, path: &'p str) -> Option<&'p str> {
+pub(crate) fn below<'p>(key: &str, path: &'p str) -> Option<&'p str> {
     if key.is_empty() {
         return Some(path);
     }

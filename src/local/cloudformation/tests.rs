@@ -47,6 +47,7 @@ impl World {
             path: "/".to_owned(),
             query: String::new(),
             headers: HeaderMap::new(),
+            spelling: Default::default(),
             body: Bytes::from(form.finish()),
             caller: Caller::Root,
         };

@@ -33,6 +33,7 @@ async fn ask(cloud: &Cloud, operation: &str, body: Value) -> Result<Value, Fault
         path: "/".to_owned(),
         query: String::new(),
         headers: HeaderMap::new(),
+        spelling: Default::default(),
         body: Bytes::from(body.to_string()),
         caller: Caller::Root,
     };

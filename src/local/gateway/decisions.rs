@@ -46,6 +46,12 @@ impl<A: Clone + PartialEq, D> Decisions<A, D> {
             held.insert(key, kept);
         }
     }
+
+    /// Forgets every decision whose key begins so.
+    pub(super) fn forget(&self, beginning: &[String]) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|key, _| !key.starts_with(beginning));
+    }
 }
 
 #[cfg(test)]
@@ -71,5 +77,9 @@ mod tests {
         assert_eq!(known("a", "old", 300), None);
         assert_eq!(known("a", "new", 0), None);
         assert_eq!(known("c", "old", 0), None);
+        decisions.forget(&["api".to_owned(), "other".to_owned()]);
+        assert_eq!(known("a", "old", 0), Some(true));
+        decisions.forget(&["api".to_owned(), "stage".to_owned()]);
+        assert_eq!(known("a", "old", 0), None);
     }
 }

@@ -24,6 +24,7 @@ use super::answer::Answer;
 use super::request::{LARGEST_BODY, LARGEST_HEAD, head_size};
 use super::{Destination, signer};
 use crate::local::cloud::Cloud;
+use crate::local::iam::policy::Verdict;
 use crate::local::wire::{Request, Response};
 
 /// Answers one request to an HTTP API.
@@ -107,10 +108,10 @@ async fn authorize(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Note
 
 /// Who signed the request, if they may invoke the route.
 fn signed(cloud: &Cloud, call: &Call) -> Option<Identity> {
-    let caller = signer::caller(cloud, &call.request, call.time).ok()?;
+    let caller = signer::signed(cloud, &call.request, call.time).ok()?.caller;
     cloud.read(|account| {
-        let may = signer::may(account, &caller, &call.invoked_arn(), call.time);
-        let arn = signer::arn(account, &caller).filter(|_| may)?;
+        let verdict = signer::verdict(account, &caller, &call.invoked_arn(), call.time);
+        let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
         Some(Identity::Signer { arn, account: account.id.clone() })
     })
 }

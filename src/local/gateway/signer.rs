@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use crate::local::cloud::{Account, Cloud};
 use crate::local::iam::authorize::{Deed, Session};
+use crate::local::iam::policy::Verdict;
 use crate::local::signature::{self, Problem, Signature, Trust};
 use crate::local::wire::{Caller, Request};
 
@@ -13,8 +14,16 @@ pub(super) const ACTION: &str = "execute-api:Invoke";
 /// The service that such signatures are made for.
 const SERVICE: &str = "execute-api";
 
+/// A signature that holds.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) caller: Caller,
+    /// Id of the key that made it.
+    pub(super) key: String,
+}
+
 /// Who signed a request.
-pub(super) fn caller(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> Result<Caller, Problem> {
+pub(super) fn signed(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> Result<Signed, Problem> {
     let parts = parts(request).ok_or(Problem::Missing)?;
     let signature = Signature::of(&parts)?.ok_or(Problem::Missing)?;
     if signature.service != SERVICE {
@@ -22,22 +31,23 @@ pub(super) fn caller(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> R
         return Err(Problem::Incomplete(message));
     }
     let body = signature::sha256_hex(&request.body);
+    let key = signature.key_id().to_owned();
     cloud.read(|account| {
         let trust = Trust { iam: &account.iam, region: &account.region, now };
-        signature.verify(&parts, &body, &trust).map(|verified| verified.caller)
+        signature.verify(&parts, &body, &trust).map(|verified| Signed { caller: verified.caller, key })
     })
 }
 
-/// Whether a signer may invoke what has this ARN: the account's own key everything, a role what its policies allow.
-pub(super) fn may(account: &Account, caller: &Caller, resource: &str, now: OffsetDateTime) -> bool {
-    match caller {
-        Caller::Anonymous => false,
-        Caller::Root => true,
-        Caller::Role { name, session } => account
-            .iam
-            .roles
-            .get(name)
-            .is_some_and(|role| Session { account, role, session, now }.may(&Deed::new(ACTION, resource)).is_ok()),
+/// What a signer's own policies say about invoking what has this ARN. The account's own key may invoke everything.
+pub(super) fn verdict(account: &Account, caller: &Caller, resource: &str, now: OffsetDateTime) -> Verdict {
+    let Caller::Role { name, session } = caller else {
+        return if *caller == Caller::Root { Verdict::Allowed } else { Verdict::NotAllowed };
+    };
+    let Some(role) = account.iam.roles.get(name) else { return Verdict::NotAllowed };
+    match (Session { account, role, session, now }).may(&Deed::new(ACTION, resource)) {
+        Ok(()) => Verdict::Allowed,
+        Err(why) if why.starts_with("with an explicit deny") => Verdict::Denied,
+        Err(_) => Verdict::NotAllowed,
     }
 }
 

@@ -5,7 +5,7 @@ use http::request::Parts;
 use crate::local::cloud::Cloud;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Fault, Request, Response};
-use crate::local::{apigatewayv2, cloudformation, cognito, iam, lambda, logs, s3, ssm, sts};
+use crate::local::{apigateway, apigatewayv2, cloudformation, cognito, iam, lambda, logs, s3, ssm, sts};
 
 /// A service with an API of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,8 @@ impl Service {
     /// Answers a request whose signature holds.
     pub(super) async fn handle(self, cloud: Cloud, request: Request) -> Response {
         match self {
-            Self::ApiGateway => apigatewayv2::api::handle(cloud, request).await,
+            Self::ApiGateway if request.path.starts_with("/v2/") => apigatewayv2::api::handle(cloud, request).await,
+            Self::ApiGateway => apigateway::api::handle(cloud, request).await,
             Self::CloudFormation => cloudformation::api::handle(cloud, request).await,
             Self::Cognito => cognito::api::handle(cloud, request).await,
             Self::Iam => iam::api::handle(cloud, request).await,

@@ -95,6 +95,7 @@ fn request(method: Method, path: &str, headers: &[(&str, &str)], body: String) -
         path: path.to_owned(),
         query: String::new(),
         headers: headers.collect(),
+        spelling: Default::default(),
         body: Bytes::from(body),
         caller: Caller::Anonymous,
     }

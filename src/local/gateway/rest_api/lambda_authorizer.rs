@@ -1,0 +1,310 @@
+//! Lambda authorizers: a function answers with a policy, which says what its bearer may call.
+//!
+//! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html>.
+
+use std::collections::BTreeMap;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use super::Notes;
+use super::call::Call;
+use super::cognito::matches_whole;
+use super::context::{self, Identity};
+use super::event;
+use super::refusal::Refusal;
+use crate::local::apigateway::Authorizer;
+use crate::local::cloud::Cloud;
+use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
+use crate::local::gateway::request::SOURCE_IP;
+use crate::local::gateway::signer::ACTION;
+use crate::local::iam::policy::{self, Policy, Query, Verdict};
+
+/// How long AWS waits for an authorizer.
+const TIMEOUT: Duration = Duration::from_secs(29);
+/// How a function says that it knows no such caller.
+const UNAUTHORIZED: &str = "Unauthorized";
+
+/// What a function decided: the whole policy, which is then asked about each request.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::local::gateway) struct Decision {
+    principal: String,
+    policy: Value,
+    context: Map<String, Value>,
+    latency: i64,
+}
+
+/// Why there is no decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Undecided {
+    /// The function says that it knows no such caller.
+    Unauthorized,
+    /// It gave no answer that can be understood: what happened, for the access log.
+    Broken(String),
+}
+
+/// Asks the function of an authorizer, or recalls what it said for the same identity. What the API's own policy says of
+/// the caller counts together with what the function says.
+pub(super) async fn authorize(
+    cloud: &Cloud,
+    call: &Call,
+    (id, authorizer): (&str, &Authorizer),
+    resource: Verdict,
+    notes: &mut Notes,
+) -> Result<Identity, Refusal> {
+    let unauthorized = Refusal::Unauthorized(UNAUTHORIZED);
+    let identity = identity(call, authorizer).ok_or_else(|| unauthorized.clone())?;
+    let decision = decision(cloud, call, (id, authorizer), identity).await.map_err(|undecided| match undecided {
+        Undecided::Unauthorized => unauthorized,
+        Undecided::Broken(reason) => {
+            notes.authorizer_error = Some(reason);
+            Refusal::AuthorizerBroken
+        }
+    })?;
+    let verdict = decision.verdict(&call.method_arn());
+    notes.authorizer_status = Some(if verdict == Verdict::Allowed { 200 } else { 403 });
+    match (verdict, resource) {
+        (Verdict::Denied, _) => Err(denied(" with an explicit deny in an identity-based policy")),
+        (Verdict::NotAllowed, Verdict::NotAllowed | Verdict::Denied) => Err(denied("")),
+        _ => Ok(Identity::Function {
+            principal: decision.principal.clone(),
+            context: decision.context.clone(),
+            latency: decision.latency,
+        }),
+    }
+}
+
+fn denied(why: &str) -> Refusal {
+    Refusal::AccessDenied(format!("User is not authorized to access this resource{why}"))
+}
+
+/// What identifies the caller; `None` when any part of it is missing or not of the form.
+fn identity(call: &Call, authorizer: &Authorizer) -> Option<Vec<String>> {
+    let context = context::of(call, &Notes::default());
+    let sources = authorizer.sources();
+    let values: Vec<String> =
+        sources.iter().map(|source| source_value(call, &context, source)).collect::<Option<_>>()?;
+    let valid = authorizer.kind != "TOKEN"
+        || authorizer
+            .identity_validation_expression
+            .as_ref()
+            .is_none_or(|expression| values.first().is_some_and(|token| matches_whole(expression, token)));
+    valid.then_some(values)
+}
+
+fn source_value(call: &Call, context: &Value, source: &str) -> Option<String> {
+    let value = if let Some(name) = source.strip_prefix("method.request.header.") {
+        call.header(name)
+    } else if let Some(name) = source.strip_prefix("method.request.querystring.") {
+        call.query_parameter(name)
+    } else if let Some(name) = source.strip_prefix("stageVariables.") {
+        call.bound.stage.variables.get(name).cloned()
+    } else {
+        context::lookup(context, source.strip_prefix("context.")?)
+    };
+    value.filter(|value| !value.is_empty())
+}
+
+async fn decision(
+    cloud: &Cloud,
+    call: &Call,
+    (id, authorizer): (&str, &Authorizer),
+    identity: Vec<String>,
+) -> Result<Arc<Decision>, Undecided> {
+    let event = match authorizer.kind.as_str() {
+        "TOKEN" => event::of_token_authorizer(&call.method_arn(), identity.first().map_or("", String::as_str)),
+        _ => event::of_request_authorizer(call),
+    };
+    let asked =
+        Asked { id, authorizer, api: &call.bound.arn(""), variables: &call.bound.stage.variables, event: &event };
+    let lifetime = authorizer.lifetime();
+    if lifetime == 0 || identity.is_empty() {
+        return ask(cloud, &asked).await.map(Arc::new);
+    }
+    let decisions = &cloud.gateway().rest_decisions;
+    let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
+    key.extend(identity);
+    if let Some(decision) = decisions.get(&key, authorizer, call.time) {
+        return Ok(decision);
+    }
+    let decision = Arc::new(ask(cloud, &asked).await?);
+    decisions.keep(key, authorizer, &decision, call.time, lifetime);
+    Ok(decision)
+}
+
+/// An authorizer, and what its function is asked.
+struct Asked<'a> {
+    id: &'a str,
+    authorizer: &'a Authorizer,
+    /// ARN of the API, with a slash at its end.
+    api: &'a str,
+    variables: &'a BTreeMap<String, String>,
+    event: &'a Value,
+}
+
+async fn ask(cloud: &Cloud, asked: &Asked<'_>) -> Result<Decision, Undecided> {
+    let began = cloud.now();
+    let uri = with_stage_variables(asked.authorizer.authorizer_uri.as_deref().unwrap_or_default(), asked.variables);
+    let caller = format!("{}authorizers/{}", asked.api, asked.id);
+    let wanted = Wanted { uri: &uri, caller: &caller, event: asked.event, timeout: TIMEOUT };
+    let result = function::invoke(cloud, wanted).await.map_err(|problem| match &problem {
+        Problem::Raised(error) if says_unauthorized(error) => Undecided::Unauthorized,
+        problem => Undecided::Broken(format!("the authorizer: {}", problem.logged())),
+    })?;
+    let result: Option<Value> = serde_json::from_slice(&result).ok();
+    let decision = result.as_ref().and_then(|result| Decision::read(result, milliseconds(cloud.now() - began)));
+    decision.ok_or_else(|| Undecided::Broken("the authorizer: its answer is not of the form".to_owned()))
+}
+
+fn milliseconds(duration: time::Duration) -> i64 {
+    i64::try_from(duration.whole_milliseconds()).unwrap_or_default()
+}
+
+fn says_unauthorized(error: &[u8]) -> bool {
+    let error: Value = serde_json::from_slice(error).unwrap_or_default();
+    error.get("errorMessage").and_then(Value::as_str) == Some(UNAUTHORIZED)
+}
+
+impl Decision {
+    fn read(result: &Value, latency: i64) -> Option<Self> {
+        let principal = result.get("principalId")?.as_str()?.to_owned();
+        let policy = result.get("policyDocument")?;
+        Policy::parse_identity(policy).ok()?;
+        let mut context = match result.get("context") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(context)) => scalars(context)?,
+            Some(_) => return None,
+        };
+        match result.get("usageIdentifierKey") {
+            None | Some(Value::Null) => {}
+            Some(key) => drop(context.insert("usageIdentifierKey".to_owned(), key.as_str()?.into())),
+        }
+        Some(Self { principal, policy: policy.clone(), context, latency })
+    }
+
+    fn verdict(&self, arn: &str) -> Verdict {
+        let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
+        let query = Query { action: ACTION, resource: arn, facts: &facts };
+        policy::evaluate(slice::from_ref(&self.policy), &query)
+    }
+}
+
+/// The context as functions get it: text. It may hold no lists and no objects.
+fn scalars(context: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let text = |value: &Value| match value {
+        Value::Null => Some(None),
+        Value::String(text) => Some(Some(text.clone())),
+        Value::Bool(_) | Value::Number(_) => Some(Some(value.to_string())),
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    let mut told = Map::new();
+    for (name, value) in context {
+        if let Some(text) = text(value)? {
+            told.insert(name.clone(), text.into());
+        }
+    }
+    Some(told)
+}
+
+/// Tries an authorizer out, without a cache, as `TestInvokeAuthorizer` does.
+pub(crate) async fn test(
+    cloud: &Cloud,
+    api: &str,
+    (id, authorizer): (&str, &Authorizer),
+    headers: &BTreeMap<String, String>,
+) -> Value {
+    let began: OffsetDateTime = cloud.now();
+    let arn = cloud.read(|account| format!("arn:aws:execute-api:{}:{}:{api}/", account.region, account.id));
+    let method_arn = format!("{arn}test-invoke-stage/GET/");
+    let header = |source: &&str| {
+        let name = source.strip_prefix("method.request.header.")?;
+        headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    };
+    let token = authorizer.sources().first().and_then(header).unwrap_or_default();
+    let event = match authorizer.kind.as_str() {
+        "TOKEN" => event::of_token_authorizer(&method_arn, &token),
+        _ => json!({
+            "type": "REQUEST", "methodArn": method_arn, "resource": "/", "path": "/", "httpMethod": "GET",
+            "headers": headers, "queryStringParameters": {}, "pathParameters": {}, "stageVariables": {},
+            "requestContext": { "apiId": api, "stage": "test-invoke-stage", "httpMethod": "GET", "path": "/" },
+        }),
+    };
+    let asked = Asked { id, authorizer, api: &arn, variables: &BTreeMap::new(), event: &event };
+    let outcome = ask(cloud, &asked).await;
+    let latency = milliseconds(cloud.now() - began);
+    match outcome {
+        Ok(decision) => json!({
+            "clientStatus": 0, "log": "", "latency": latency, "principalId": decision.principal,
+            "policy": decision.policy.to_string(), "authorization": {}, "claims": decision.context,
+        }),
+        Err(Undecided::Unauthorized) => json!({ "clientStatus": 401, "log": UNAUTHORIZED, "latency": latency }),
+        Err(Undecided::Broken(reason)) => json!({ "clientStatus": 500, "log": reason, "latency": latency }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Decision, says_unauthorized};
+    use crate::local::iam::policy::Verdict;
+
+    const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/test/GET/p";
+
+    fn result(effect: &str, resource: &str) -> Value {
+        let statement = json!({ "Effect": effect, "Action": "execute-api:Invoke", "Resource": resource });
+        json!({ "principalId": "p", "policyDocument": { "Version": "2012-10-17", "Statement": [statement] } })
+    }
+
+    #[test]
+    fn the_policy_is_asked_about_each_method() {
+        let verdict = |effect: &str, resource: &str| {
+            Decision::read(&result(effect, resource), 0).expect("it is of the form").verdict(ARN)
+        };
+        assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/test/POST/*"), Verdict::NotAllowed);
+        assert_eq!(verdict("Deny", "*"), Verdict::Denied);
+    }
+
+    #[test]
+    fn an_answer_of_the_wrong_form_decides_nothing() {
+        let with = |name: &str, value: Value| {
+            let mut result = result("Allow", "*");
+            result[name] = value;
+            Decision::read(&result, 0)
+        };
+        assert!(with("context", json!({ "a": 1, "b": true, "c": "x", "d": null })).is_some());
+        for broken in [
+            with("principalId", json!(1)),
+            with("policyDocument", json!({ "Statement": [{ "Effect": "Allow" }] })),
+            with("context", json!({ "a": { "b": 1 } })),
+            with("context", json!({ "a": [1] })),
+            with("context", json!([])),
+            with("usageIdentifierKey", json!(1)),
+            Decision::read(&json!({ "foo": "bar" }), 0),
+            Decision::read(&json!(null), 0),
+        ] {
+            assert_eq!(broken, None);
+        }
+    }
+
+    #[test]
+    fn context_is_text() {
+        let mut answer = result("Allow", "*");
+        answer["context"] = json!({ "number": 1, "truth": true, "nothing": null });
+        let context = Decision::read(&answer, 0).expect("it is of the form").context;
+        assert_eq!(Value::Object(context), json!({ "number": "1", "truth": "true" }));
+    }
+
+    #[test]
+    fn only_the_very_word_is_unauthorized() {
+        assert!(says_unauthorized(br#"{"errorMessage":"Unauthorized","errorType":"Error"}"#));
+        for other in [&br#"{"errorMessage":"unauthorized"}"#[..], br#"{"errorMessage":"Unauthorized "}"#, b"", b"[]"] {
+            assert!(!says_unauthorized(other));
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! APIs made through the control plane and called through the data plane, answered by mock integrations.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::Duration;
+
+use crate::local::apigateway::api;
+use crate::local::cloud::{Account, Cloud, Folder};
+use crate::local::gateway::{Destination, handle};
+use crate::local::wire::{Caller, Request};
+
+const KEY: &str = "a-key-of-more-than-twenty-characters";
+
+/// A cloud with one API.
+struct World {
+    cloud: Cloud,
+    api: String,
+    root: String,
+}
+
+struct Answered {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl World {
+    async fn new(folder: &TempDir, settings: Value) -> Self {
+        let mut world = Self { cloud: opened(folder), api: String::new(), root: String::new() };
+        let mut members = json!({ "name": "a" });
+        for (name, value) in settings.as_object().expect("settings are an object") {
+            members[name] = value.clone();
+        }
+        let api = world.create("/restapis", members).await;
+        let text = |name: &str| api[name].as_str().unwrap_or_default().to_owned();
+        (world.api, world.root) = (text("id"), text("rootResourceId"));
+        world
+    }
+
+    async fn control(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let response = api::handle(self.cloud.clone(), request(method, (path, query), &[], body)).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    async fn made(&self, method: Method, path: &str, body: Value) -> Value {
+        let (status, made) = self.control(method, path, &body).await;
+        assert_eq!(status, StatusCode::CREATED, "{path}: {made}");
+        made
+    }
+
+    async fn create(&self, path: &str, body: Value) -> Value {
+        self.made(Method::POST, path, body).await
+    }
+
+    async fn part(&self, kind: &str, body: Value) -> Value {
+        self.create(&format!("/restapis/{}/{kind}", self.api), body).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, found) = self.control(Method::GET, path, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {found}");
+        found
+    }
+
+    /// Lets a path below the root answer `GET` with a mock.
+    async fn mock(&self, part: &str, method: Value) {
+        let resource = self.part(&format!("resources/{}", self.root), json!({ "pathPart": part })).await;
+        let id = resource["id"].as_str().unwrap_or_default();
+        let path = format!("/restapis/{}/resources/{id}/methods/GET", self.api);
+        let mut members = json!({ "authorizationType": "NONE" });
+        for (name, value) in method.as_object().expect("a method is an object") {
+            members[name] = value.clone();
+        }
+        self.made(Method::PUT, &path, members).await;
+        let template = json!({ "application/json": "{\"statusCode\": 200}" });
+        self.made(Method::PUT, &format!("{path}/integration"), json!({ "type": "MOCK", "requestTemplates": template }))
+            .await;
+        self.made(Method::PUT, &format!("{path}/responses/200"), json!({})).await;
+        self.made(Method::PUT, &format!("{path}/integration/responses/200"), json!({})).await;
+    }
+
+    /// Deploys the API as it stands to the stage `test`.
+    async fn deploy(&self) -> String {
+        let made = self.part("deployments", json!({ "stageName": "test" })).await;
+        made["id"].as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn call(&self, path: &str, headers: &[(&str, &str)]) -> Answered {
+        self.call_as(&self.api, path, headers).await
+    }
+
+    async fn call_as(&self, api: &str, path: &str, headers: &[(&str, &str)]) -> Answered {
+        let destination = Destination { api: api.to_owned(), path: path.to_owned() };
+        let request = request(Method::GET, (path, ""), headers, String::new());
+        let response = handle(self.cloud.clone(), destination, request).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+        Answered { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    async fn status(&self, path: &str, headers: &[(&str, &str)]) -> u16 {
+        self.call(path, headers).await.status.as_u16()
+    }
+
+    /// A key within a plan for the stage.
+    async fn plan(&self, plan: Value) -> (String, String) {
+        let mut members = json!({ "name": "p", "apiStages": [{ "apiId": self.api, "stage": "test" }] });
+        for (name, value) in plan.as_object().expect("a plan is an object") {
+            members[name] = value.clone();
+        }
+        let key = self.create("/apikeys", json!({ "name": "k", "value": KEY, "enabled": true })).await;
+        let plan = self.create("/usageplans", members).await;
+        let text = |value: &Value| value["id"].as_str().unwrap_or_default().to_owned();
+        let (plan, key) = (text(&plan), text(&key));
+        self.create(&format!("/usageplans/{plan}/keys"), json!({ "keyId": key, "keyType": "API_KEY" })).await;
+        (plan, key)
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn opened(folder: &TempDir) -> Cloud {
+    let held = Folder::open(folder.path()).expect("the folder is free");
+    let account: Account = held.account("us-east-1").expect("the state can be read");
+    Cloud::opened(held, account, "http://127.0.0.1:4599".to_owned())
+}
+
+fn request(method: Method, (path, query): (&str, &str), headers: &[(&str, &str)], body: String) -> Request {
+    let headers = headers.iter().map(|(name, value)| {
+        let name = HeaderName::try_from(*name).expect("it is a name");
+        (name, HeaderValue::from_str(value).expect("it is a value"))
+    });
+    Request {
+        id: "00000000-0000-4000-8000-000000000000".to_owned(),
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers: headers.collect(),
+        spelling: Default::default(),
+        body: Bytes::from(body),
+        caller: Caller::Anonymous,
+    }
+}
+
+#[tokio::test]
+async fn a_stage_serves_what_its_deployment_captured() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    let (status, _) = world.control(Method::POST, &format!("/restapis/{}/deployments", world.api), &json!({})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "there is nothing to deploy");
+    world.mock("a", json!({})).await;
+    assert_eq!(world.status("/test/a", &[]).await, 403);
+    let first = world.deploy().await;
+    assert_eq!(world.status("/test/a", &[]).await, 200);
+    world.mock("b", json!({})).await;
+    assert_eq!(world.status("/test/b", &[]).await, 403, "the stage serves the old deployment");
+    let path = format!("/restapis/{}/deployments/{first}", world.api);
+    assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, StatusCode::BAD_REQUEST);
+    world.deploy().await;
+    assert_eq!(world.status("/test/b", &[]).await, 200);
+    assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_quota_outlives_a_restart() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({ "apiKeyRequired": true })).await;
+    world.deploy().await;
+    let (plan, key) = world.plan(json!({ "quota": { "limit": 2, "period": "DAY" } })).await;
+    let presented = [("x-api-key", KEY)];
+    assert_eq!(world.status("/test/a", &[]).await, 403);
+    assert_eq!(world.status("/test/a", &[("x-api-key", "another-key-of-twenty-characters")]).await, 403);
+    assert_eq!(world.status("/test/a", &presented).await, 200);
+    let World { cloud, api, root } = world;
+    drop(cloud);
+    let world = World { cloud: opened(&folder), api, root };
+    assert_eq!(world.status("/test/a", &presented).await, 200);
+    let refused = world.call("/test/a", &presented).await;
+    assert_eq!((refused.status.as_u16(), refused.body.as_str()), (429, r#"{"message":"Limit Exceeded"}"#));
+    assert_eq!(refused.headers["x-amzn-errortype"], "LimitExceededException");
+    let today = world.cloud.now().date();
+    let usage = world.get(&format!("/usageplans/{plan}/usage?startDate={today}&endDate={today}")).await;
+    assert_eq!(usage["items"][&key], json!([[2, 0]]));
+    world.cloud.shift_clock(Duration::days(1));
+    assert_eq!(world.status("/test/a", &presented).await, 200);
+}
+
+#[tokio::test]
+async fn a_plan_and_a_stage_have_limits_of_their_own() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("keyed", json!({ "apiKeyRequired": true })).await;
+    world.mock("open", json!({})).await;
+    world.deploy().await;
+    world.plan(json!({ "throttle": { "rateLimit": 1, "burstLimit": 1 } })).await;
+    let presented = [("x-api-key", KEY)];
+    assert_eq!(world.status("/test/keyed", &presented).await, 200);
+    let refused = world.call("/test/keyed", &presented).await;
+    assert_eq!((refused.status.as_u16(), refused.body.as_str()), (429, r#"{"message":"Too Many Requests"}"#));
+    let changes = json!({ "patchOperations": [
+        { "op": "replace", "path": "/*/*/throttling/burstLimit", "value": "1" },
+        { "op": "replace", "path": "/*/*/throttling/rateLimit", "value": "1" },
+    ] });
+    let path = format!("/restapis/{}/stages/test", world.api);
+    assert_eq!(world.control(Method::PATCH, &path, &changes).await.0, StatusCode::OK);
+    assert_eq!(world.status("/test/open", &[]).await, 200);
+    assert_eq!(world.status("/test/open", &[]).await, 429);
+    world.cloud.shift_clock(Duration::seconds(2));
+    assert_eq!(world.status("/test/open", &[]).await, 200);
+}
+
+#[tokio::test]
+async fn a_resource_policy_lets_in_whom_it_names() {
+    let folder = folder();
+    let statement = |effect: &str, resource: &str| json!({ "Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        statement("Allow", "execute-api:/test/GET/a"), statement("Deny", "execute-api:/*/GET/denied"),
+    ] });
+    let world = World::new(&folder, json!({ "policy": policy.to_string() })).await;
+    for part in ["a", "b", "denied"] {
+        world.mock(part, json!({})).await;
+    }
+    world.deploy().await;
+    assert_eq!(world.status("/test/a", &[]).await, 200);
+    let silent = world.call("/test/b", &[]).await;
+    assert_eq!(
+        (silent.status.as_u16(), &silent.headers["x-amzn-errortype"]),
+        (403, &"AccessDeniedException".parse().expect("a value"))
+    );
+    assert!(silent.body.contains("********0000:"), "{}", silent.body);
+    assert!(world.call("/test/denied", &[]).await.body.contains("explicit deny"));
+}
+
+#[tokio::test]
+async fn a_domain_of_ones_own_leads_to_its_stage() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    world.deploy().await;
+    world.create("/domainnames", json!({ "domainName": "api.example.com" })).await;
+    let mapping = json!({ "restApiId": world.api, "stage": "test", "basePath": "v1" });
+    world.create("/domainnames/api.example.com/basepathmappings", mapping).await;
+    let by_domain = async |path: &str| world.call_as("api.example.com", path, &[]).await.status.as_u16();
+    assert_eq!(by_domain("/v1/a").await, 200);
+    assert_eq!(by_domain("/v1/b").await, 403);
+    assert_eq!(by_domain("/v1x/a").await, 404);
+    let changes =
+        json!({ "patchOperations": [{ "op": "replace", "path": "/disableExecuteApiEndpoint", "value": "true" }] });
+    assert_eq!(world.control(Method::PATCH, &format!("/restapis/{}", world.api), &changes).await.0, StatusCode::OK);
+    world.deploy().await;
+    assert_eq!(world.status("/test/a", &[]).await, 403);
+    assert_eq!(by_domain("/v1/a").await, 200);
+}
+
+#[tokio::test]
+async fn an_authorizer_whose_function_may_not_be_invoked_lets_nobody_pass() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:none";
+    let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations");
+    let authorizer = json!({
+        "name": "guard", "type": "TOKEN", "authorizerUri": uri, "identitySource": "method.request.header.token",
+        "identityValidationExpression": "[a-z]+",
+    });
+    let id = world.part("authorizers", authorizer).await["id"].clone();
+    world.mock("a", json!({ "authorizationType": "CUSTOM", "authorizerId": id })).await;
+    world.deploy().await;
+    for (headers, status) in
+        [(&[][..], 401), (&[("token", "")], 401), (&[("token", "a1")], 401), (&[("token", "abc")], 500)]
+    {
+        let answer = world.call("/test/a", headers).await;
+        assert_eq!(answer.status.as_u16(), status, "{headers:?}: {}", answer.body);
+    }
+    assert_eq!(world.call("/test/a", &[("token", "abc")]).await.body, r#"{"message":null}"#);
+    let path = format!("/restapis/{}/authorizers/{}", world.api, id.as_str().unwrap_or_default());
+    assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn a_signature_is_asked_for_and_looked_at() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({ "authorizationType": "AWS_IAM" })).await;
+    world.deploy().await;
+    let forged = "AWS4-HMAC-SHA256 Credential=AKIA/20260101/us-east-1/execute-api/aws4_request, SignedHeaders=host, \
+                  Signature=0";
+    for (path, header, error) in [
+        ("/test/a", None, "MissingAuthenticationTokenException"),
+        ("/test/a", Some("Bearer abc"), "IncompleteSignatureException"),
+        ("/test/a", Some(forged), "IncompleteSignatureException"),
+        ("/test/none", None, "MissingAuthenticationTokenException"),
+        ("/test/none", Some("Bearer abc"), "IncompleteSignatureException"),
+        ("/none/a", None, "ForbiddenException"),
+    ] {
+        let headers: Vec<(&str, &str)> = header.into_iter().map(|value| ("authorization", value)).collect();
+        let answer = world.call(path, &headers).await;
+        assert_eq!(answer.status.as_u16(), 403, "{path} {header:?}");
+        assert_eq!(answer.headers["x-amzn-errortype"], error, "{path} {header:?}: {}", answer.body);
+        assert!(!answer.body.contains("abc"), "what may be a secret is not told: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn an_api_words_its_refusals_itself() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    let response = json!({
+        "statusCode": "404",
+        "responseParameters": {
+            "gatewayresponse.header.x-literal": "'a'", "gatewayresponse.header.x-header": "method.request.header.X-H",
+        },
+        "responseTemplates": { "application/json": "{\"m\":$context.error.messageString,\"t\":\"$context.error.responseType\"}" },
+    });
+    let path = format!("/restapis/{}/gatewayresponses", world.api);
+    world.made(Method::PUT, &format!("{path}/MISSING_AUTHENTICATION_TOKEN"), response).await;
+    world.made(Method::PUT, &format!("{path}/DEFAULT_4XX"), json!({ "responseParameters": {} })).await;
+    world.deploy().await;
+    let answer = world.call("/test/none", &[("x-h", "h")]).await;
+    assert_eq!(answer.status.as_u16(), 404);
+    assert_eq!(answer.body, r#"{"m":"Missing Authentication Token","t":"MISSING_AUTHENTICATION_TOKEN"}"#);
+    assert_eq!(
+        (&answer.headers["x-literal"], &answer.headers["x-header"]),
+        (&HeaderValue::from_static("a"), &HeaderValue::from_static("h"))
+    );
+    assert_eq!(answer.headers["x-amzn-errortype"], "MissingAuthenticationTokenException");
+    let (status, _) = world.control(Method::PUT, &format!("{path}/NONE"), &json!({})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn what_an_api_holds_obeys_rules() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    let root = format!("resources/{}", world.root);
+    let refused = [
+        (root.clone(), json!({ "pathPart": "a" }), StatusCode::CONFLICT),
+        (root.clone(), json!({ "pathPart": "a b/c" }), StatusCode::BAD_REQUEST),
+        ("authorizers".to_owned(), json!({ "name": "a", "type": "OTHER" }), StatusCode::BAD_REQUEST),
+        ("authorizers".to_owned(), json!({ "name": "a", "type": "TOKEN" }), StatusCode::BAD_REQUEST),
+        ("models".to_owned(), json!({ "name": "a-b", "contentType": "a/b" }), StatusCode::BAD_REQUEST),
+        ("models".to_owned(), json!({ "name": "ab", "contentType": "a/b", "schema": "[" }), StatusCode::BAD_REQUEST),
+        ("stages".to_owned(), json!({ "stageName": "s", "deploymentId": "none" }), StatusCode::BAD_REQUEST),
+    ];
+    for (kind, body, expected) in refused {
+        let (status, answer) = world.control(Method::POST, &format!("/restapis/{}/{kind}", world.api), &body).await;
+        assert_eq!(status, expected, "{kind} {body}: {answer}");
+    }
+    let key = world.create("/apikeys", json!({ "name": "k", "value": KEY, "enabled": true })).await;
+    let path = format!("/apikeys/{}", key["id"].as_str().unwrap_or_default());
+    assert!(world.get(&path).await.get("value").is_none(), "a key is told only where it is asked for");
+    assert_eq!(world.get(&format!("{path}?includeValue=true")).await["value"], KEY);
+    let (status, _) = world.control(Method::POST, "/apikeys", &json!({ "value": KEY })).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+}
