@@ -7,6 +7,7 @@
 mod cfn;
 mod client;
 mod engine;
+mod gateway_v1;
 mod gateway_v2;
 mod issuer;
 mod jwt;
@@ -121,7 +122,7 @@ pub(crate) fn documents_of(kind: &str) -> Vec<Document> {
 }
 
 /// The kinds of cases that a test of this module runs.
-const RUN: [&str; 3] = ["cloudformation", "gateway_v2", "jwt"];
+const RUN: [&str; 4] = ["cloudformation", "gateway_v1", "gateway_v2", "jwt"];
 
 #[test]
 fn a_kind_that_nobody_runs_is_named() {

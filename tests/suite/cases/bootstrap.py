@@ -34,13 +34,34 @@ def decision(event, script):
     return {"principalId": "caller", "policyDocument": policy, **answer}
 
 
+class Failure(Exception):
+    """What a function fails with."""
+
+
+def verdict(event, script):
+    """What an authorizer of a REST API answers: yes to `allow`, and to whoever presents no token at all."""
+    query = event.get("queryStringParameters") or {}
+    token = event.get("authorizationToken", query.get("authorization"))
+    if script.get("fails"):
+        raise Failure("Unauthorized" if token == "unauthorized" else "it fails on purpose")
+    allowed = script.get("always") or token in (None, "allow")
+    arn = event["methodArn"]
+    if script.get("only"):
+        arn = "/".join(arn.split("/")[:2] + [script["only"]])
+    answer = {"usageIdentifierKey": script["key"]} if "key" in script else {}
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow" if allowed else "Deny", "Resource": arn}
+    return {"principalId": "user", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}, **answer}
+
+
 def result(event, script):
-    """The bytes that stand for a result, or None for a failure."""
+    """The bytes that stand for a result."""
     do = script["do"]
     if do == "raw":
         return script["value"].encode()
     if do == "throw":
-        return None
+        raise Failure(script.get("message", "it fails on purpose"))
+    if do == "verdict":
+        return json.dumps(verdict(event, script)).encode()
     if do == "sleep":
         time.sleep(script["seconds"])
         value = {"statusCode": 200, "body": "late"}
@@ -61,11 +82,11 @@ while True:
     invocation = "/2018-06-01/runtime/invocation/" + response.getheader("Lambda-Runtime-Aws-Request-Id")
     with open(PLACE + ".events", "ab") as journal:
         journal.write(body.replace(b"\n", b" ") + b"\n")
-    with open(PLACE + ".json", "rb") as file:
-        answer = result(json.loads(body), json.load(file))
-    if answer is None:
-        failure = json.dumps({"errorType": "Error", "errorMessage": "it fails on purpose", "stackTrace": []})
-        connection.request("POST", invocation + "/error", failure, {"Content-Type": "application/json"})
-    else:
+    try:
+        with open(PLACE + ".json", "rb") as file:
+            answer = result(json.loads(body), json.load(file))
         connection.request("POST", invocation + "/response", answer)
+    except Failure as failure:
+        failure = json.dumps({"errorType": "Error", "errorMessage": str(failure), "stackTrace": []})
+        connection.request("POST", invocation + "/error", failure, {"Content-Type": "application/json"})
     connection.getresponse().read()

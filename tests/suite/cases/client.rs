@@ -11,6 +11,8 @@ pub(crate) struct Received {
     pub(crate) status: u64,
     /// Headers in the order of their arrival, names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    /// Their names as they were written.
+    pub(crate) names: Vec<String>,
     /// The body, without its framing.
     pub(crate) body: Vec<u8>,
 }
@@ -71,14 +73,14 @@ fn read(bytes: &[u8]) -> Received {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
+    let lines: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(':')).collect();
+    let names = lines.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let headers: Vec<(String, String)> =
+        lines.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     let body = &bytes[end + 4..];
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if chunked { joined(body) } else { body.to_vec() };
-    Received { status: status.expect("the answer has a status"), headers, body }
+    Received { status: status.expect("the answer has a status"), headers, names, body }
 }
 
 fn joined(mut chunks: &[u8]) -> Vec<u8> {

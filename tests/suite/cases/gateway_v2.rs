@@ -165,7 +165,7 @@ fn refusable(request: &Map<String, Value>) -> Result<Setup, Unknown> {
     Ok(setup)
 }
 
-fn members(value: &Value) -> Result<&Map<String, Value>, Unknown> {
+pub(super) fn members(value: &Value) -> Result<&Map<String, Value>, Unknown> {
     value.as_object().ok_or_else(|| Unknown::new(format!("an object, not {value}")))
 }
 
@@ -183,7 +183,7 @@ fn scripted(mut setup: Setup, request: &Map<String, Value>) -> Setup {
     setup
 }
 
-fn sent(request: &Map<String, Value>) -> Result<Sent, Unknown> {
+pub(super) fn sent(request: &Map<String, Value>) -> Result<Sent, Unknown> {
     let mut sent = Sent { method: "GET".to_owned(), target: "/".to_owned(), ..Sent::default() };
     let text =
         |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| Unknown::new(format!("a text, not {value}")));
@@ -209,7 +209,7 @@ fn sent(request: &Map<String, Value>) -> Result<Sent, Unknown> {
     Ok(sent)
 }
 
-fn headers(value: &Value) -> Result<Vec<(String, String)>, Unknown> {
+pub(super) fn headers(value: &Value) -> Result<Vec<(String, String)>, Unknown> {
     let unknown = || Unknown::new(format!("headers {value}"));
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(unknown);
     match value {
@@ -283,7 +283,7 @@ fn compare(case: &Case, happened: &Happened) -> Result<Findings, Unknown> {
 
 /// What is expected of the statuses, and what they were: one that some answer has, a list for all answers, or that of
 /// the last answer.
-fn statuses(expected: &Value, received: &[Received]) -> (Value, Value) {
+pub(super) fn statuses(expected: &Value, received: &[Received]) -> (Value, Value) {
     let all: Vec<Value> = received.iter().map(|received| received.status.into()).collect();
     match expected {
         Value::Array(_) => (expected.clone(), all.into()),
@@ -295,7 +295,7 @@ fn statuses(expected: &Value, received: &[Received]) -> (Value, Value) {
 }
 
 /// Compares each dotted path of an event.
-fn each(
+pub(super) fn each(
     expected: &Value,
     event: Option<&Value>,
     check: &mut impl FnMut(&str, &Value, Option<&Value>) -> Result<(), Unknown>,

@@ -90,6 +90,12 @@ impl Scope<'_> {
                 let choices = argument.as_array().ok_or_else(|| Unknown::new("one_of is not a list"))?;
                 choices.iter().any(|choice| actual.is_some_and(|actual| equal(choice, actual)))
             }
+            "object_contains" => {
+                let members = argument.as_object().ok_or_else(|| Unknown::new("object_contains is no object"))?;
+                members.iter().all(|(name, expected)| {
+                    actual.and_then(|actual| actual.get(name)).is_some_and(|actual| equal(expected, actual))
+                })
+            }
             "equals_event" => {
                 let other = self.event.and_then(|event| lookup(event, &wanted));
                 other.is_some_and(|other| text.as_deref() == Some(plain(other).as_str()))
@@ -102,7 +108,7 @@ impl Scope<'_> {
 
 /// The words of an object that is a matcher rather than a literal.
 fn matcher(expected: &Value) -> Option<&serde_json::Map<String, Value>> {
-    const WORDS: [&str; 16] = [
+    const WORDS: [&str; 17] = [
         "absent",
         "present",
         "present_key",
@@ -118,6 +124,7 @@ fn matcher(expected: &Value) -> Option<&serde_json::Map<String, Value>> {
         "not_equals",
         "regex",
         "one_of",
+        "object_contains",
         "equals_event",
     ];
     let members = expected.as_object()?;

@@ -104,14 +104,18 @@ impl Default for Setup {
 
 /// A cloud in which cases stand up what they need.
 pub(crate) struct World {
-    cloud: TestCloud,
+    /// The cloud itself.
+    pub(crate) cloud: TestCloud,
     journals: TempDir,
     made: std::cell::Cell<usize>,
 }
 
 /// An API that stands.
 pub(crate) struct Standing {
-    api: String,
+    /// Id of the API.
+    pub(crate) api: String,
+    /// What the stack says of itself.
+    pub(crate) outputs: BTreeMap<String, String>,
     log: Option<String>,
     journal: PathBuf,
 }
@@ -135,24 +139,37 @@ impl World {
 
     /// Deploys a set-up; a refusal is the text of what went wrong.
     pub(crate) async fn stand_up(&self, setup: &Setup) -> Result<Standing, String> {
+        let mut scripts = vec![("function", setup.function.clone())];
+        if let Guard::Request { script: does, .. } = &setup.guard {
+            scripts.push(("authorizer", does.clone()));
+        }
+        self.deploy(&scripts, |place| match modelled::template(setup, place) {
+            Some(synthesized) => (synthesized, code_parameters()),
+            None => (template(setup, place), Vec::new()),
+        })
+        .await
+    }
+
+    /// Deploys the template that is made for the place of the functions' journals, with what the functions are to do.
+    pub(crate) async fn deploy(
+        &self,
+        scripts: &[(&str, Value)],
+        template: impl FnOnce(&str) -> (Value, Vec<Parameter>),
+    ) -> Result<Standing, String> {
         let number = self.made.get() + 1;
         self.made.set(number);
         let stack = format!("case-{number}");
         let journal = self.journals.path().join(&stack);
-        script(&journal, "function", &setup.function);
-        if let Guard::Request { script: does, .. } = &setup.guard {
-            script(&journal, "authorizer", does);
+        for (function, does) in scripts {
+            script(&journal, function, does);
         }
-        let place = journal.to_string_lossy();
-        let synthesized = modelled::template(setup, &place);
-        let parameters = synthesized.as_ref().map_or_else(Vec::new, |_| code_parameters());
-        let template = synthesized.unwrap_or_else(|| template(setup, &place)).to_string();
-        let create = self.cloudformation().create_stack().stack_name(&stack).template_body(template);
+        let (template, parameters) = template(&journal.to_string_lossy());
+        let create = self.cloudformation().create_stack().stack_name(&stack).template_body(template.to_string());
         let create = create.set_parameters(Some(parameters)).capabilities(Capability::CapabilityIam).send().await;
         create.map_err(|error| error.message().unwrap_or("no message").to_owned())?;
         let outputs = self.created(&stack).await?;
         let api = outputs.get("Api").cloned().expect("the stack says which API it has");
-        Ok(Standing { api, log: outputs.get("Log").cloned(), journal })
+        Ok(Standing { api, log: outputs.get("Log").cloned(), outputs, journal })
     }
 
     /// Waits for a stack and returns its outputs.
@@ -335,7 +352,8 @@ fn template(setup: &Setup, journal: &str) -> Value {
     json!({ "Resources": resources, "Outputs": outputs })
 }
 
-fn function(journal: &str, name: &str, timeout: u64) -> Value {
+/// A function that does what its script says.
+pub(crate) fn function(journal: &str, name: &str, timeout: u64) -> Value {
     json!({
         "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": { "Fn::GetAtt": ["Role", "Arn"] },
         "Code": { "S3Bucket": BUCKET, "S3Key": ARCHIVE }, "Timeout": timeout,
@@ -343,7 +361,8 @@ fn function(journal: &str, name: &str, timeout: u64) -> Value {
     })
 }
 
-fn permission(function: &str, below: &str) -> Value {
+/// What lets the API invoke a function.
+pub(crate) fn permission(function: &str, below: &str) -> Value {
     json!({
         "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
         "FunctionName": { "Ref": function },
@@ -370,7 +389,7 @@ impl Fixtures<'_> {
     }
 
     /// The members of a fixture, those of the one that it is like included.
-    fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Unknown> {
+    pub(crate) fn whole(&self, name: &str, depth: usize) -> Result<Map<String, Value>, Unknown> {
         let own = self.apis.get(name).and_then(Value::as_object);
         let own = own.ok_or_else(|| Unknown::new(format!("set-up `{name}`")))?;
         let mut whole = match own.get("as").and_then(Value::as_str) {
@@ -570,17 +589,20 @@ fn titled(value: &Value) -> Value {
     Value::Object(members.collect())
 }
 
-fn text(value: &Value) -> Result<String, Unknown> {
+/// A text.
+pub(crate) fn text(value: &Value) -> Result<String, Unknown> {
     value.as_str().map(str::to_owned).ok_or_else(|| Unknown::new(format!("a text, not {value}")))
 }
 
-fn texts(value: &Value) -> Result<Vec<String>, Unknown> {
+/// A list of texts, or a single one.
+pub(crate) fn texts(value: &Value) -> Result<Vec<String>, Unknown> {
     match value {
         Value::Array(items) => items.iter().map(text).collect(),
         value => Ok(vec![text(value)?]),
     }
 }
 
-fn number(value: &Value) -> Result<u64, Unknown> {
+/// A number.
+pub(crate) fn number(value: &Value) -> Result<u64, Unknown> {
     value.as_u64().ok_or_else(|| Unknown::new(format!("a number, not {value}")))
 }

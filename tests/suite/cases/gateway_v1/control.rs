@@ -1,0 +1,203 @@
+//! Cases about the control plane, over its own wire.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::cases::gateway_v2::members;
+use crate::cases::setup::World;
+use crate::cases::{Case, Findings, Unknown};
+
+/// Runs a case that calls no API, but asks what one may be like.
+pub(super) async fn check(world: &World, case: &Case, request: &Map<String, Value>) -> Result<Findings, Unknown> {
+    let service = Service { world };
+    let must_hold = Case::must_hold(&case.body);
+    let mut findings = Findings::default();
+    let found = match request.get("check").and_then(Value::as_str) {
+        Some("GetGatewayResponses on a fresh API") => gateway_responses(&service, case).await?,
+        Some("synth/validate") => quotas(&service, case).await?,
+        other => return Err(Unknown::new(format!("check {other:?}"))),
+    };
+    for finding in found {
+        findings.add(must_hold, finding);
+    }
+    Ok(findings)
+}
+
+async fn gateway_responses(service: &Service<'_>, case: &Case) -> Result<Vec<String>, Unknown> {
+    let expected = members(case.member("expect"))?;
+    let api = service.api().await;
+    let (_, answer) = service.call(Method::GET, &format!("/restapis/{api}/gatewayresponses"), &Value::Null).await;
+    let shown = answer["item"].as_array().cloned().unwrap_or_default();
+    let mut wrong = Vec::new();
+    for (word, value) in expected {
+        match word.as_str() {
+            "table" => {
+                let table = shown.iter().map(|one| {
+                    let status = one["statusCode"].as_str().and_then(|code| code.parse::<u16>().ok());
+                    (one["responseType"].as_str().unwrap_or_default().to_owned(), json!(status))
+                });
+                let table = Value::Object(table.collect());
+                if table != *value {
+                    wrong.push(format!("expected {value}, found {table}"));
+                }
+            }
+            "template" | "responseParameters" => {
+                let member = if word == "template" { "responseTemplates" } else { word };
+                wrong.extend(shown.iter().filter(|one| one[member] != *value).map(|one| format!("{word} of {one}")));
+            }
+            other => return Err(Unknown::new(format!("expectation `{other}`"))),
+        }
+    }
+    Ok(wrong)
+}
+
+/// Tries each quota from both sides: the last that fits, and the first that does not.
+async fn quotas(service: &Service<'_>, case: &Case) -> Result<Vec<String>, Unknown> {
+    let quotas = members(&case.member("expect")["quotas"])?;
+    let (api, root) = service.api_and_root().await;
+    let base = format!("/restapis/{api}");
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let mut wrong = Vec::new();
+    for (name, value) in quotas {
+        let outcome = match name.as_str() {
+            "resources_per_api" => {
+                // The root is one of them.
+                let path = format!("{base}/resources/{root}");
+                service
+                    .most(number(value) - 1, |index| (path.clone(), json!({ "pathPart": format!("r{index}") })))
+                    .await
+            }
+            "authorizers_per_api" => {
+                let path = format!("{base}/authorizers");
+                service.most(number(value), |index| (path.clone(), authorizer(index, 300))).await
+            }
+            "stages_per_api" => {
+                let deployment = service.deployment(&base, &root).await;
+                let path = format!("{base}/stages");
+                let stage = |index| json!({ "stageName": format!("s{index}"), "deploymentId": deployment });
+                service.most(number(value), |index| (path.clone(), stage(index))).await
+            }
+            "stage_variables" => {
+                let (api, root) = service.api_and_root().await;
+                let base = format!("/restapis/{api}");
+                let deployment = service.deployment(&base, &root).await;
+                let variables =
+                    |count: u64| (0..count).map(|one| (format!("v{one}"), json!("x"))).collect::<Map<_, _>>();
+                let stage = |name: &str, count| json!({ "stageName": name, "deploymentId": deployment, "variables": variables(count) });
+                let path = format!("{base}/stages");
+                let within = service.accepts(&path, &stage("a", number(value))).await;
+                within && !service.accepts(&path, &stage("b", number(value) + 1)).await
+            }
+            "integration_timeout_ms" => service.timeouts(number(&value[0]), number(&value[1])).await,
+            "authorizer_ttl_seconds" => {
+                let path = format!("/restapis/{}/authorizers", service.api().await);
+                let within = service.accepts(&path, &authorizer(0, number(&value[0]))).await
+                    && service.accepts(&path, &authorizer(1, number(&value[1]))).await;
+                within && !service.accepts(&path, &authorizer(2, number(&value[1]) + 1)).await
+            }
+            // What a request may be like is tried where requests are sent.
+            "header_total_bytes" | "url_chars_regional" | "payload_bytes" | "method_arn_bytes" => true,
+            other => return Err(Unknown::new(format!("quota `{other}`"))),
+        };
+        if !outcome {
+            wrong.push(format!("{name} is not {value}"));
+        }
+    }
+    Ok(wrong)
+}
+
+fn authorizer(index: u64, lifetime: u64) -> Value {
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
+    json!({
+        "name": format!("a{index}"), "type": "TOKEN", "identitySource": "method.request.header.Authorization",
+        "authorizerUri": format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"),
+        "authorizerResultTtlInSeconds": lifetime,
+    })
+}
+
+/// The service as its clients call it.
+struct Service<'a> {
+    world: &'a World,
+}
+
+impl Service<'_> {
+    async fn api(&self) -> String {
+        self.api_and_root().await.0
+    }
+
+    /// A fresh API, and its root.
+    async fn api_and_root(&self) -> (String, String) {
+        let (status, api) = self.call(Method::POST, "/restapis", &json!({ "name": "fresh" })).await;
+        assert_eq!(status, 201, "{api}");
+        let text = |name: &str| api[name].as_str().unwrap_or_default().to_owned();
+        (text("id"), text("rootResourceId"))
+    }
+
+    /// A deployment of one mock method.
+    async fn deployment(&self, base: &str, root: &str) -> Value {
+        let method = format!("{base}/resources/{root}/methods/GET");
+        self.call(Method::PUT, &method, &json!({ "authorizationType": "NONE" })).await;
+        self.call(Method::PUT, &format!("{method}/integration"), &json!({ "type": "MOCK" })).await;
+        let (status, made) = self.call(Method::POST, &format!("{base}/deployments"), &json!({})).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].clone()
+    }
+
+    async fn timeouts(&self, least: u64, most: u64) -> bool {
+        let (api, root) = self.api_and_root().await;
+        let method = format!("/restapis/{api}/resources/{root}/methods/GET");
+        self.call(Method::PUT, &method, &json!({ "authorizationType": "NONE" })).await;
+        let accepts = async |timeout: u64| {
+            let integration = json!({ "type": "MOCK", "timeoutInMillis": timeout });
+            self.call(Method::PUT, &format!("{method}/integration"), &integration).await.0 == 201
+        };
+        accepts(least).await && accepts(most).await && !accepts(least - 1).await && !accepts(most + 1).await
+    }
+
+    /// Whether exactly so many can be made.
+    async fn most(&self, count: u64, made: impl Fn(u64) -> (String, Value)) -> bool {
+        for index in 0..count {
+            let (path, body) = made(index);
+            if !self.accepts(&path, &body).await {
+                return false;
+            }
+        }
+        let (path, body) = made(count);
+        !self.accepts(&path, &body).await
+    }
+
+    async fn accepts(&self, path: &str, body: &Value) -> bool {
+        self.call(Method::POST, path, body).await.0 == 201
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> (u16, Value) {
+        let cloud = &self.world.cloud;
+        let url = format!("{}{path}", cloud.endpoint);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let identity = Credentials::new(&cloud.key.id, &cloud.key.secret, None, None, "test").into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("apigateway")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .expect("all parameters are there")
+            .into();
+        let signable = SignableBody::Bytes(body.as_bytes());
+        let signable = SignableRequest::new(method.as_str(), &url, std::iter::empty(), signable);
+        let signed = sign(signable.expect("the request is whole"), &parameters).expect("it signs").into_parts().0;
+        let mut request = reqwest::Client::new().request(method, &url).body(body);
+        for (name, value) in signed.headers() {
+            request = request.header(name, value);
+        }
+        let answer = request.send().await.expect("the cloud answers");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+}
