@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub(crate) use matchers::{Findings, Unknown};
+pub(crate) use mint::Mint;
 pub(crate) use report::Report;
 
 /// One file of cases.

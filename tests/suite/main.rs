@@ -9,6 +9,7 @@ mod deploy;
 mod e2e;
 mod findings;
 mod foreign;
+mod functions;
 mod hosted;
 mod init;
 mod lambda;

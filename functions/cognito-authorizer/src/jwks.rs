@@ -6,6 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::verify::Refusal;
+
 /// Most keys of a set that are looked at. A pool has two.
 const MOST_KEYS: usize = 32;
 
@@ -48,9 +50,18 @@ impl KeySet {
         Ok(Self(set.keys.into_iter().take(MOST_KEYS).filter_map(key).collect()))
     }
 
-    /// The keys of this id. More than one can only be the issuer's mistake: then each counts.
-    pub(crate) fn named(&self, id: &str) -> impl Iterator<Item = &ParsedPublicKey> {
-        self.0.iter().filter(move |key| key.id == id).map(|key| &key.public)
+    /// Whether the key of this id has signed a message. More than one of an id can only be the issuer's mistake: then
+    /// each counts.
+    ///
+    /// # Errors
+    /// [`Refusal::Key`] where there is no such key, [`Refusal::Signature`] where it has not.
+    pub fn check(&self, id: &str, message: &[u8], signature: &[u8]) -> Result<(), Refusal> {
+        let mut keys = self.0.iter().filter(|key| key.id == id).peekable();
+        keys.peek().ok_or(Refusal::Key)?;
+        match keys.any(|key| key.public.verify_sig(message, signature).is_ok()) {
+            true => Ok(()),
+            false => Err(Refusal::Signature),
+        }
     }
 }
 
@@ -86,7 +97,7 @@ mod tests {
             key[name] = value.clone();
         }
         let set = json!({ "keys": [key] }).to_string();
-        KeySet::read(set.as_bytes()).expect("it is a set").named("K").count()
+        KeySet::read(set.as_bytes()).expect("it is a set").0.iter().filter(|key| key.id == "K").count()
     }
 
     #[test]

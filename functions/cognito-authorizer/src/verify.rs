@@ -126,12 +126,8 @@ pub fn signed(token: &str, keys: &KeySet) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::Critical);
     }
     let (payload, signature) = (decoded(payload)?, decoded(signature)?);
-    let mut keys = keys.named(&header.kid).peekable();
-    keys.peek().ok_or(Refusal::Key)?;
-    match keys.any(|key| key.verify_sig(message.as_bytes(), &signature).is_ok()) {
-        true => Ok(payload),
-        false => Err(Refusal::Signature),
-    }
+    keys.check(&header.kid, message.as_bytes(), &signature)?;
+    Ok(payload)
 }
 
 /// A dot, a space, padding or a letter of the other base64 in a segment is none of it.

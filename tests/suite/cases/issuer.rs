@@ -57,6 +57,20 @@ impl Issuers {
         Ok(format!("{}/{variant}", self.served.address))
     }
 
+    /// The id of a user pool that publishes this variant of keys, below [`Issuers::endpoint`].
+    pub(crate) fn pool(&self, mint: &Mint, variant: &str) -> Result<String, Unknown> {
+        self.url(mint, variant)?;
+        Ok(format!("us-east-1_{}", variant.replace('_', "0")))
+    }
+
+    /// The endpoint of Cognito where such a pool's keys are.
+    pub(crate) fn endpoint(&self, variant: &str) -> String {
+        match variant {
+            "jwks_down" | "discovery_down" => self.served.nobody.clone(),
+            _ => self.served.address.clone(),
+        }
+    }
+
     /// The URL of an issuer that nobody serves.
     pub(crate) fn unreachable(&self) -> String {
         format!("{}/nobody", self.served.nobody)
@@ -78,7 +92,10 @@ async fn answer(State(served): State<Arc<Served>>, uri: Uri) -> (StatusCode, Str
 
 impl Served {
     fn document(&self, path: &str) -> Option<Value> {
-        let (variant, document) = path.strip_prefix('/')?.split_once('/')?;
+        let (place, document) = path.strip_prefix('/')?.split_once('/')?;
+        // The id of a pool has one underscore only.
+        let variant = place.strip_prefix("us-east-1_").map_or(place.to_owned(), |id| id.replace('0', "_"));
+        let variant = variant.as_str();
         let keys = self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(variant)?.clone();
         let issuer = format!("{}/{variant}", self.address);
         match (document, variant) {

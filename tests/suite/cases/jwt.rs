@@ -1,4 +1,6 @@
-//! Cases about tokens: what a JWT authorizer makes of them.
+//! Cases about tokens: what a JWT authorizer makes of them, and what a Lambda authorizer does.
+
+mod lambda;
 
 use std::collections::BTreeMap;
 
