@@ -33,7 +33,7 @@ pub use reference::{Arn, Ref};
 pub use value::{CrossStack, Value};
 
 use apigateway::RestApi;
-use apigatewayv2::HttpApi;
+use apigatewayv2::{HttpApi, WebSocketApi};
 use cognito::{IdentityProvider, UserPool, UserPoolClient};
 use dynamodb::Table;
 use lambda::Function;
@@ -89,6 +89,9 @@ pub struct Stack {
     /// REST APIs with their routes, authorizers and usage plans.
     #[garde(dive)]
     pub rest_apis: BTreeMap<String, RestApi>,
+    /// WebSocket APIs with their routes and authorizers.
+    #[garde(dive)]
+    pub web_socket_apis: BTreeMap<String, WebSocketApi>,
     /// Resources of any other type, written as CloudFormation has them.
     #[garde(dive)]
     pub resources: BTreeMap<String, RawResource>,
@@ -170,6 +173,7 @@ impl Stack {
         section("functions", &self.functions, each);
         section("httpApis", &self.http_apis, each);
         section("restApis", &self.rest_apis, each);
+        section("webSocketApis", &self.web_socket_apis, each);
         self.visit_raw(each);
     }
 

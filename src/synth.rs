@@ -89,6 +89,7 @@ impl<'a> Synthesis<'a> {
         stack.email_identities.iter().for_each(|(id, identity)| ses::add(self, id, identity));
         stack.functions.iter().for_each(|(id, function)| lambda::add(self, id, function));
         stack.http_apis.iter().for_each(|(id, api)| apigatewayv2::add(self, id, api));
+        stack.web_socket_apis.iter().for_each(|(id, api)| apigatewayv2::add_web_socket_api(self, id, api));
         stack.rest_apis.iter().for_each(|(id, api)| apigateway::add(self, id, api));
         apigateway::add_account(self);
     }

@@ -168,7 +168,10 @@ pub enum Error {
 #[must_use]
 pub fn apis(template: &Value) -> Vec<Api> {
     let declared = Declared(template.get("Resources").and_then(Value::as_object));
-    let http = declared.of_type("AWS::ApiGatewayV2::Api").into_keys().map(|id| declared.http(id));
+    // WebSocket APIs are of the same type, and take no requests.
+    let takes_requests = |properties: &Value| properties.get("ProtocolType") != Some(&Value::from("WEBSOCKET"));
+    let http = declared.of_type("AWS::ApiGatewayV2::Api").into_iter();
+    let http = http.filter(|(_, properties)| takes_requests(properties)).map(|(id, _)| declared.http(id));
     let rest = declared.of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| declared.rest(id));
     http.chain(rest).collect()
 }
@@ -458,9 +461,11 @@ mod tests {
                 "Properties": { "ApiId": { "Ref": "Api" }, "RouteKey": "GET /protected", "AuthorizationType": "JWT" },
             },
             "Other": { "Type": "AWS::ApiGateway::RestApi" },
+            "Socket": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "ProtocolType": "WEBSOCKET" } },
         } });
         let found = apis(&template);
         assert_eq!(found[0], Api { stages: vec!["beta".into()], ..api("Api", &["GET /protected"]) });
+        assert_eq!(found.len(), 2, "a WebSocket API takes no calls");
         assert_eq!((found[1].kind, found[1].stages.len()), (Kind::Rest, 0));
         assert_eq!(apis(&json!("no template")), []);
     }

@@ -1,4 +1,4 @@
-//! The HTTP APIs of an account: what is declared, and the rules that it must follow.
+//! The HTTP and WebSocket APIs of an account: what is declared, and the rules that it must follow.
 //!
 //! The types have the shape of API Gateway's own wire format, so that one declaration serves the state, the control
 //! API and CloudFormation.
@@ -17,16 +17,23 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::local::gateway::Selection;
 use crate::local::wire::Fault;
 
 pub(crate) use domain::{DomainName, below, regional_name};
 pub(crate) use part::{function_arn, log_group};
 pub(crate) use resources::RESOURCE_TYPES;
 
+/// How HTTP APIs select routes; there is no other way.
+const HTTP_SELECTION: &str = "$request.method $request.path";
+/// The protocols of APIs.
+const HTTP: &str = "HTTP";
+const WEB_SOCKET: &str = "WEBSOCKET";
+
 /// Name of the stage that needs no segment in the path.
 pub(crate) const DEFAULT_STAGE: &str = "$default";
 
-/// The HTTP APIs of an account.
+/// The HTTP and WebSocket APIs of an account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Apis {
@@ -34,7 +41,7 @@ pub struct Apis {
     domain_names: BTreeMap<String, DomainName>,
 }
 
-/// One HTTP API.
+/// One HTTP or WebSocket API.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Api {
@@ -53,6 +60,8 @@ pub(crate) struct Configuration {
     pub(crate) routes: BTreeMap<String, Route>,
     pub(crate) integrations: BTreeMap<String, Integration>,
     pub(crate) authorizers: BTreeMap<String, Authorizer>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) route_responses: BTreeMap<String, RouteResponse>,
 }
 
 /// The declared part of an API itself.
@@ -107,6 +116,16 @@ pub(crate) struct Route {
     pub(crate) api_key_required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) operation_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) route_response_selection_expression: Option<String>,
+}
+
+/// That what a route's function answers goes back to the client of a WebSocket API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct RouteResponse {
+    pub(crate) route_id: String,
+    pub(crate) route_response_key: String,
 }
 
 /// What answers a route's requests.
@@ -260,10 +279,17 @@ impl Api {
     /// Takes new settings.
     pub(crate) fn configure(&mut self, mut settings: Settings) -> Result<(), Fault> {
         settings.check()?;
-        settings.route_selection_expression.get_or_insert_with(|| "$request.method $request.path".to_owned());
+        if settings.protocol_type == HTTP {
+            settings.route_selection_expression.get_or_insert_with(|| HTTP_SELECTION.to_owned());
+        }
         self.live.cors.clone_from(&settings.cors_configuration);
         self.settings = settings;
         Ok(())
+    }
+
+    /// Whether it serves connections rather than requests.
+    pub(crate) fn is_web_socket(&self) -> bool {
+        self.settings.protocol_type == WEB_SOCKET
     }
 
     /// What a stage serves: the API as it stands where it deploys by itself, else what its deployment captured.
@@ -282,11 +308,24 @@ impl Settings {
             return Err(bad_request("Name must have between 1 and 128 characters"));
         }
         match self.protocol_type.as_str() {
-            "HTTP" => {}
-            "WEBSOCKET" => return Err(bad_request("WEBSOCKET APIs are not offered by the local cloud")),
+            HTTP => {}
+            WEB_SOCKET => return self.check_web_socket(),
             _ => return Err(bad_request("Invalid protocol specified. Must be one of [HTTP, WEBSOCKET]")),
         }
         self.cors_configuration.as_ref().map_or(Ok(()), Cors::check)
+    }
+
+    fn check_web_socket(&self) -> Result<(), Fault> {
+        if self.cors_configuration.is_some() {
+            return Err(bad_request("CorsConfiguration is not supported for WEBSOCKET APIs"));
+        }
+        match self.route_selection_expression.as_deref() {
+            None => Err(bad_request("RouteSelectionExpression is a required parameter for WEBSOCKET APIs")),
+            Some(expression) if Selection::parse(expression).is_none() => {
+                Err(bad_request(format!("Invalid RouteSelectionExpression specified: {expression}")))
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 

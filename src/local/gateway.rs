@@ -1,7 +1,8 @@
 //! The data plane of API Gateway: requests to deployed APIs.
 //!
-//! [`http_api`] executes HTTP APIs, [`rest_api`] REST APIs. What is beside them is for every kind of API: who signed a
-//! request, whether a token is genuine, what functions and endpoints answer, what a limit still lets pass.
+//! [`http_api`] executes HTTP APIs, [`rest_api`] REST APIs, `web_socket_api` WebSocket APIs. What is beside them is for
+//! every kind of API: who signed a request, whether a token is genuine, what functions and endpoints answer, what a limit
+//! still lets pass.
 
 mod access_log;
 mod answer;
@@ -15,13 +16,18 @@ pub(crate) mod rest_api;
 mod signer;
 mod throttle;
 mod token;
+mod web_socket_api;
+
+use hyper::upgrade::OnUpgrade;
 
 use crate::local::cloud::Cloud;
 use crate::local::wire::{Request, Response};
 use crate::local::{apigateway, apigatewayv2};
 
-/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions. All of it is lost in a restart, as
-/// on AWS when a host is replaced.
+pub(crate) use web_socket_api::Selection;
+
+/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions, connections. All of it is lost
+/// in a restart, as on AWS when a host is replaced.
 #[derive(Debug, Default)]
 pub struct Gateway {
     throttles: throttle::Throttles,
@@ -29,6 +35,7 @@ pub struct Gateway {
     http_decisions: decisions::Decisions<apigatewayv2::Authorizer, http_api::Decision>,
     rest_decisions: decisions::Decisions<apigateway::Authorizer, rest_api::Decision>,
     endpoints: endpoint::Endpoints,
+    connections: web_socket_api::Connections,
 }
 
 /// Which API a request is for, taken from its host or from `/_aws/execute-api/{api}/...`.
@@ -42,7 +49,17 @@ pub struct Destination {
 }
 
 /// Answers one request to a deployed API. The request is not signed, or not for us to verify: routes decide.
-pub(crate) async fn handle(cloud: Cloud, destination: Destination, request: Request) -> Response {
+///
+/// `upgrade` gives the connection itself, once the answer has switched protocols.
+pub(crate) async fn handle(
+    cloud: Cloud,
+    destination: Destination,
+    request: Request,
+    upgrade: Option<OnUpgrade>,
+) -> Response {
+    if cloud.read(|account| web_socket_api::is_meant(account, &destination)) {
+        return web_socket_api::handle(cloud, destination, request, upgrade).await;
+    }
     match cloud.read(|account| account.apigateway.serves(&destination)) {
         true => rest_api::handle(cloud, destination, request).await,
         false => http_api::handle(cloud, destination, request).await,

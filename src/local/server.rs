@@ -87,8 +87,9 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
         return own::answer(&cloud, name, &arrival.parts);
     }
     if let Some(destination) = destination(&host, path) {
+        let upgrade = arrival.parts.extensions.remove();
         return match calling(&cloud, &destination, arrival).await {
-            Ok(request) => gateway::handle(cloud, destination, request).await,
+            Ok(request) => gateway::handle(cloud, destination, request, upgrade).await,
             Err(fault) => fault.into_rest_json(),
         };
     }

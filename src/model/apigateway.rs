@@ -300,8 +300,9 @@ impl Resource for RestApi {
 ///
 /// There is one for an account and region, so one API that wants it kept is enough to keep it.
 pub(crate) fn cloud_watch_role(stack: &Stack) -> Option<CloudWatchRole> {
-    let wanted = stack.rest_apis.values().filter(|api| api.logs()).map(|api| api.cloud_watch_role);
-    wanted.filter(|role| *role != CloudWatchRole::Existing).min()
+    let rest = stack.rest_apis.values().filter(|api| api.logs()).map(|api| api.cloud_watch_role);
+    let sockets = stack.web_socket_apis.values().filter(|api| api.logs()).map(|api| api.cloud_watch_role);
+    rest.chain(sockets).filter(|role| *role != CloudWatchRole::Existing).min()
 }
 
 /// The role with which API Gateway writes logs: a setting of the account and region, not of one API.

@@ -1,4 +1,4 @@
-//! HTTP APIs.
+//! HTTP and WebSocket APIs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,11 @@ use super::{Declared, Ref, Resource, Stack, Value, check};
 
 mod authorizer;
 mod route;
+pub(crate) mod web_socket_api;
 
 pub use authorizer::{Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer};
 pub use route::{RouteKey, RouteKeyError, Segment};
+pub use web_socket_api::{ConnectionAuthorizer, MessageRoute, RequestAuthorizer, WebSocketApi};
 
 /// An HTTP API with its authorizers, routes and stages.
 ///
@@ -375,7 +377,7 @@ pub struct CustomDomain {
     #[serde(default)]
     #[garde(length(max = 300))]
     pub mapping: Option<String>,
-    /// The stage that it leads to; `$default` when absent.
+    /// The stage that it leads to; `$default` when absent, and the only one of a WebSocket API.
     #[serde(default)]
     pub stage: Option<String>,
 }

@@ -26,9 +26,9 @@ pub use declared::Declared;
 pub use words::list;
 
 pub(super) use field::{
-    action, condition, email_identity, endpoint, exists, exists_or_type, facebook_version, holds_code,
-    holds_invitation, holds_link, http_source, identity_source, issuer, key_arn, projected, redirect, request_source,
-    retention, text, token_source, within,
+    action, condition, connection_source, email_identity, endpoint, exists, exists_or_type, facebook_version,
+    holds_code, holds_invitation, holds_link, http_source, identity_source, issuer, key_arn, projected, redirect,
+    request_source, retention, selection, text, token_source, within,
 };
 
 /// One thing that is wrong with a stack, and where.

@@ -51,6 +51,7 @@ derived! {
     permission: "AWS::Lambda::Permission", "Lambda permission", ["Id"];
     integration: "AWS::ApiGatewayV2::Integration", "integration", ["IntegrationId"];
     route: "AWS::ApiGatewayV2::Route", "route", ["RouteId"];
+    route_response: "AWS::ApiGatewayV2::RouteResponse", "route response", ["RouteResponseId"];
     authorizer: "AWS::ApiGatewayV2::Authorizer", "authorizer", ["AuthorizerId"];
     stage: "AWS::ApiGatewayV2::Stage", "stage", [];
     domain_name: "AWS::ApiGatewayV2::DomainName", "custom domain", ["DomainNameArn", "RegionalDomainName", "RegionalHostedZoneId"];
@@ -159,6 +160,21 @@ pub fn domain(api: &str) -> String {
 /// What leads from the custom domain of an API to one of its stages.
 pub fn domain_mapping(api: &str) -> String {
     format!("{api}DomainMapping")
+}
+
+/// A route of a WebSocket API: `$connect` of `Chat` is `ChatConnectRoute`, `join` is `ChatJoinMessage`.
+pub fn message_route(api: &str, key: &str) -> String {
+    match key.strip_prefix('$') {
+        Some(name) => format!("{api}{}Route", part(name)),
+        // `Join` and `join` read the same.
+        None if key.starts_with(|c: char| c.is_ascii_uppercase()) => format!("{api}{}{}Message", words(key), hash(key)),
+        None => format!("{api}{}Message", part(key)),
+    }
+}
+
+/// That what the function behind a route of a WebSocket API answers goes back to the client.
+pub fn route_response(api: &str, key: &str) -> String {
+    format!("{}Response", message_route(api, key))
 }
 
 /// A step of a REST API's paths: `/users/{id}` of `Api` is `ApiPathUsersById`.
@@ -321,6 +337,16 @@ mod tests {
         assert_eq!(id("GET /files/{proxy+}"), "ApiPathFilesAllProxy");
         assert_ne!(id("GET /a-b"), id("GET /a/b"));
         assert_eq!(preflight("Api", &[]), "ApiOptions");
+    }
+
+    #[test]
+    fn a_message_routes_id_reads_as_its_key() {
+        let ids =
+            ["$connect", "$default", "connect", "Connect", "sendMessage", "a/b"].map(|key| message_route("Chat", key));
+        assert_eq!(ids[..3], ["ChatConnectRoute", "ChatDefaultRoute", "ChatConnectMessage"]);
+        assert_eq!(ids[4], "ChatSendMessageMessage");
+        let different: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(different.len(), ids.len(), "{ids:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod stage;
 mod usage;
 
 pub(super) use account::add as add_account;
-pub(super) use authorizer::{invocation, permission as authorizer_permission};
+pub(super) use authorizer::{execution, invocation, permission as authorizer_permission};
 pub(super) use deployment::add as add_deployments;
 
 pub(super) fn add(synthesis: &mut Synthesis, id: &str, declared: &RestApi) {

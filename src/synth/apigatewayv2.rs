@@ -1,4 +1,6 @@
-//! HTTP APIs: authorizers, routes, integrations, permissions, stages, custom domains.
+//! HTTP and WebSocket APIs: authorizers, routes, integrations, permissions, stages, custom domains.
+
+mod web_socket_api;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,8 @@ use crate::model::apigatewayv2::{Authorizer, CustomDomain, HttpApi, JwtAuthorize
 use crate::model::ids;
 use crate::model::reference::Target;
 use crate::template::{Resource, function};
+
+pub(super) use web_socket_api::add as add_web_socket_api;
 
 /// What an access log says of a request where the stack does not choose: who, what, how it went, and why it was
 /// refused. Nothing of the request's headers, since they carry tokens.
@@ -42,7 +46,7 @@ pub(super) fn add(synthesis: &mut Synthesis, id: &str, declared: &HttpApi) {
         add_stage(synthesis, id, declared, (name, stage));
     }
     if let Some(domain) = &declared.custom_domain {
-        add_domain(synthesis, id, domain);
+        add_domain(synthesis, id, domain, domain.stage.as_deref().unwrap_or("$default"));
     }
 }
 
@@ -175,7 +179,7 @@ fn add_stage(synthesis: &mut Synthesis, api: &str, declared: &HttpApi, (name, st
     }
     if stage.access_logs.enabled {
         let logs = ids::access_logs(api, name);
-        resource = resource.property("AccessLogSettings", access_log_settings(&logs, stage));
+        resource = resource.property("AccessLogSettings", access_log_settings(&logs, stage, &LOG_FIELDS));
         synthesis.resource(&logs, retained_for(stage.access_logs.retention_days));
     }
     synthesis.resource(&ids::stage(api, name), resource);
@@ -187,13 +191,13 @@ fn default_settings(stage: &Stage) -> Map<String, Value> {
     settings
 }
 
-fn access_log_settings(logs: &str, stage: &Stage) -> Value {
-    let usual = || json!(BTreeMap::from(LOG_FIELDS)).to_string();
+fn access_log_settings(logs: &str, stage: &Stage, fields: &[(&str, &str)]) -> Value {
+    let usual = || json!(fields.iter().copied().collect::<BTreeMap<_, _>>()).to_string();
     let format = stage.access_logs.format.clone().unwrap_or_else(usual);
     json!({ "DestinationArn": function::get_att(logs, "Arn"), "Format": format })
 }
 
-fn add_domain(synthesis: &mut Synthesis, api: &str, domain: &CustomDomain) {
+fn add_domain(synthesis: &mut Synthesis, api: &str, domain: &CustomDomain, stage: &str) {
     let configuration = json!([{
         "CertificateArn": value(&domain.certificate_arn),
         "EndpointType": "REGIONAL",
@@ -203,7 +207,7 @@ fn add_domain(synthesis: &mut Synthesis, api: &str, domain: &CustomDomain) {
         .property("DomainName", value(&domain.name))
         .property("DomainNameConfigurations", configuration);
     synthesis.resource(&ids::domain(api), name);
-    let stage = ids::stage(api, domain.stage.as_deref().unwrap_or("$default"));
+    let stage = ids::stage(api, stage);
     let mut mapping = Resource::new("AWS::ApiGatewayV2::ApiMapping")
         .property("ApiId", function::reference(api))
         .property("DomainName", function::reference(&ids::domain(api)))

@@ -22,10 +22,11 @@ pub(super) fn add(synthesis: &mut Synthesis, id: &str, declared: &Function) {
     synthesis.resource(&ids::log_group(id), retained_for(declared.log_retention_days));
     let granted = grant::statements(synthesis, declared);
     synthesis.resource(&ids::role(id), role(id, declared, granted));
-    synthesis.resource(id, function(id, declared));
+    let resource = function(synthesis, id, declared);
+    synthesis.resource(id, resource);
 }
 
-fn function(id: &str, declared: &Function) -> Resource {
+fn function(synthesis: &Synthesis, id: &str, declared: &Function) -> Resource {
     let mut resource = Resource::new("AWS::Lambda::Function");
     resource.properties = properties(declared);
     let mut resource = resource
@@ -37,7 +38,7 @@ fn function(id: &str, declared: &Function) -> Resource {
             "LoggingConfig",
             json!({ "LogFormat": "Text", "LogGroup": function::reference(&ids::log_group(id)) }),
         );
-    let variables = environment(declared);
+    let variables = environment(synthesis, declared);
     if !variables.is_empty() {
         resource = resource.property("Environment", json!({ "Variables": variables }));
     }
@@ -48,9 +49,9 @@ fn function(id: &str, declared: &Function) -> Resource {
 }
 
 /// What is declared, and what grants tell. The checks have seen to it that no name is in both.
-fn environment(declared: &Function) -> BTreeMap<String, Value> {
+fn environment(synthesis: &Synthesis, declared: &Function) -> BTreeMap<String, Value> {
     let own = declared.environment.iter().map(|(name, text)| (name.clone(), value(text)));
-    own.chain(grant::variables(declared)).collect()
+    own.chain(grant::variables(synthesis, declared)).collect()
 }
 
 fn code(id: &str) -> Value {

@@ -4,6 +4,7 @@
 //! in a cloud of its own and what happens is compared with what is expected. Recorded and documented cases must hold;
 //! folklore is reported. A case that uses a word that nobody here knows is counted as not runnable, by name.
 
+mod authorized;
 mod cfn;
 mod client;
 mod engine;

@@ -25,3 +25,4 @@ mod support;
 mod synth;
 mod tidy;
 mod tools;
+mod websocket;

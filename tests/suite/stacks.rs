@@ -3,6 +3,9 @@
 use stackgen::model::Stack;
 
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
+#[path = "../../stacks/chat.rs"]
+pub(crate) mod chat;
+#[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
 #[path = "../../stacks/contact.rs"]
 pub(crate) mod contact;
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
@@ -16,7 +19,8 @@ pub(crate) mod notes;
 pub(crate) mod protected_api;
 
 /// Every one of them, by the name of its file.
-pub(crate) const ALL: [(&str, fn() -> Stack); 4] = [
+pub(crate) const ALL: [(&str, fn() -> Stack); 5] = [
+    ("chat", chat::stack),
     ("contact", contact::stack),
     ("federated", federated::stack),
     ("notes", notes::stack),

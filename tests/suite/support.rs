@@ -1,10 +1,16 @@
 //! A local cloud for a test, in this process, on a free port, with a folder of its own.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use serde::Serialize;
+use serde_json::json;
 use stackgen::local::cloud::Cloud;
-use stackgen::local::iam::AccessKey;
+use stackgen::local::iam::{self, AccessKey, Role};
+use stackgen::local::wire::Fault;
 use stackgen::local::{self, Options};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -59,5 +65,53 @@ impl TestCloud {
             .endpoint_url(&self.endpoint)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build()
+    }
+
+    /// The account's own key.
+    pub(crate) fn root(&self) -> Key {
+        Key { id: self.key.id.clone(), secret: self.key.secret.clone(), token: None }
+    }
+
+    /// The key of a session of a new role that may do one thing with one resource.
+    pub(crate) fn session(&self, role: &str, action: &str, resource: &str) -> Key {
+        let now = self.cloud.now();
+        let statement = json!({ "Effect": "Allow", "Action": action, "Resource": resource });
+        let policy = json!({ "Version": "2012-10-17", "Statement": statement });
+        let made = Role {
+            id: format!("AROA{}", role.to_uppercase()),
+            name: role.to_owned(),
+            path: "/".to_owned(),
+            description: None,
+            trust: json!({}),
+            max_session: 3600,
+            boundary: None,
+            inline: BTreeMap::from([("one".to_owned(), policy)]),
+            attached: [].into(),
+            tags: BTreeMap::new(),
+            created: now,
+        };
+        let credentials = self.cloud.write(|account| {
+            account.iam.roles.insert(role.to_owned(), made);
+            Ok::<_, Fault>(iam::session_credentials(account, role, "session", now + time::Duration::hours(1)))
+        });
+        let key = credentials.expect("it is saved");
+        Key { id: key.access_key_id, secret: key.secret_access_key, token: Some(key.session_token) }
+    }
+}
+
+/// The key of a session.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Key {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its secret.
+    pub(crate) secret: String,
+    /// What goes with each signature; the account's own key has none.
+    pub(crate) token: Option<String>,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).expect("it is text"))
     }
 }

@@ -8,7 +8,8 @@ use time::format_description::well_known::Rfc3339;
 use super::domain::ApiMapping;
 use super::resources::endpoint;
 use super::{
-    Api, Authorizer, Deployment, DomainName, Integration, Route, Settings, Stage, bad_request, declared, not_found,
+    Api, Authorizer, Deployment, DomainName, Integration, Route, RouteResponse, Settings, Stage, bad_request, declared,
+    not_found,
 };
 use crate::local::cloud::{Account, Cloud};
 use crate::local::part::{Part, Parts};
@@ -101,6 +102,7 @@ impl Operation<'_> {
                 api.configure(settings)?;
                 Ok(Value::Null)
             }),
+            (_, [id, "routes", route, "routeresponses", path @ ..]) => self.route_responses(id, route, path),
             (_, [id, "routes", path @ ..]) => self.parts::<Route>(id, path),
             (_, [id, "integrations", path @ ..]) => self.parts::<Integration>(id, path),
             (_, [id, "authorizers", path @ ..]) => self.parts::<Authorizer>(id, path),
@@ -114,11 +116,26 @@ impl Operation<'_> {
         let mut wire = serde_json::to_value(&api.settings).unwrap_or_default();
         if let Some(members) = wire.as_object_mut() {
             members.insert("apiId".to_owned(), id.into());
-            members.insert("apiEndpoint".to_owned(), endpoint(self.endpoint, id).into());
+            members.insert("apiEndpoint".to_owned(), endpoint(self.endpoint, id, api.is_web_socket()).into());
             members.insert("apiKeySelectionExpression".to_owned(), "$request.header.x-api-key".into());
             members.insert("createdDate".to_owned(), json!(api.created.map(timestamp)));
         }
         wire
+    }
+
+    /// Those of one route. They are held by the API, each with the id of its route.
+    fn route_responses(&self, api: &str, route: &str, path: &[&str]) -> Answer {
+        if (&self.request.method, path) != (&Method::POST, &[]) {
+            return self.parts::<RouteResponse>(api, path);
+        }
+        let mut members = self.members()?;
+        members.insert("routeId".to_owned(), route.into());
+        let response: RouteResponse = declared(members)?;
+        self.write(StatusCode::CREATED, |account| {
+            let api = account.apigatewayv2.api_mut(api)?;
+            let id = api.add(response)?;
+            Ok(api.part::<RouteResponse>(&id)?.wire(&id))
+        })
     }
 
     fn parts<P: Part<Api = Api>>(&self, api: &str, path: &[&str]) -> Answer {

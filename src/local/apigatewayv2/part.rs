@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Api, Authorizer, DEFAULT_STAGE, Deployment, Fault, Integration, Route, Stage, bad_request, conflict, identifier,
-    not_found,
+    Api, Authorizer, DEFAULT_STAGE, Deployment, Fault, Integration, Route, RouteResponse, Stage, bad_request, conflict,
+    identifier, not_found,
 };
 use crate::local::gateway::http_api::route::RouteKey;
 use crate::local::part::{Part, Parts};
@@ -16,6 +16,11 @@ impl Parts for Api {
         not_found(format!("Unable to find {kind} by id {id} within the provided API"))
     }
 }
+
+/// The route on which a connection of a WebSocket API opens.
+const CONNECT: &str = "$connect";
+/// The routes of WebSocket APIs that messages cannot select.
+const CONNECTION_KEYS: [&str; 3] = [CONNECT, "$disconnect", "$default"];
 
 impl Part for Route {
     type Api = Api;
@@ -31,7 +36,9 @@ impl Part for Route {
     }
 
     fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
-        if RouteKey::parse(&self.route_key).is_none() {
+        if api.is_web_socket() {
+            self.check_message_key()?;
+        } else if RouteKey::parse(&self.route_key).is_none() {
             return Err(bad_request(
                 "The provided route key is not formatted properly for HTTP protocol. Format should be \"<HTTP METHOD> \
                  /<RESOURCE PATH>\" or \"$default\"",
@@ -58,6 +65,25 @@ impl Part for Route {
 }
 
 impl Route {
+    /// The keys of WebSocket APIs: the three that are about connections, or what messages select.
+    fn check_message_key(&self) -> Result<(), Fault> {
+        let key = self.route_key.as_str();
+        if key.starts_with('$') && !CONNECTION_KEYS.contains(&key) {
+            return Err(bad_request(format!("Invalid route key {key}: reserved are {}", CONNECTION_KEYS.join(", "))));
+        }
+        if key.is_empty() || key.len() > 128 {
+            return Err(bad_request("RouteKey must have between 1 and 128 characters"));
+        }
+        match self.authorization_type.as_deref() {
+            None | Some("NONE") => Ok(()),
+            Some("AWS_IAM" | "CUSTOM") if key == CONNECT => Ok(()),
+            Some("AWS_IAM" | "CUSTOM") => {
+                Err(bad_request("Currently, authorization is restricted to the $connect route only"))
+            }
+            Some(kind) => Err(bad_request(format!("Invalid AuthorizationType {kind} for a WEBSOCKET API"))),
+        }
+    }
+
     fn settle_target(&self, api: &Api) -> Result<(), Fault> {
         let Some(target) = &self.target else { return Ok(()) };
         let integration = target.strip_prefix("integrations/").unwrap_or_default();
@@ -93,6 +119,34 @@ impl Route {
     }
 }
 
+impl Part for RouteResponse {
+    type Api = Api;
+    const KIND: &'static str = "RouteResponse";
+    const ID: &'static str = "routeResponseId";
+
+    fn parts(api: &Api) -> &BTreeMap<String, Self> {
+        &api.live.route_responses
+    }
+
+    fn parts_mut(api: &mut Api) -> &mut BTreeMap<String, Self> {
+        &mut api.live.route_responses
+    }
+
+    fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
+        if !api.is_web_socket() {
+            return Err(bad_request("RouteResponses are not supported for HTTP APIs"));
+        }
+        api.part::<Route>(&self.route_id)?;
+        if self.route_response_key != "$default" {
+            return Err(bad_request("RouteResponseKey must be $default"));
+        }
+        match api.live.route_responses.iter().any(|(other, held)| other != id && held.route_id == self.route_id) {
+            true => Err(conflict("RouteResponse with key $default already exists for this route")),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Part for Integration {
     type Api = Api;
     const KIND: &'static str = "Integration";
@@ -106,8 +160,11 @@ impl Part for Integration {
         &mut api.live.integrations
     }
 
-    fn settle(&mut self, _api: &Api, _id: &str) -> Result<(), Fault> {
+    fn settle(&mut self, api: &Api, _id: &str) -> Result<(), Fault> {
         self.refuse_what_is_not_offered()?;
+        if api.is_web_socket() {
+            return self.settle_for_messages();
+        }
         match self.integration_type.as_str() {
             "AWS_PROXY" => self.settle_function()?,
             "HTTP_PROXY" => self.settle_http()?,
@@ -146,6 +203,29 @@ impl Integration {
         match unoffered.iter().find(|(_, used)| *used) {
             Some((name, _)) => Err(bad_request(format!("{name} of an integration is not offered by the local cloud"))),
             None => Ok(()),
+        }
+    }
+
+    /// Integrations of WebSocket APIs are invocation paths, know payload format 1.0 only, and wait a second less.
+    fn settle_for_messages(&mut self) -> Result<(), Fault> {
+        if self.integration_type != "AWS_PROXY" {
+            let kind = &self.integration_type;
+            return Err(bad_request(format!(
+                "{kind} integrations of WEBSOCKET APIs are not offered by the local cloud"
+            )));
+        }
+        self.integration_method.get_or_insert_with(|| "POST".to_owned());
+        self.payload_format_version.get_or_insert_with(|| "1.0".to_owned());
+        self.connection_type.get_or_insert_with(|| "INTERNET".to_owned());
+        if self.payload_format_version.as_deref() != Some("1.0") {
+            return Err(bad_request("PayloadFormatVersion must be 1.0 for WEBSOCKET APIs"));
+        }
+        if self.timeout_in_millis.is_some_and(|timeout| !(50..=29_000).contains(&timeout)) {
+            return Err(bad_request("TimeoutInMillis must be between 50 and 29000"));
+        }
+        match self.integration_uri.as_deref().and_then(invocation_path) {
+            Some(_) => Ok(()),
+            None => Err(bad_request("Invalid function invocation path specified for IntegrationUri")),
         }
     }
 
@@ -199,6 +279,8 @@ impl Part for Authorizer {
             return Err(conflict(format!("Authorizer name {} must be unique", self.name)));
         }
         match self.authorizer_type.as_str() {
+            "REQUEST" if api.is_web_socket() => self.check_for_connections(),
+            _ if api.is_web_socket() => Err(bad_request("AuthorizerType must be REQUEST for WEBSOCKET APIs")),
             "JWT" => self.check_jwt(),
             "REQUEST" => self.check_request(),
             _ => Err(bad_request("AuthorizerType must be one of [JWT, REQUEST] for HTTP APIs")),
@@ -233,6 +315,29 @@ impl Authorizer {
                 "Invalid IdentitySource for a JWT authorizer: exactly one of $request.header.<name> or \
                  $request.querystring.<name>",
             )),
+        }
+    }
+
+    /// Authorizers of WebSocket APIs are asked for each connection, and know one form of question and answer.
+    fn check_for_connections(&self) -> Result<(), Fault> {
+        let for_requests = [
+            ("AuthorizerPayloadFormatVersion", self.authorizer_payload_format_version.is_some()),
+            ("AuthorizerResultTtlInSeconds", self.authorizer_result_ttl_in_seconds.is_some_and(|ttl| ttl > 0)),
+            ("EnableSimpleResponses", self.enable_simple_responses == Some(true)),
+        ];
+        if let Some((name, _)) = for_requests.iter().find(|(_, stated)| *stated) {
+            return Err(bad_request(format!("{name} is not a valid parameter for WEBSOCKET APIs")));
+        }
+        if self.authorizer_credentials_arn.is_some() {
+            return Err(bad_request("AuthorizerCredentialsArn is not offered by the local cloud"));
+        }
+        if self.authorizer_uri.as_deref().and_then(invocation_path).is_none() {
+            return Err(bad_request("AuthorizerUri must be the invocation URI of a Lambda function"));
+        }
+        let kinds = ["route.request.header.", "route.request.querystring.", "context.", "stageVariables."];
+        match self.identity_source.iter().find(|source| !is_identity_source(source, &kinds)) {
+            Some(source) => Err(bad_request(format!("Invalid IdentitySource expression: {source}"))),
+            None => Ok(()),
         }
     }
 
@@ -290,6 +395,9 @@ impl Part for Stage {
     fn settle(&mut self, api: &Api, id: &str) -> Result<(), Fault> {
         id.clone_into(&mut self.stage_name);
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if id == DEFAULT_STAGE && api.is_web_socket() {
+            return Err(bad_request("Stage name $default is not supported for WEBSOCKET APIs"));
+        }
         if id != DEFAULT_STAGE && (id.is_empty() || id.len() > 128 || !id.chars().all(plain)) {
             return Err(bad_request(
                 "Stage name only allows alphanumeric characters, hyphens and underscores, or $default",
@@ -371,6 +479,11 @@ impl Part for Deployment {
             "autoDeployed": false,
         })
     }
+}
+
+/// The ARN of the function that an invocation path holds; a bare ARN is none.
+fn invocation_path(uri: &str) -> Option<&str> {
+    function_arn(uri).filter(|arn| *arn != uri)
 }
 
 /// The ARN of the function that a URI invokes: the URI itself, or what the invocation path holds.

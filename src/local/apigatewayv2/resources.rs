@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::domain::{ApiMapping, regional_name};
 use super::{
-    Api, Authorizer, Deployment, DomainName, Fault, Integration, Route, Settings, Stage, bad_request, declared,
+    Api, Authorizer, Deployment, DomainName, Fault, Integration, Route, RouteResponse, Settings, Stage, bad_request,
+    declared,
 };
 use crate::local::cloud::Account;
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
@@ -17,6 +18,7 @@ use crate::local::part::{Part, Parts};
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
     &ApiType,
     &PartType::<Route>(PhantomData),
+    &PartType::<RouteResponse>(PhantomData),
     &PartType::<Integration>(PhantomData),
     &PartType::<Authorizer>(PhantomData),
     &PartType::<Stage>(PhantomData),
@@ -38,6 +40,12 @@ impl PartResource for Route {
     const TYPE: &'static str = "AWS::ApiGatewayV2::Route";
     const SCHEMA: &'static str = include_str!("schemas/route.json");
     const ATTRIBUTE: &'static str = "RouteId";
+}
+
+impl PartResource for RouteResponse {
+    const TYPE: &'static str = "AWS::ApiGatewayV2::RouteResponse";
+    const SCHEMA: &'static str = include_str!("schemas/route-response.json");
+    const ATTRIBUTE: &'static str = "RouteResponseId";
 }
 
 impl PartResource for Integration {
@@ -136,17 +144,21 @@ impl ApiType {
         declared(members(properties, context, include_str!("schemas/api.json")))
     }
 
-    fn provisioned(context: &Context, id: &str) -> Provisioned {
+    fn provisioned(context: &Context, id: &str, is_web_socket: bool) -> Provisioned {
         let attributes = BTreeMap::from([
             ("ApiId".to_owned(), id.into()),
-            ("ApiEndpoint".to_owned(), endpoint(&context.endpoint, id).into()),
+            ("ApiEndpoint".to_owned(), endpoint(&context.endpoint, id, is_web_socket).into()),
         ]);
         Provisioned { physical_id: id.to_owned(), attributes }
     }
 }
 
 /// Where an API answers: below the cloud's own URL, since names under `localhost` do not resolve everywhere.
-pub(super) fn endpoint(cloud: &str, api: &str) -> String {
+pub(super) fn endpoint(cloud: &str, api: &str, is_web_socket: bool) -> String {
+    let cloud = match cloud.strip_prefix("http").filter(|_| is_web_socket) {
+        Some(rest) => format!("ws{rest}"),
+        None => cloud.to_owned(),
+    };
     format!("{cloud}/_aws/execute-api/{api}")
 }
 
@@ -167,7 +179,8 @@ impl ResourceType for ApiType {
     ) -> Result<Provisioned, Failure> {
         let settings = Self::settings(context, properties).map_err(failure)?;
         let id = account.apigatewayv2.create(settings, context.now).map_err(failure)?;
-        Ok(Self::provisioned(context, &id))
+        let is_web_socket = account.apigatewayv2.api(&id).is_ok_and(Api::is_web_socket);
+        Ok(Self::provisioned(context, &id, is_web_socket))
     }
 
     fn update(
@@ -179,8 +192,9 @@ impl ResourceType for ApiType {
         new: &Properties,
     ) -> Result<Provisioned, Failure> {
         let settings = Self::settings(context, new).map_err(failure)?;
-        account.apigatewayv2.api_mut(physical_id).map_err(failure)?.configure(settings).map_err(failure)?;
-        Ok(Self::provisioned(context, physical_id))
+        let api = account.apigatewayv2.api_mut(physical_id).map_err(failure)?;
+        api.configure(settings).map_err(failure)?;
+        Ok(Self::provisioned(context, physical_id, api.is_web_socket()))
     }
 
     fn delete(&self, account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Failure> {

@@ -17,6 +17,7 @@ use http::header::HeaderValue;
 use self::access_log::Notes;
 use self::answer::Refusal;
 use self::call::{Bound, Call, Routed};
+pub(super) use self::call::{addressed, request_id};
 use self::event::Identity;
 pub(super) use self::request_authorizer::Decision;
 use self::request_authorizer::Denied;
@@ -31,7 +32,7 @@ use crate::local::wire::{Request, Response};
 pub(super) async fn handle(cloud: Cloud, destination: Destination, request: Request) -> Response {
     let bound = cloud.read(|account| Bound::find(account, &destination, request.method.as_str()));
     let Some(bound) = bound else {
-        return response(Refusal::NotFound.into(), &call::request_id());
+        return response(Refusal::NotFound.into(), &request_id());
     };
     let call = Call::new(request, destination.path, bound, cloud.now());
     let mut notes = Notes::default();

@@ -1,4 +1,4 @@
-//! Rules for HTTP APIs, across fields.
+//! Rules for HTTP and WebSocket APIs, across fields.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,11 @@ use super::callers::{Callers, Known};
 use super::words::list;
 use super::{Complaint, cognito};
 
+mod web_socket_api;
+
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
-    stack.http_apis.iter().flat_map(|(id, api)| check_api(stack, id, api)).collect()
+    let http = stack.http_apis.iter().flat_map(|(id, api)| check_api(stack, id, api));
+    http.chain(web_socket_api::check(stack)).collect()
 }
 
 fn check_api(stack: &Stack, id: &str, api: &HttpApi) -> Vec<Complaint> {

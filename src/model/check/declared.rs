@@ -24,6 +24,13 @@ struct Known {
     attributes: Option<&'static [&'static str]>,
 }
 
+impl Known {
+    /// HTTP and WebSocket APIs are of one type, which their names tell apart; a raw resource may be either.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.name == "raw resource"
+    }
+}
+
 const PSEUDO: [&str; 8] = [
     "AWS::AccountId",
     "AWS::NoValue",
@@ -41,7 +48,9 @@ impl Declared {
         let conditions = stack.conditions.keys().cloned().collect();
         let http = stack.http_apis.iter().map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
         let rest = stack.rest_apis.iter().map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
-        let stages = http.chain(rest).collect();
+        let sockets = stack.web_socket_apis.iter();
+        let sockets = sockets.map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
+        let stages = http.chain(rest).chain(sockets).collect();
         let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages };
         stack.visit(&mut |it| {
             let known = Known { kind: it.kind.to_owned(), name: it.name, attributes: it.attributes };
@@ -71,12 +80,16 @@ impl Declared {
 
     /// Refuses an id that is not of the kind that is needed.
     pub(crate) fn expect_kind(&self, id: &str, kind: &str, name: &str) -> Result<(), garde::Error> {
-        self.expect_any(id, &[kind], name)
+        let fits = |it: &Known| it.kind == kind && it.is_called(name);
+        self.expect_such(id, fits, name)
     }
 
     /// Refuses an id that is of none of the kinds that would do.
     fn expect_any(&self, id: &str, kinds: &[&str], name: &str) -> Result<(), garde::Error> {
-        let fits = |it: &Known| kinds.contains(&it.kind.as_str());
+        self.expect_such(id, |it| kinds.contains(&it.kind.as_str()), name)
+    }
+
+    fn expect_such(&self, id: &str, fits: impl Fn(&Known) -> bool + Copy, name: &str) -> Result<(), garde::Error> {
         match self.known.get(id) {
             Some(known) if fits(known) || known.kind.is_empty() => Ok(()),
             Some(known) => {
@@ -222,14 +235,17 @@ impl Declared {
     }
 
     fn expect_stage(&self, url: &ApiUrl) -> Result<(), garde::Error> {
-        use crate::model::{Resource, apigateway::RestApi, apigatewayv2::HttpApi};
+        use crate::model::Resource;
+        use crate::model::apigateway::RestApi;
+        use crate::model::apigatewayv2::{HttpApi, WebSocketApi};
         self.expect_any(&url.api, &[HttpApi::TYPE, RestApi::TYPE], "API")?;
         let Some(stages) = self.stages.get(&url.api) else { return Ok(()) };
-        let is_rest = self.known.get(&url.api).is_some_and(|known| known.kind == RestApi::TYPE);
-        if stages.contains(&url.stage) || (is_rest && url.stage == "$default" && stages.len() == 1) {
+        let has_no_default =
+            self.known.get(&url.api).is_some_and(|known| [RestApi::NAME, WebSocketApi::NAME].contains(&known.name));
+        if stages.contains(&url.stage) || (has_no_default && url.stage == "$default" && stages.len() == 1) {
             return Ok(());
         }
-        if is_rest && url.stage == "$default" {
+        if has_no_default && url.stage == "$default" {
             let written: Vec<String> = stages.iter().map(|stage| format!("{{ url: {}.{stage} }}", url.api)).collect();
             let help = format!("say which: {}", list(written.iter().map(String::as_str)));
             return Err(error(format!("API `{}` has {} stages", url.api, stages.len()), help));

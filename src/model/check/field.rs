@@ -240,6 +240,50 @@ pub(in crate::model) fn request_source(source: &str, _: &Declared) -> garde::Res
     }
 }
 
+/// What a request authorizer of a WebSocket API looks at.
+pub(in crate::model) fn connection_source(source: &str, _: &Declared) -> garde::Result {
+    let prefixes = ["route.request.header.", "route.request.querystring.", "stageVariables.", "context."];
+    if prefixes.iter().find_map(|prefix| source.strip_prefix(prefix)).is_some_and(is_word) {
+        return Ok(());
+    }
+    let (before, name) = source.rsplit_once('.').unwrap_or(("", source));
+    let help = match before {
+        "$request.header" | "method.request.header" if is_word(name) => {
+            format!("on a WebSocket API it is `route.request.header.{name}`")
+        }
+        "$request.querystring" | "method.request.querystring" if is_word(name) => {
+            format!("on a WebSocket API it is `route.request.querystring.{name}`")
+        }
+        "" if is_word(name) => format!("to look at the query, write `route.request.querystring.{name}`"),
+        _ => "write `route.request.querystring.token` or `route.request.header.Authorization`".to_owned(),
+    };
+    Err(error(format!("`{}` is not where a request can carry a token", source.escape_debug()), help))
+}
+
+/// Where a message of a WebSocket API says which route it means.
+pub(in crate::model) fn selection(expression: &str, _: &Declared) -> garde::Result {
+    let member = |path: &str| path.split('.').all(|name| !name.is_empty() && name.chars().all(is_member));
+    let selects = match expression.strip_prefix("$request.body.") {
+        Some(path) => member(path),
+        None => {
+            let mut parts = expression.split("${").skip(1).peekable();
+            let inner = |part: &str| {
+                part.split_once('}').and_then(|(inner, _)| inner.strip_prefix("request.body.").map(member))
+            };
+            parts.peek().is_some() && parts.all(|part| inner(part) == Some(true))
+        }
+    };
+    if selects {
+        return Ok(());
+    }
+    let message = format!("`{}` does not say where a message names its route", expression.escape_debug());
+    Err(error(message, "write `$request.body.action` for the member `action` of a JSON message"))
+}
+
+fn is_member(c: char) -> bool {
+    c.is_alphanumeric() || "-_".contains(c)
+}
+
 fn rest_source(source: &str, usual: &str) -> garde::Error {
     let (before, name) = source.rsplit_once('.').unwrap_or(("", source));
     let help = match before {

@@ -21,6 +21,7 @@ pub(super) fn check(stack: &Stack, id: &str, function: &Function) -> Vec<Complai
             continue;
         };
         complaints.extend(access(&path, grant, granted));
+        complaints.extend(stage(stack, &path, granted));
         complaints.extend(circle(stack, id, &path, granted));
         complaints.extend(variable(&path, (id, function), (grant, granted), &mut taken));
     }
@@ -37,7 +38,7 @@ fn unclear(path: &[&str], grant: &Grant) -> Complaint {
             Complaint::new(&path, format!("one grant is about {fields}"), help).at_key()
         }
         None => {
-            let help = "add `table`, `secret`, `emailIdentity` or `userPool`";
+            let help = "add `table`, `secret`, `emailIdentity`, `userPool` or `webSocketApi`";
             Complaint::new(path, "nothing says what the grant is about", help)
         }
     }
@@ -55,13 +56,29 @@ fn access(path: &[&str], grant: &Grant, granted: Granted<'_>) -> Option<Complain
 }
 
 fn what(granted: Granted<'_>) -> String {
-    use crate::model::{cognito::UserPool, dynamodb::Table, secretsmanager::Secret, ses::EmailIdentity};
+    use crate::model::{
+        apigatewayv2::WebSocketApi, cognito::UserPool, dynamodb::Table, secretsmanager::Secret, ses::EmailIdentity,
+    };
     match granted {
         Granted::Table(_) => format!("a {}", Table::NAME),
         Granted::Secret(_) => format!("a {}", Secret::NAME),
         Granted::EmailIdentity(_) => format!("an {}", EmailIdentity::NAME),
         Granted::UserPool(_) => format!("a {}", UserPool::NAME),
+        Granted::WebSocketApi(_) => format!("the connections of a {}", WebSocketApi::NAME),
     }
+}
+
+/// Connections belong to a stage, and one variable tells of one.
+fn stage(stack: &Stack, path: &[&str], granted: Granted<'_>) -> Option<Complaint> {
+    let Granted::WebSocketApi(api) = granted else { return None };
+    let path: Vec<&str> = path.iter().copied().chain(["webSocketApi"]).collect();
+    let by_hand = "say so by `policies` and `environment` instead";
+    let Some(id) = api.id() else {
+        return Some(Complaint::new(&path, "the connections of another stack's API cannot be granted", by_hand));
+    };
+    let declared = stack.web_socket_apis.get(id)?;
+    let message = format!("API `{id}` has {} stages, each with connections of its own", declared.stages.len());
+    declared.only_stage().is_none().then(|| Complaint::new(&path, message, by_hand))
 }
 
 /// A pool waits for the functions that it invokes, and a function for what its role and environment name

@@ -9,6 +9,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::model::apigatewayv2::WebSocketApi;
 use crate::model::cognito::UserPool;
 use crate::model::dynamodb::Table;
 use crate::model::reference::Target;
@@ -18,11 +19,12 @@ use crate::model::{Declared, Ref, Value};
 
 /// Lets a function do something with a resource, and tells it by an environment variable which one.
 ///
-/// Exactly one of `table`, `secret`, `emailIdentity` and `userPool` names the resource. Synthesis derives one statement
+/// Exactly one of `table`, `secret`, `emailIdentity`, `userPool` and `webSocketApi` names the resource. Synthesis derives one statement
 /// of the function's role, with the exact actions on the exact ARNs (the indexes of a table included where the access can
 /// use them, and the key that encrypts it), and the environment variable: `NOTES_TABLE` with the name of table `Notes`,
 /// `API_TOKEN_SECRET` with the ARN of secret `ApiToken`, `SENDER_IDENTITY` with the address or domain of `Sender`,
-/// `USERS_USER_POOL` with the id of pool `Users`.
+/// `USERS_USER_POOL` with the id of pool `Users`, `CHAT_WEB_SOCKET_ENDPOINT` with the URL below which `@connections` of
+/// the only stage of `Chat` is.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Declared))]
@@ -44,6 +46,10 @@ pub struct Grant {
     #[serde(default)]
     #[garde(dive)]
     pub user_pool: Option<Ref<UserPool>>,
+    /// The connections of a WebSocket API: `send`, `read`, `delete`, `manage`.
+    #[serde(default)]
+    #[garde(dive)]
+    pub web_socket_api: Option<Ref<WebSocketApi>>,
     /// What the function may do: one word, or a list of them.
     pub access: AccessList,
     /// The environment variable, where it is not the usual one.
@@ -62,6 +68,8 @@ pub enum Granted<'a> {
     EmailIdentity(&'a Ref<EmailIdentity>),
     /// A user pool.
     UserPool(&'a Ref<UserPool>),
+    /// The connections of a WebSocket API.
+    WebSocketApi(&'a Ref<WebSocketApi>),
 }
 
 impl<'a> Granted<'a> {
@@ -73,6 +81,7 @@ impl<'a> Granted<'a> {
             Self::Secret(_) => &[Read, Write, ReadWrite],
             Self::EmailIdentity(_) => &[Send],
             Self::UserPool(_) => &[Read, Manage],
+            Self::WebSocketApi(_) => &[Send, Read, Delete, Manage],
         }
     }
 
@@ -83,16 +92,18 @@ impl<'a> Granted<'a> {
             Self::Secret(it) => it.target(),
             Self::EmailIdentity(it) => it.target(),
             Self::UserPool(it) => it.target(),
+            Self::WebSocketApi(it) => it.target(),
         }
     }
 
-    /// What the environment variable holds.
+    /// What the environment variable holds; of a WebSocket API, its id, which synthesis makes the URL of its stage.
     pub fn value(self) -> Value {
         match self {
             Self::Table(it) => it.into(),
             Self::Secret(it) => it.into(),
             Self::EmailIdentity(it) => it.into(),
             Self::UserPool(it) => it.into(),
+            Self::WebSocketApi(it) => it.into(),
         }
     }
 
@@ -102,13 +113,22 @@ impl<'a> Granted<'a> {
             Self::Secret(_) => "SECRET",
             Self::EmailIdentity(_) => "IDENTITY",
             Self::UserPool(_) => "USER_POOL",
+            Self::WebSocketApi(_) => "WEB_SOCKET_ENDPOINT",
         }
     }
 }
 
 impl Grant {
     fn of(access: AccessList) -> Self {
-        Self { table: None, secret: None, email_identity: None, user_pool: None, access, variable: None }
+        Self {
+            table: None,
+            secret: None,
+            email_identity: None,
+            user_pool: None,
+            web_socket_api: None,
+            access,
+            variable: None,
+        }
     }
 
     /// Access to a table.
@@ -131,6 +151,11 @@ impl Grant {
         Self { user_pool: Some(pool.into()), ..Self::of(access.into()) }
     }
 
+    /// Access to the connections of a WebSocket API.
+    pub fn web_socket_api(api: impl Into<Ref<WebSocketApi>>, access: impl Into<AccessList>) -> Self {
+        Self { web_socket_api: Some(api.into()), ..Self::of(access.into()) }
+    }
+
     /// Chooses the environment variable.
     pub fn variable(mut self, name: impl Into<String>) -> Self {
         self.variable = Some(name.into());
@@ -144,6 +169,7 @@ impl Grant {
             ("secret", self.secret.as_ref().map(Granted::Secret)),
             ("emailIdentity", self.email_identity.as_ref().map(Granted::EmailIdentity)),
             ("userPool", self.user_pool.as_ref().map(Granted::UserPool)),
+            ("webSocketApi", self.web_socket_api.as_ref().map(Granted::WebSocketApi)),
         ];
         said.into_iter().filter_map(|(field, granted)| Some((field, granted?))).collect()
     }
@@ -195,17 +221,17 @@ pub enum Access {
     Put,
     /// Change attributes of an item of a table.
     Update,
-    /// Delete an item of a table.
+    /// Delete an item of a table, or end a connection.
     Delete,
-    /// Read, in every way there is.
+    /// Read, in every way there is; ask about a connection.
     Read,
     /// Write, in every way there is.
     Write,
     /// Read and write, in every way there is.
     ReadWrite,
-    /// Send mail.
+    /// Send mail, or messages to connections.
     Send,
-    /// Read and change users and their groups.
+    /// Read and change users and their groups; do all that can be done with connections.
     Manage,
 }
 

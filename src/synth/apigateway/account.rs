@@ -1,4 +1,4 @@
-//! The role with which API Gateway writes the logs of REST APIs: one for the account and region.
+//! The role with which API Gateway writes the logs of REST and WebSocket APIs: one for the account and region.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,8 @@ pub(in crate::synth) fn add(synthesis: &mut Synthesis) {
     let Some(wanted) = cloud_watch_role(synthesis.stack) else { return };
     synthesis.resource(ids::CLOUD_WATCH_ROLE, role(wanted));
     // API Gateway may refuse the setting in an account that never had an API.
-    let apis: BTreeSet<String> = synthesis.stack.rest_apis.keys().cloned().collect();
+    let stack = synthesis.stack;
+    let apis: BTreeSet<String> = stack.rest_apis.keys().chain(stack.web_socket_apis.keys()).cloned().collect();
     let account = Resource::new("AWS::ApiGateway::Account")
         .depends_on(apis)
         .property("CloudWatchRoleArn", function::get_att(ids::CLOUD_WATCH_ROLE, "Arn"));

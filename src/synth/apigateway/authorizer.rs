@@ -64,7 +64,7 @@ pub(in crate::synth) fn permission(api: &str, name: &str, decider: &Arn<Function
 }
 
 /// The ARN of what an API executes.
-pub(super) fn execution(api: &str, what: &str) -> Value {
+pub(in crate::synth) fn execution(api: &str, what: &str) -> Value {
     function::sub(&format!(
         "arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/{what}"
     ))

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::{Synthesis, value};
+use super::super::apigateway::execution;
+use super::super::{Synthesis, url, value};
+use crate::model::apigatewayv2::WebSocketApi;
 use crate::model::cognito::UserPool;
 use crate::model::dynamodb::Table;
 use crate::model::lambda::{Access, Function, Grant, Granted};
@@ -21,10 +23,14 @@ pub(super) fn statements(synthesis: &Synthesis, declared: &Function) -> Vec<Valu
 }
 
 /// The environment variables that tell a function what its grants are about.
-pub(super) fn variables(declared: &Function) -> BTreeMap<String, Value> {
+pub(super) fn variables(synthesis: &Synthesis, declared: &Function) -> BTreeMap<String, Value> {
     let variable = |grant: &Grant| {
         let granted = grant.granted()?;
-        Some((grant.variable_for(granted), value(&granted.value())))
+        let told = match granted {
+            Granted::WebSocketApi(api) => endpoint(synthesis, api)?,
+            _ => value(&granted.value()),
+        };
+        Some((grant.variable_for(granted), told))
     };
     declared.grants.iter().filter_map(variable).collect()
 }
@@ -35,6 +41,7 @@ fn statements_of(synthesis: &Synthesis, granted: Granted<'_>, access: &[Access])
         Granted::Secret(secret) => of_secret(synthesis, secret, access),
         Granted::EmailIdentity(identity) => vec![of_identity(synthesis, identity)],
         Granted::UserPool(pool) => vec![of_pool(pool, access)],
+        Granted::WebSocketApi(api) => of_connections(synthesis, api, access).into_iter().collect(),
     }
 }
 
@@ -120,6 +127,36 @@ fn of_secret(synthesis: &Synthesis, secret: &Ref<Secret>, access: &[Access]) -> 
     let declared = secret.id().and_then(|id| synthesis.stack.secrets.get(id));
     let key = declared.and_then(|declared| declared.kms_key.as_ref());
     std::iter::once(statement).chain(key.map(|key| of_key(key, "secretsmanager", writes))).collect()
+}
+
+/// The connections of the only stage. What may be done with them is told apart by the method in the ARN alone.
+fn of_connections(synthesis: &Synthesis, api: &Ref<WebSocketApi>, access: &[Access]) -> Option<Value> {
+    let (id, stage) = only_stage(synthesis, api)?;
+    let methods: BTreeSet<&str> = access
+        .iter()
+        .flat_map(|one| match one {
+            Access::Send => &["POST"][..],
+            Access::Read => &["GET"],
+            Access::Delete => &["DELETE"],
+            Access::Manage => &["DELETE", "GET", "POST"],
+            _ => &[],
+        })
+        .copied()
+        .collect();
+    let arn = |method: &str| execution(id, &format!("{stage}/{method}/@connections/*"));
+    Some(allow(["execute-api:ManageConnections"], methods.into_iter().map(arn).collect()))
+}
+
+/// Where `@connections` is. The local cloud puts its own address in its place.
+fn endpoint(synthesis: &Synthesis, api: &Ref<WebSocketApi>) -> Option<Value> {
+    let (id, stage) = only_stage(synthesis, api)?;
+    Some(url::invoke_url(id, stage))
+}
+
+/// An API with its only stage; the checks have refused any other.
+fn only_stage<'a>(synthesis: &Synthesis<'a>, api: &'a Ref<WebSocketApi>) -> Option<(&'a str, &'a str)> {
+    let (id, declared) = synthesis.stack.web_socket_apis.get_key_value(api.id()?)?;
+    Some((id, declared.only_stage()?))
 }
 
 /// A key of one's own may be used through the service that it encrypts for, and in no other way.

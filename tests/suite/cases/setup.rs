@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::client::{Received, Sent, send};
 use super::{Unknown, modelled};
-use crate::support::TestCloud;
+use crate::support::{Key, TestCloud};
 
 /// Bucket of the one function that all cases share.
 const BUCKET: &str = "cases";
@@ -205,6 +205,22 @@ impl World {
     pub(crate) async fn call(&self, standing: &Standing, sent: &Sent) -> Received {
         let address = self.cloud.endpoint.trim_start_matches("http://");
         send(address, &format!("{}.execute-api.localhost", standing.api), sent).await
+    }
+
+    /// Where a standing API answers.
+    pub(crate) fn url(&self, standing: &Standing, path: &str) -> String {
+        format!("{}/_aws/execute-api/{}{path}", self.cloud.endpoint, standing.api)
+    }
+
+    /// The account's own key.
+    pub(crate) fn key(&self) -> Key {
+        self.cloud.root()
+    }
+
+    /// The key of a session of a new role that may call what is below a standing API.
+    pub(crate) fn session(&self, role: &str, standing: &Standing, below: &str) -> Key {
+        let resource = format!("arn:aws:execute-api:us-east-1:000000000000:{}/{below}", standing.api);
+        self.cloud.session(role, "execute-api:Invoke", &resource)
     }
 
     /// What the access log of a set-up says of the request of this id.

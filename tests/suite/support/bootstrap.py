@@ -5,9 +5,11 @@ What it does is chosen by the environment, or by a member `$do` of the event, wh
 
   BEHAVIOUR   echo        answers with the event itself (the default)
               echo_event  answers {"statusCode": 200, "body": <the event as JSON text>}
-              scripted    answers with the bytes of the file SCRIPT, whatever they are
+              scripted    answers with the bytes of the file SCRIPT, whatever they are; what it says with `$do`, it does
               trigger     completes the event's response with what the file SCRIPT holds for its triggerSource, a JSON
                           object by trigger; where that is text, it is the error to report
+              socket      does what the body of a WebSocket message says, a JSON object with `$do`; answers all else with
+                          its own body
               throw       reports an error
               sleep       sleeps SECONDS (60), then answers null
               exit        ends the process with status STATUS (1)
@@ -54,7 +56,8 @@ def answer(event):
         return json.dumps({"statusCode": 200, "body": json.dumps(event)}).encode()
     if behaviour == "scripted":
         with open(own["SCRIPT"], "rb") as script:
-            return script.read()
+            said = script.read()
+        return answer(json.loads(said)) if said.startswith(b'{"$do"') else said
     if behaviour == "trigger":
         with open(own["SCRIPT"]) as script:
             found = json.load(script).get(event["triggerSource"], {})
@@ -62,6 +65,11 @@ def answer(event):
             raise RuntimeError(found)
         event["response"] = {**(event.get("response") or {}), **found}
         return json.dumps(event).encode()
+    if behaviour == "socket":
+        body = event.get("body", "")
+        if '"$do"' in body:
+            return answer(json.loads(body))
+        return json.dumps({"statusCode": 200, "body": body}).encode()
     if behaviour == "throw":
         raise RuntimeError(own.get("TEXT", "it was told to fail"))
     if behaviour == "sleep":

@@ -93,7 +93,10 @@ impl Bound {
 
 /// The API and the stage that a request means, and the path below that stage. A name with dots in it is a domain of
 /// one's own, whose mappings know the way; an API's own name leads nowhere where it is disabled.
-fn addressed<'a>(apis: &'a Apis, destination: &'a Destination) -> Option<(&'a str, &'a str, &'a str)> {
+pub(in crate::local::gateway) fn addressed<'a>(
+    apis: &'a Apis,
+    destination: &'a Destination,
+) -> Option<(&'a str, &'a str, &'a str)> {
     if destination.api.contains('.') {
         let (mapping, path) = apis.mapped(&destination.api, &destination.path)?;
         return Some((&mapping.api_id, &mapping.stage, path));
@@ -160,7 +163,7 @@ fn limit(settings: &RouteSettings) -> Option<Limit> {
 }
 
 /// Sixteen characters, the last of which is always `=`: eleven bytes in base64.
-pub(super) fn request_id() -> String {
+pub(in crate::local::gateway) fn request_id() -> String {
     let random = Uuid::new_v4().into_bytes();
     URL_SAFE.encode(random.get(..11).unwrap_or(&random))
 }

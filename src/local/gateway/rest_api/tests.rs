@@ -99,7 +99,7 @@ impl World {
     async fn call_as(&self, api: &str, path: &str, headers: &[(&str, &str)]) -> Answered {
         let destination = Destination { api: api.to_owned(), path: path.to_owned() };
         let request = request(Method::GET, (path, ""), headers, String::new());
-        let response = handle(self.cloud.clone(), destination, request).await;
+        let response = handle(self.cloud.clone(), destination, request, None).await;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.into_body().collect().await.expect("a whole body").to_bytes();
         Answered { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
