@@ -9,6 +9,7 @@ pub mod apigatewayv2;
 pub mod cloud;
 pub mod cloudformation;
 pub mod cognito;
+pub mod dynamodb;
 pub mod gateway;
 pub mod iam;
 pub mod lambda;
@@ -113,6 +114,7 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     lambda::sweep(&cloud);
     s3::sweep(&cloud);
     logs::sweep(&cloud);
+    dynamodb::sweep(&cloud);
     cloudformation::resume(&cloud);
     Ok(LocalCloud { listener, cloud })
 }

@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 use crate::local::gateway::Gateway;
 use crate::local::runtime::Runtime;
 use crate::local::wire::Unsaved;
-use crate::local::{Error, apigateway, apigatewayv2, cloudformation, cognito, iam, lambda, logs, mail, s3, ssm};
+use crate::local::{
+    Error, apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, mail, s3, ssm,
+};
 
 /// Everything in one account and region: plain data, saved whole, so that what is on disk is always one moment.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Account {
     pub logs: logs::LogGroups,
     /// Parameters.
     pub ssm: ssm::Parameters,
+    /// Tables; items are in a database beside the state.
+    pub dynamodb: dynamodb::Tables,
     /// Messages that were sent.
     pub mail: mail::Mailbox,
 }
@@ -78,6 +82,7 @@ struct Shared {
     gateway: Gateway,
     challenges: cognito::Challenges,
     pages: cognito::Pages,
+    store: dynamodb::Store,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Held for as long as the cloud lives.
@@ -128,6 +133,7 @@ impl Cloud {
         let account = Account { endpoint: endpoint.clone(), ..account };
         Self(Arc::new(Shared {
             held: Mutex::new(Held::new(account)),
+            store: dynamodb::Store::of(&data),
             data,
             endpoint,
             shift: AtomicI64::new(0),
@@ -206,6 +212,11 @@ impl Cloud {
     /// What the sign-in pages hand out for a few minutes.
     pub(crate) fn pages(&self) -> &cognito::Pages {
         &self.0.pages
+    }
+
+    /// The database that holds the items of tables.
+    pub(crate) fn store(&self) -> &dynamodb::Store {
+        &self.0.store
     }
 
     /// Tasks that run beside requests, such as stack operations. They end when [`Cloud::stopping`] is cancelled.

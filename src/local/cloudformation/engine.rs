@@ -20,6 +20,7 @@ use crate::local::cloudformation::template::{Declared, Section, Template};
 use crate::local::cloudformation::{
     Definition, Output, Resource, Stack, Status, invalid, parameters, resource_type, schema, template, validate,
 };
+use crate::local::dynamodb;
 use crate::local::wire::Fault;
 
 /// What an operation is for.
@@ -223,7 +224,7 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
     cloud.tasks().spawn(async move {
         let mut run = Run::default();
         while !task.stopping().is_cancelled() {
-            let moment = Moment { now: task.now(), endpoint: task.endpoint().to_owned(), data: task.data().to_owned() };
+            let moment = Moment::of(&task);
             let more = task.write(|account| Ok::<_, Fault>(step(account, &stack_id, &mut run, moment)));
             if !matches!(more, Ok(true)) {
                 break;
@@ -245,6 +246,18 @@ pub(super) struct Moment {
     pub(super) now: OffsetDateTime,
     pub(super) endpoint: String,
     pub(super) data: PathBuf,
+    pub(super) store: dynamodb::Store,
+}
+
+impl Moment {
+    fn of(cloud: &Cloud) -> Self {
+        Self {
+            now: cloud.now(),
+            endpoint: cloud.endpoint().to_owned(),
+            data: cloud.data().to_owned(),
+            store: cloud.store().clone(),
+        }
+    }
 }
 
 /// Does one step. Returns whether there is more to do.
@@ -391,6 +404,7 @@ impl Step<'_> {
             tags: self.stack.definition.tags.clone(),
             endpoint: self.moment.endpoint.clone(),
             data: self.moment.data.clone(),
+            store: self.moment.store.clone(),
             now: self.moment.now,
         }
     }

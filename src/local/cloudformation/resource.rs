@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::local::cloud::Account;
+use crate::local::dynamodb;
+use crate::local::wire::Fault;
 
 /// Properties of one resource, with every intrinsic function resolved.
 pub type Properties = Map<String, Value>;
@@ -27,6 +30,8 @@ pub struct Context {
     pub endpoint: String,
     /// Folder of the cloud's state, where big contents are files: [`crate::local::cloud::Cloud::data`].
     pub data: PathBuf,
+    /// The database that holds the items of tables.
+    pub(crate) store: dynamodb::Store,
     /// The cloud's clock.
     pub now: OffsetDateTime,
 }
@@ -41,6 +46,48 @@ impl Context {
         let stack: String = self.stack_name.chars().take(room.saturating_sub(logical.len())).collect();
         format!("{stack}-{logical}-{}", crate::local::iam::key::key_id("", &crate::local::iam::key::random::<12>()))
     }
+
+    /// The stack's tags and those of the resource itself, which win.
+    #[must_use]
+    pub(crate) fn tags_with(&self, own: &Tags) -> BTreeMap<String, String> {
+        self.tags.iter().chain(&own.0).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+impl Context {
+    /// Somewhere in a stack, without tags.
+    pub(crate) fn sample(logical_id: &str) -> Self {
+        let data = PathBuf::from(".");
+        Self {
+            stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1".to_owned(),
+            stack_name: "s".to_owned(),
+            logical_id: logical_id.to_owned(),
+            tags: BTreeMap::new(),
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            store: dynamodb::Store::of(&data),
+            data,
+            now: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+/// The `Tags` of a resource.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(from = "Vec<Tag>")]
+pub(crate) struct Tags(pub(crate) BTreeMap<String, String>);
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    value: String,
+}
+
+impl From<Vec<Tag>> for Tags {
+    fn from(tags: Vec<Tag>) -> Self {
+        Self(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
+    }
 }
 
 /// A resource that exists.
@@ -52,10 +99,31 @@ pub struct Provisioned {
     pub attributes: BTreeMap<String, Value>,
 }
 
+impl Provisioned {
+    /// A resource that `Ref` calls so, without attributes.
+    pub(crate) fn named(physical_id: impl Into<String>) -> Self {
+        Self { physical_id: physical_id.into(), attributes: BTreeMap::new() }
+    }
+
+    /// The same with another attribute.
+    #[must_use]
+    pub(crate) fn with(mut self, attribute: &str, value: impl Into<Value>) -> Self {
+        self.attributes.insert(attribute.to_owned(), value.into());
+        self
+    }
+}
+
 /// Why a resource could not be made, changed or removed: the text of its stack event's `ResourceStatusReason`.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[error("{0}")]
 pub struct Failure(pub String);
+
+impl Failure {
+    /// What a service has said, in the words of the handler that calls it.
+    pub(crate) fn of(service: &str, fault: &Fault) -> Self {
+        Self(format!("{} (Service: {service}, Status Code: {})", fault.message, fault.status.as_u16()))
+    }
+}
 
 /// One CloudFormation resource type.
 ///
@@ -107,6 +175,93 @@ pub trait ResourceType: Sync {
         physical_id: &str,
         properties: &Properties,
     ) -> Result<(), Failure>;
+}
+
+/// A resource type that leaves its frame to the implementation below: its properties come typed, and what its service
+/// refuses is a [`Fault`].
+pub(crate) trait Kind: Sync {
+    /// Its name, such as `AWS::DynamoDB::Table`.
+    const TYPE: &'static str;
+    /// Its schema, as [`ResourceType::schema`].
+    const SCHEMA: &'static str;
+    /// What the handlers call its service.
+    const SERVICE: &'static str;
+    /// Its properties.
+    type Properties: DeserializeOwned;
+
+    /// As [`ResourceType::exists`].
+    fn exists(_account: &Account, _properties: &Properties) -> bool {
+        false
+    }
+
+    /// As [`ResourceType::create`].
+    fn create(account: &mut Account, context: &Context, new: Self::Properties) -> Result<Provisioned, Fault>;
+
+    /// As [`ResourceType::update`].
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        change: Change<Self::Properties>,
+    ) -> Result<Provisioned, Fault>;
+
+    /// As [`ResourceType::delete`].
+    fn delete(account: &mut Account, context: &Context, physical_id: &str) -> Result<(), Fault>;
+}
+
+/// From which properties to which.
+pub(crate) struct Change<P> {
+    pub(crate) old: P,
+    pub(crate) new: P,
+}
+
+impl<K: Kind> ResourceType for K {
+    fn name(&self) -> &'static str {
+        K::TYPE
+    }
+
+    fn schema(&self) -> &'static str {
+        K::SCHEMA
+    }
+
+    fn exists(&self, account: &Account, properties: &Properties) -> bool {
+        K::exists(account, properties)
+    }
+
+    fn create(
+        &self,
+        account: &mut Account,
+        context: &Context,
+        properties: &Properties,
+    ) -> Result<Provisioned, Failure> {
+        K::create(account, context, typed::<K>(properties)?).map_err(|fault| Failure::of(K::SERVICE, &fault))
+    }
+
+    fn update(
+        &self,
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        old: &Properties,
+        new: &Properties,
+    ) -> Result<Provisioned, Failure> {
+        let change = Change { old: typed::<K>(old)?, new: typed::<K>(new)? };
+        K::update(account, context, physical_id, change).map_err(|fault| Failure::of(K::SERVICE, &fault))
+    }
+
+    fn delete(
+        &self,
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        _properties: &Properties,
+    ) -> Result<(), Failure> {
+        K::delete(account, context, physical_id).map_err(|fault| Failure::of(K::SERVICE, &fault))
+    }
+}
+
+fn typed<K: Kind>(properties: &Properties) -> Result<K::Properties, Failure> {
+    serde_json::from_value(Value::Object(properties.clone())).map_err(|error| Failure(error.to_string()))
 }
 
 /// A resource type for tests, which fails where its properties say so.

@@ -382,22 +382,11 @@ impl Rules for MembershipType {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use time::OffsetDateTime;
 
     use super::*;
 
     fn context(logical_id: &str) -> Context {
-        Context {
-            stack_id: "arn:aws:cloudformation:us-east-1:000000000000:stack/s/1".to_owned(),
-            stack_name: "s".to_owned(),
-            logical_id: logical_id.to_owned(),
-            tags: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
-            endpoint: "http://127.0.0.1:1".to_owned(),
-            data: PathBuf::from("."),
-            now: OffsetDateTime::UNIX_EPOCH,
-        }
+        Context { tags: BTreeMap::from([("team".to_owned(), "blue".to_owned())]), ..Context::sample(logical_id) }
     }
 
     fn account() -> Account {

@@ -5,7 +5,7 @@ use http::request::Parts;
 use crate::local::cloud::Cloud;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Fault, Request, Response};
-use crate::local::{apigateway, apigatewayv2, cloudformation, cognito, iam, lambda, logs, s3, ssm, sts};
+use crate::local::{apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, s3, ssm, sts};
 
 /// A service with an API of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(super) enum Service {
     ApiGateway,
     CloudFormation,
     Cognito,
+    DynamoDb,
     Iam,
     Lambda,
     Logs,
@@ -56,10 +57,11 @@ const OPEN: &[&str] = &[
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
-        const ALL: [Service; 9] = [
+        const ALL: [Service; 10] = [
             Service::ApiGateway,
             Service::CloudFormation,
             Service::Cognito,
+            Service::DynamoDb,
             Service::Iam,
             Service::Lambda,
             Service::Logs,
@@ -75,6 +77,7 @@ impl Service {
         if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
             return match target.split('.').next()? {
                 "AWSCognitoIdentityProviderService" => Some(Self::Cognito),
+                "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Some(Self::DynamoDb),
                 "Logs_20140328" => Some(Self::Logs),
                 "AmazonSSM" => Some(Self::Ssm),
                 _ => None,
@@ -100,6 +103,7 @@ impl Service {
             Self::ApiGateway => "apigateway",
             Self::CloudFormation => "cloudformation",
             Self::Cognito => "cognito-idp",
+            Self::DynamoDb => "dynamodb",
             Self::Iam => "iam",
             Self::Lambda => "lambda",
             Self::Logs => "logs",
@@ -113,7 +117,7 @@ impl Service {
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::CloudFormation | Self::Iam | Self::Sts => Dialect::Query,
-            Self::Cognito | Self::Logs | Self::Ssm => Dialect::Json,
+            Self::Cognito | Self::DynamoDb | Self::Logs | Self::Ssm => Dialect::Json,
             Self::ApiGateway | Self::Lambda => Dialect::RestJson,
             Self::S3 => Dialect::S3,
         }
@@ -133,6 +137,7 @@ impl Service {
             Self::ApiGateway => apigateway::api::handle(cloud, request).await,
             Self::CloudFormation => cloudformation::api::handle(cloud, request).await,
             Self::Cognito => cognito::api::handle(cloud, request).await,
+            Self::DynamoDb => dynamodb::api::handle(cloud, request).await,
             Self::Iam => iam::api::handle(cloud, request).await,
             Self::Lambda => lambda::api::handle(cloud, request).await,
             Self::Logs => logs::api::handle(cloud, request).await,
