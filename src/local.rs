@@ -19,6 +19,7 @@ mod part;
 mod process;
 pub mod runtime;
 pub mod s3;
+pub mod secretsmanager;
 mod server;
 pub(crate) mod signature;
 pub mod ssm;

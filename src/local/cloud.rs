@@ -17,7 +17,8 @@ use crate::local::gateway::Gateway;
 use crate::local::runtime::Runtime;
 use crate::local::wire::Unsaved;
 use crate::local::{
-    Error, apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, mail, s3, ssm,
+    Error, apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, mail, s3, secretsmanager,
+    ssm,
 };
 
 /// Everything in one account and region: plain data, saved whole, so that what is on disk is always one moment.
@@ -49,6 +50,8 @@ pub struct Account {
     pub logs: logs::LogGroups,
     /// Parameters.
     pub ssm: ssm::Parameters,
+    /// Secrets.
+    pub secretsmanager: secretsmanager::Secrets,
     /// Tables; items are in a database beside the state.
     pub dynamodb: dynamodb::Tables,
     /// Messages that were sent.

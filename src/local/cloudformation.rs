@@ -29,7 +29,7 @@ pub use engine::resume;
 use crate::local::cloudformation::parameters::Parameter;
 use crate::local::cloudformation::resource::{Properties, ResourceType};
 use crate::local::wire::Fault;
-use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, iam, lambda, logs, s3, ssm};
+use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ssm};
 
 /// How many deleted stacks are kept to be read by their ARN. AWS keeps them for 90 days, but here they are saved with
 /// every change of anything.
@@ -53,6 +53,7 @@ fn resource_types() -> impl Iterator<Item = &'static dyn ResourceType> {
         lambda::RESOURCE_TYPES,
         logs::RESOURCE_TYPES,
         s3::RESOURCE_TYPES,
+        secretsmanager::RESOURCE_TYPES,
         ssm::RESOURCE_TYPES,
         #[cfg(test)]
         resource::things::RESOURCE_TYPES,

@@ -5,7 +5,9 @@ use http::request::Parts;
 use crate::local::cloud::Cloud;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Fault, Request, Response};
-use crate::local::{apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, s3, ssm, sts};
+use crate::local::{
+    apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ssm, sts,
+};
 
 /// A service with an API of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,7 @@ pub(super) enum Service {
     Lambda,
     Logs,
     S3,
+    SecretsManager,
     Ssm,
     Sts,
 }
@@ -57,7 +60,7 @@ const OPEN: &[&str] = &[
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
-        const ALL: [Service; 10] = [
+        const ALL: [Service; 11] = [
             Service::ApiGateway,
             Service::CloudFormation,
             Service::Cognito,
@@ -66,6 +69,7 @@ impl Service {
             Service::Lambda,
             Service::Logs,
             Service::S3,
+            Service::SecretsManager,
             Service::Ssm,
             Service::Sts,
         ];
@@ -80,6 +84,7 @@ impl Service {
                 "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Some(Self::DynamoDb),
                 "Logs_20140328" => Some(Self::Logs),
                 "AmazonSSM" => Some(Self::Ssm),
+                "secretsmanager" => Some(Self::SecretsManager),
                 _ => None,
             };
         }
@@ -108,6 +113,7 @@ impl Service {
             Self::Lambda => "lambda",
             Self::Logs => "logs",
             Self::S3 => "s3",
+            Self::SecretsManager => "secretsmanager",
             Self::Ssm => "ssm",
             Self::Sts => "sts",
         }
@@ -117,7 +123,7 @@ impl Service {
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::CloudFormation | Self::Iam | Self::Sts => Dialect::Query,
-            Self::Cognito | Self::DynamoDb | Self::Logs | Self::Ssm => Dialect::Json,
+            Self::Cognito | Self::DynamoDb | Self::Logs | Self::SecretsManager | Self::Ssm => Dialect::Json,
             Self::ApiGateway | Self::Lambda => Dialect::RestJson,
             Self::S3 => Dialect::S3,
         }
@@ -142,6 +148,7 @@ impl Service {
             Self::Lambda => lambda::api::handle(cloud, request).await,
             Self::Logs => logs::api::handle(cloud, request).await,
             Self::S3 => s3::api::handle(cloud, request).await,
+            Self::SecretsManager => secretsmanager::api::handle(cloud, request).await,
             Self::Ssm => ssm::api::handle(cloud, request).await,
             Self::Sts => sts::api::handle(cloud, request).await,
         }
