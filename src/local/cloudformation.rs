@@ -4,6 +4,7 @@ mod address;
 pub(crate) mod api;
 mod changes;
 mod describe;
+mod dynamic;
 mod engine;
 mod intrinsics;
 mod operations;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::local::cloud::{Account, Cloud};
 use crate::local::cloudformation::address;
+use crate::local::cloudformation::dynamic::Holders;
 use crate::local::cloudformation::intrinsics::{Pseudo, Scope, World, call, text};
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned};
 use crate::local::cloudformation::schema::Schema;
@@ -603,7 +604,26 @@ impl Step<'_> {
         let Some(kind) = resource_type(&declared.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", declared.resource_type));
         };
-        kind.create(self.account, &context, properties).map_err(handled)
+        let live = self.live(logical_id, &declared.resource_type, properties)?;
+        kind.create(self.account, &context, &live).map_err(handled)
+    }
+
+    /// The properties as their service gets them: every dynamic reference has come to its value. They are never kept.
+    fn live(&self, logical_id: &str, resource_type: &str, properties: &Properties) -> Result<Properties, String> {
+        let live = self.holders().resolved(properties)?;
+        match schema::of(resource_type) {
+            Some(schema) if live != *properties => schema.checked(logical_id, &live),
+            _ => Ok(live),
+        }
+    }
+
+    /// As [`Step::live`], for what a resource was before.
+    fn lived(&self, properties: &Properties) -> Properties {
+        self.holders().resolved_as_far_as_possible(properties)
+    }
+
+    fn holders(&self) -> Holders<'_> {
+        Holders { account: self.account, now: self.moment.now }
     }
 
     fn change(&mut self, declared: &Declared, old: &Resource, properties: Properties) -> Result<Undo, String> {
@@ -615,8 +635,9 @@ impl Step<'_> {
         let Some(kind) = resource_type(&old.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", old.resource_type));
         };
-        let made =
-            kind.update(self.account, &context, &old.physical_id, &old.properties, &properties).map_err(handled)?;
+        let before = self.lived(&old.properties);
+        let after = self.live(&old.logical_id, &old.resource_type, &properties)?;
+        let made = kind.update(self.account, &context, &old.physical_id, &before, &after).map_err(handled)?;
         self.settle(declared, old, properties, made);
         self.record(&old.logical_id, Status::UpdateComplete, None);
         Ok(Undo::Updated(Box::new(old.clone())))
@@ -840,10 +861,9 @@ impl Step<'_> {
             self.record(&logical_id, Status::UpdateInProgress, None);
             let mut context = self.context(&logical_id);
             context.tags.clone_from(&old.tags);
+            let (from, to) = (self.lived(&current.properties), self.lived(&old.properties));
             let outcome = match resource_type(&old.resource_type) {
-                Some(kind) => {
-                    kind.update(self.account, &context, &current.physical_id, &current.properties, &old.properties)
-                }
+                Some(kind) => kind.update(self.account, &context, &current.physical_id, &from, &to),
                 None => Err(Failure(format!("Unrecognized resource type: {}", old.resource_type))),
             };
             if let Err(reason) = outcome.map_err(handled) {
@@ -907,7 +927,8 @@ impl Step<'_> {
             self.stack.note(now, resource, Status::DeleteInProgress, None);
             let context = self.context(&resource.logical_id);
             if let Some(kind) = resource_type(&resource.resource_type) {
-                let gone = kind.delete(self.account, &context, &resource.physical_id, &resource.properties);
+                let properties = self.lived(&resource.properties);
+                let gone = kind.delete(self.account, &context, &resource.physical_id, &properties);
                 if let Err(reason) = gone.map_err(handled) {
                     self.stack.note(now, resource, Status::DeleteFailed, Some(&reason));
                     return Err(reason);

@@ -13,7 +13,7 @@ use crate::local::cloudformation::changes::{self, Plan};
 use crate::local::cloudformation::engine::{self, Kind, OnFailure, Operation, Previous, Target};
 use crate::local::cloudformation::parameters::{self, Given};
 use crate::local::cloudformation::template::{self, Template};
-use crate::local::cloudformation::{ChangeSet, Definition, Stack, Status, invalid, source, validate};
+use crate::local::cloudformation::{ChangeSet, Definition, Stack, Status, dynamic, invalid, source, validate};
 use crate::local::wire::{Fault, Form};
 
 const NO_CHANGES: &str =
@@ -216,7 +216,7 @@ pub(super) fn create_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
             None => new_stack(account, name, now),
         };
         let target = submission.target(account, &stack, None)?;
-        no_macros(&target)?;
+        supported(&target)?;
         changes::plan(account, &stack, None, &target)?;
         validate::types(&target.template)?;
         stack.termination_protection = flag(form, "EnableTerminationProtection");
@@ -231,11 +231,16 @@ pub(super) fn create_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
     Ok(json!({ "StackId": stack_id }))
 }
 
-fn no_macros(target: &Target) -> Result<(), Fault> {
-    match unknown_macro(target) {
+fn supported(target: &Target) -> Result<(), Fault> {
+    match unsupported(target) {
         Some(reason) => Err(invalid(reason)),
         None => Ok(()),
     }
+}
+
+/// What a template asks for that cannot be had.
+fn unsupported(target: &Target) -> Option<String> {
+    unknown_macro(target).or_else(|| dynamic::misplaced(&target.template))
 }
 
 /// The embedded cloud expands no macros but AWS's language extensions.
@@ -292,7 +297,7 @@ pub(super) fn update_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         let Some(stack) = account.cloudformation.find(name) else { return Err(unknown_stack(name)) };
         updatable(stack)?;
         let (target, plan) = planned(account, stack, &submission)?;
-        no_macros(&target)?;
+        supported(&target)?;
         if !plan.anything && stack.status != Status::UpdateFailed {
             return Err(invalid(NO_UPDATES));
         }
@@ -455,7 +460,7 @@ fn subject(
 
 /// Why a change set is of no use.
 fn failure(stack: &Stack, create: bool, target: &Target, plan: &Plan) -> Option<String> {
-    if let Some(reason) = unknown_macro(target) {
+    if let Some(reason) = unsupported(target) {
         return Some(reason);
     }
     if !plan.taken.is_empty() {

@@ -6,7 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use regex::Regex;
 use serde_json::{Map, Number, Value};
 
-use crate::local::cloudformation::intrinsics::unknown;
+use crate::local::cloudformation::dynamic;
+use crate::local::cloudformation::intrinsics::{UNKNOWN, unknown};
 use crate::local::cloudformation::resource::Properties;
 use crate::local::cloudformation::resource_types;
 
@@ -171,7 +172,8 @@ impl Schema {
 
     /// Checks a value in place, and turns its scalars into what the schema asks for.
     fn check(&self, schema: &Value, value: &mut Value, pointer: &str, depth: usize, found: &mut Vec<Violation>) {
-        if depth > DEEPEST || (value.is_string() && unknown(value)) {
+        let unsettled = |text: &str| dynamic::refers(text) || text.contains(UNKNOWN);
+        if depth > DEEPEST || value.as_str().is_some_and(unsettled) {
             return;
         }
         let schema = self.resolve(schema);

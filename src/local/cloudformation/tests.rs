@@ -480,3 +480,47 @@ async fn an_address_that_a_template_puts_together_is_the_local_one() {
     let body = world.ok("DescribeStacks", &[("StackName", "s")]).await;
     assert!(body.contains(&format!("<OutputValue>{local},{local}</OutputValue>")), "{body}");
 }
+
+#[tokio::test]
+async fn a_dynamic_reference_is_resolved_for_the_service_and_shown_to_nobody() {
+    let world = World::new();
+    let secret = json!({
+        "Type": "AWS::SecretsManager::Secret", "Properties": { "Name": "token", "GenerateSecretString": {} },
+    });
+    let reference = json!({ "Fn::Sub": "{{resolve:secretsmanager:${Secret}:SecretString}}" });
+    let parameter = json!({ "Type": "AWS::SSM::Parameter", "Properties": { "Name": "/copy", "Type": "String", "Value": reference } });
+    world.create("dynamic", &resources(json!({ "Secret": secret, "Copy": parameter }))).await;
+    assert_eq!(world.status("dynamic").await, "CREATE_COMPLETE");
+    let (value, state) = world.cloud.read(|account| {
+        let value = account.ssm.get("/copy").map(|held| held.value.clone()).unwrap_or_default();
+        (value, serde_json::to_string(&account.cloudformation).unwrap_or_default())
+    });
+    assert_eq!(value.chars().count(), 32, "{value}");
+    let escaped = serde_json::to_string(&value).expect("text");
+    assert!(!state.contains(escaped.trim_matches('"')), "{state}");
+    for action in ["DescribeStackEvents", "DescribeStackResources", "GetTemplate", "DescribeStacks"] {
+        assert!(!world.ok(action, &[("StackName", "dynamic")]).await.contains(&value), "{action}");
+    }
+    assert!(world.ok("DescribeStackEvents", &[("StackName", "dynamic")]).await.contains("{{resolve:secretsmanager:"));
+}
+
+#[tokio::test]
+async fn a_reference_to_nothing_fails_the_resource() {
+    let world = World::new();
+    let thing = thing(json!({ "Value": "{{resolve:secretsmanager:gone}}", "Size": "{{resolve:ssm:/gone}}" }));
+    world.create("gone", &resources(json!({ "T": thing }))).await;
+    let events = world.events("gone").await;
+    let told = events.iter().find(|event| event.starts_with("T CREATE_FAILED")).expect("it fails");
+    assert!(
+        told.contains("Unable to fetch parameters [/gone]") || told.contains("can't find the specified secret"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn secure_parameters_have_no_place_here() {
+    let world = World::new();
+    let template = resources(json!({ "T": thing(json!({ "Value": "{{resolve:ssm-secure:/p:1}}" })) })).to_string();
+    let told = world.refused("CreateStack", &[("StackName", "s"), ("TemplateBody", &template)]).await;
+    assert_eq!(told, "SSM Secure reference is not supported in: [Test::Things::Thing/Properties/Value]");
+}
