@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod s3;
 pub mod secretsmanager;
 mod server;
+pub mod ses;
 pub(crate) mod signature;
 pub mod ssm;
 pub mod sts;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use stackgen::local::access::{self, Running};
+use stackgen::local::mail::Message;
 use stackgen::local::{self, Options};
 use stackgen::project::Project;
 use tokio::signal::unix::{SignalKind, signal};
@@ -164,11 +165,13 @@ fn mail(session: &Session, project: &Project, to: Option<&str>) -> Outcome {
         Some(running) => running.mail()?,
         None => access::ensure(project, "us-east-1")?.mail()?,
     };
-    let messages: Vec<_> = messages.into_iter().filter(|message| to.is_none_or(|to| message.to == to)).collect();
-    let mut table = Table::new(["time", "to", "kind", "subject", "text"]);
+    let messages: Vec<_> = messages.into_iter().filter(|message| to.is_none_or(|to| message.is_to(to))).collect();
+    let mut table = Table::new(["time", "from", "to", "kind", "subject", "text"]);
     for message in &messages {
         let time = message.time.replace_nanosecond(0).unwrap_or(message.time).to_string();
-        table.row([time, message.to.clone(), message.kind.clone(), message.subject.clone(), bold(&message.body)]);
+        let from = message.from.clone().unwrap_or_else(|| "Cognito".to_owned());
+        let Message { to, kind, subject, .. } = message.clone();
+        table.row([time, from, to, kind, subject, bold(&message.body)]);
     }
     session.screen.answer(&messages, || if table.is_empty() { "no messages".to_owned() } else { table.to_string() });
     Ok(())

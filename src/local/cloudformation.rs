@@ -30,7 +30,7 @@ pub use engine::resume;
 use crate::local::cloudformation::parameters::Parameter;
 use crate::local::cloudformation::resource::{Properties, ResourceType};
 use crate::local::wire::Fault;
-use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ssm};
+use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ses, ssm};
 
 /// How many deleted stacks are kept to be read by their ARN. AWS keeps them for 90 days, but here they are saved with
 /// every change of anything.
@@ -55,6 +55,7 @@ fn resource_types() -> impl Iterator<Item = &'static dyn ResourceType> {
         logs::RESOURCE_TYPES,
         s3::RESOURCE_TYPES,
         secretsmanager::RESOURCE_TYPES,
+        ses::RESOURCE_TYPES,
         ssm::RESOURCE_TYPES,
         #[cfg(test)]
         resource::things::RESOURCE_TYPES,

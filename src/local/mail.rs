@@ -6,17 +6,31 @@ use time::OffsetDateTime;
 /// A message that AWS would have sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Address or phone number.
+    /// Address or phone number; addresses of a message to many are parted by commas.
     pub to: String,
     /// Subject; empty for a text message.
     pub subject: String,
-    /// Text.
+    /// Text, or HTML where there is no text.
     pub body: String,
     /// What it is for, such as `SignUp` or `ForgotPassword`.
     pub kind: String,
+    /// Who sent it; none for what Cognito sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// HTML, where there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
     /// When it was sent.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
+}
+
+impl Message {
+    /// Whether it went to this address or phone number.
+    #[must_use]
+    pub fn is_to(&self, recipient: &str) -> bool {
+        self.to.split(", ").any(|to| to == recipient)
+    }
 }
 
 /// The messages that an account has sent, oldest first.
@@ -53,7 +67,8 @@ mod tests {
         let mut mailbox = Mailbox::default();
         for number in 0..=KEPT {
             let (to, subject, body) = (number.to_string(), String::new(), String::new());
-            mailbox.send(Message { to, subject, body, kind: "SignUp".to_owned(), time: OffsetDateTime::UNIX_EPOCH });
+            let (kind, time) = ("SignUp".to_owned(), OffsetDateTime::UNIX_EPOCH);
+            mailbox.send(Message { to, subject, body, kind, from: None, html: None, time });
         }
         assert_eq!(mailbox.messages().len(), KEPT);
         assert_eq!(mailbox.messages()[0].to, "1");

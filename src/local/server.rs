@@ -21,11 +21,11 @@ use http_body_util::{BodyExt, Limited};
 use tokio::net::TcpListener;
 
 use crate::local::cloud::Cloud;
-use crate::local::cognito;
 use crate::local::gateway::{self, Destination};
 use crate::local::iam::authorize::authorize;
 use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
 use crate::local::wire::{Caller, Fault, Request, Response, identify, spelling};
+use crate::local::{cognito, ses};
 
 use service::Service;
 
@@ -85,6 +85,9 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
     let path = arrival.parts.uri.path();
     if let Some(name) = path.strip_prefix("/_stackgen/") {
         return own::answer(&cloud, name, &arrival.parts);
+    }
+    if let Some(token) = path.strip_prefix(ses::VERIFY) {
+        return ses::verify(&cloud, token);
     }
     if let Some(destination) = destination(&host, path) {
         let upgrade = arrival.parts.extensions.remove();

@@ -6,7 +6,7 @@ use crate::local::cloud::Cloud;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Fault, Request, Response};
 use crate::local::{
-    apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ssm, sts,
+    apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ses, ssm, sts,
 };
 
 /// A service with an API of its own.
@@ -21,6 +21,7 @@ pub(super) enum Service {
     Logs,
     S3,
     SecretsManager,
+    Ses,
     Ssm,
     Sts,
 }
@@ -60,7 +61,7 @@ const OPEN: &[&str] = &[
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
-        const ALL: [Service; 11] = [
+        const ALL: [Service; 12] = [
             Service::ApiGateway,
             Service::CloudFormation,
             Service::Cognito,
@@ -70,6 +71,7 @@ impl Service {
             Service::Logs,
             Service::S3,
             Service::SecretsManager,
+            Service::Ses,
             Service::Ssm,
             Service::Sts,
         ];
@@ -97,6 +99,7 @@ impl Service {
             "/" if is_form => Some(Self::Sts),
             "/" if host == "localhost" || !host.ends_with(".localhost") => None,
             _ if path.starts_with("/2015-03-31/functions") => Some(Self::Lambda),
+            _ if path.starts_with("/v2/email/") => Some(Self::Ses),
             _ if path.starts_with("/v2/apis") || path.starts_with("/restapis") => Some(Self::ApiGateway),
             _ => Some(Self::S3),
         }
@@ -114,6 +117,7 @@ impl Service {
             Self::Logs => "logs",
             Self::S3 => "s3",
             Self::SecretsManager => "secretsmanager",
+            Self::Ses => "ses",
             Self::Ssm => "ssm",
             Self::Sts => "sts",
         }
@@ -124,7 +128,7 @@ impl Service {
         match self {
             Self::CloudFormation | Self::Iam | Self::Sts => Dialect::Query,
             Self::Cognito | Self::DynamoDb | Self::Logs | Self::SecretsManager | Self::Ssm => Dialect::Json,
-            Self::ApiGateway | Self::Lambda => Dialect::RestJson,
+            Self::ApiGateway | Self::Lambda | Self::Ses => Dialect::RestJson,
             Self::S3 => Dialect::S3,
         }
     }
@@ -149,6 +153,7 @@ impl Service {
             Self::Logs => logs::api::handle(cloud, request).await,
             Self::S3 => s3::api::handle(cloud, request).await,
             Self::SecretsManager => secretsmanager::api::handle(cloud, request).await,
+            Self::Ses => ses::api::handle(cloud, request).await,
             Self::Ssm => ssm::api::handle(cloud, request).await,
             Self::Sts => sts::api::handle(cloud, request).await,
         }
