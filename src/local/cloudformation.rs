@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod api;
 mod changes;
+pub(crate) mod deeds;
 mod describe;
 mod dynamic;
 mod engine;

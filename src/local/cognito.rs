@@ -9,6 +9,7 @@ mod attribute;
 mod challenge;
 mod control;
 mod custom;
+pub(crate) mod deeds;
 mod directory;
 mod fault;
 mod federation;

@@ -5,6 +5,7 @@
 //! creation or its removal, and goes when the cloud starts ([`sweep`]).
 
 pub(crate) mod api;
+pub(crate) mod deeds;
 mod resources;
 mod store;
 mod table;

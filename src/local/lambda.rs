@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod code;
+pub(crate) mod deeds;
 mod deployment;
 mod policy;
 mod resources;

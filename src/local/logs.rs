@@ -1,6 +1,7 @@
 //! The log groups of an account. Groups and streams are state; events are files, one a stream, one line an event.
 
 pub(crate) mod api;
+pub(crate) mod deeds;
 mod events;
 mod resources;
 

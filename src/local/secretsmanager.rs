@@ -1,6 +1,7 @@
 //! The secrets of an account.
 
 pub(crate) mod api;
+pub(crate) mod deeds;
 mod password;
 mod resources;
 

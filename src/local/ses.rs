@@ -6,6 +6,7 @@
 //! to it is opened. The sandbox, whose recipients have to be verified too, is not simulated.
 
 pub(crate) mod api;
+pub(crate) mod deeds;
 mod message;
 mod resources;
 

@@ -1,6 +1,7 @@
 //! The Systems Manager parameters of an account.
 
 pub(crate) mod api;
+pub(crate) mod deeds;
 mod resources;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -10,9 +10,9 @@ use time::format_description::well_known::Rfc3339;
 use super::policy::{self, Policy, Principal, Query, Verdict};
 use super::{Iam, Role};
 use crate::local::cloud::Account;
-use crate::local::s3;
 use crate::local::signature::Dialect;
-use crate::local::wire::{Caller, Fault, Form, Request};
+use crate::local::wire::{Caller, Fault, Request};
+use crate::local::{cloudformation, cognito, dynamodb, lambda, logs, s3, secretsmanager, ses, ssm, sts};
 
 /// One thing that a request does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,31 @@ pub(crate) struct Deed {
     pub(crate) action: String,
     /// ARN of what it is done to, or `*`.
     pub(crate) resource: String,
+    /// What is known of it besides: condition keys in lower case. One without a value is known to be absent.
+    facts: BTreeMap<String, Vec<String>>,
 }
 
 impl Deed {
     pub(crate) fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self { action: action.into(), resource: resource.into() }
+        Self { action: action.into(), resource: resource.into(), facts: BTreeMap::new() }
+    }
+
+    /// The same, with what a condition key holds.
+    #[must_use]
+    pub(crate) fn knowing(mut self, key: &str, values: impl IntoIterator<Item = String>) -> Self {
+        self.facts.insert(key.to_ascii_lowercase(), values.into_iter().collect());
+        self
+    }
+
+    /// The same, with the tags of what it is done to.
+    #[must_use]
+    pub(crate) fn tagged(mut self, service: &str, tags: &BTreeMap<String, String>) -> Self {
+        for (key, value) in tags {
+            for place in ["aws", service] {
+                self = self.knowing(&format!("{place}:ResourceTag/{key}"), [value.clone()]);
+            }
+        }
+        self
     }
 }
 
@@ -44,9 +64,11 @@ pub(crate) fn authorize(
     let role =
         account.iam.roles.get(name).ok_or_else(|| crate::local::signature::Problem::UnknownKey.fault(dialect))?;
     let caller = Session { account, role, session, now };
-    deeds(account, service, request)
-        .iter()
-        .try_for_each(|deed| caller.may(deed).map_err(|why| denied(&caller, deed, why, dialect)))
+    let Some(deeds) = deeds(account, service, request, now) else {
+        let deed = Deed::new(format!("{service}:{}", request.operation().unwrap_or("*")), "*");
+        return Err(denied(&caller, &deed, NOT_GRANTED, dialect));
+    };
+    deeds.iter().try_for_each(|deed| caller.may(deed).map_err(|why| denied(&caller, deed, why, dialect)))
 }
 
 /// What a role's session may do, for those who ask on their own: `Ok`, or why not in AWS's words.
@@ -57,35 +79,60 @@ pub(crate) struct Session<'a> {
     pub(crate) now: OffsetDateTime,
 }
 
+/// What the policy of a resource says to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Granted {
+    /// Nothing.
+    No,
+    /// It is denied.
+    Denied,
+    /// It is granted to the role, as far as the role's boundary lets it.
+    ToRole,
+    /// It is granted to the session itself, or to everybody.
+    ToSession,
+}
+
+const NOT_GRANTED: &str = "because no identity-based policy allows the";
+
 impl Session<'_> {
     /// Whether the role's own policies, its boundary, and the policy of the resource together allow a deed.
     pub(crate) fn may(&self, deed: &Deed) -> Result<(), &'static str> {
-        let facts = self.facts();
+        let mut facts = self.facts();
+        facts.extend(deed.facts.clone());
         let query = Query { action: &deed.action, resource: &deed.resource, facts: &facts };
         let (grants, boundary) = self.account.iam.grants(self.role);
         let identity = policy::evaluate(&grants, &query);
         let bounded = boundary.map_or(Verdict::Allowed, |document| policy::evaluate(&[document], &query));
-        let resource = self.resource_verdict(&query);
-        match (identity, bounded, resource) {
-            // Who one is may always be asked.
-            _ if deed.action == "sts:GetCallerIdentity" => Ok(()),
+        match (identity, bounded, self.granted(&query)) {
             (Verdict::Denied, ..) => Err("with an explicit deny in an identity-based policy"),
-            (_, _, Verdict::Denied) => Err("with an explicit deny in a resource-based policy"),
+            (_, _, Granted::Denied) => Err("with an explicit deny in a resource-based policy"),
             (_, Verdict::Denied, _) => Err("with an explicit deny in a permissions boundary"),
-            (Verdict::Allowed, Verdict::Allowed, _) | (_, _, Verdict::Allowed) => Ok(()),
-            (Verdict::Allowed, Verdict::NotAllowed, _) => Err("because no permissions boundary allows the"),
-            (Verdict::NotAllowed, ..) => Err("because no identity-based policy allows the"),
+            (Verdict::Allowed, Verdict::Allowed, _)
+            | (_, Verdict::Allowed, Granted::ToRole)
+            | (_, _, Granted::ToSession) => Ok(()),
+            (Verdict::Allowed, ..) | (_, _, Granted::ToRole) => Err("because no permissions boundary allows the"),
+            (Verdict::NotAllowed, ..) => Err(NOT_GRANTED),
         }
     }
 
-    fn resource_verdict(&self, query: &Query<'_>) -> Verdict {
-        let Some(document) = s3::policy_of(self.account, query.resource) else { return Verdict::NotAllowed };
-        let names = [self.arn(), self.role.arn(&self.account.id), self.account.id.clone(), self.root_arn()];
-        let principal = Principal { kind: "AWS", names: &names };
-        Policy::parse_resource(&document).map_or(Verdict::Denied, |policy| policy.verdict_for(principal, query))
+    /// What the policy of the resource says. One that names the whole account leaves the decision to the role's own
+    /// policies; one that cannot be read denies.
+    fn granted(&self, query: &Query<'_>) -> Granted {
+        let Some(document) = policy_of(self.account, query.resource) else { return Granted::No };
+        let Ok(policy) = Policy::parse_resource(&document) else { return Granted::Denied };
+        let (session, role) = ([self.arn()], [self.role.arn(&self.account.id)]);
+        let account = [self.account.id.clone(), self.root_arn()];
+        let verdict = |names: &[String]| policy.verdict_for(Principal { kind: "AWS", names }, query);
+        let verdicts = [verdict(&session), verdict(&role), verdict(&account)];
+        match verdicts {
+            _ if verdicts.contains(&Verdict::Denied) => Granted::Denied,
+            [Verdict::Allowed, ..] => Granted::ToSession,
+            [_, Verdict::Allowed, _] => Granted::ToRole,
+            _ => Granted::No,
+        }
     }
 
-    fn arn(&self) -> String {
+    pub(crate) fn arn(&self) -> String {
         format!("arn:aws:sts::{}:assumed-role/{}/{}", self.account.id, self.role.name, self.session)
     }
 
@@ -119,11 +166,17 @@ impl Session<'_> {
 }
 
 fn denied(caller: &Session<'_>, deed: &Deed, why: &str, dialect: Dialect) -> Fault {
-    let Deed { action, resource } = deed;
-    let resource = if dialect == Dialect::S3 { format!("\"{resource}\"") } else { resource.clone() };
+    let Deed { action, resource, .. } = deed;
     let why = if why.ends_with("the") { format!("{why} {action} action") } else { why.to_owned() };
-    let message =
-        format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", caller.arn());
+    let user = caller.arn();
+    let message = match dialect {
+        // SES has words of its own, with quotes of its own.
+        _ if action.starts_with("ses:") => {
+            format!("User `{user}' is not authorized to perform `{action}' on resource `{resource}'")
+        }
+        Dialect::S3 => format!("User: {user} is not authorized to perform: {action} on resource: \"{resource}\" {why}"),
+        _ => format!("User: {user} is not authorized to perform: {action} on resource: {resource} {why}"),
+    };
     match dialect {
         Dialect::Query | Dialect::S3 => Fault::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN),
         Dialect::RestJson => Fault::new("AccessDeniedException", message).with_status(StatusCode::FORBIDDEN),
@@ -131,81 +184,41 @@ fn denied(caller: &Session<'_>, deed: &Deed, why: &str, dialect: Dialect) -> Fau
     }
 }
 
-/// What a request does, as far as IAM is concerned.
-fn deeds(account: &Account, service: &str, request: &Request) -> Vec<Deed> {
+/// The policy of a resource, for the services that keep one.
+fn policy_of(account: &Account, resource: &str) -> Option<Value> {
+    match resource.split(':').nth(2)? {
+        "dynamodb" => dynamodb::policy_of(account, resource),
+        "s3" => s3::policy_of(account, resource),
+        "secretsmanager" => secretsmanager::policy_of(account, resource),
+        "ses" => ses::policy_of(account, resource),
+        _ => None,
+    }
+}
+
+/// What a request does, as far as IAM is concerned; none for an operation that no service lists. Some operations need
+/// no permission at all.
+fn deeds(account: &Account, service: &str, request: &Request, now: OffsetDateTime) -> Option<Vec<Deed>> {
     match service {
-        "s3" => s3::deeds(request),
-        "lambda" => vec![lambda(account, request)],
-        "apigateway" => {
-            let resource = format!("arn:aws:apigateway:{}::{}", account.region, request.path);
-            vec![Deed::new(format!("apigateway:{}", request.method), resource)]
-        }
-        "logs" | "ssm" | "cognito-idp" => json(account, service, request),
-        _ => vec![form(service, request)],
+        "apigateway" => Some(vec![apigateway(account, request)]),
+        "cloudformation" => Some(vec![cloudformation::deeds::deed(account, request)]),
+        "cognito-idp" => cognito::deeds::deeds(account, request),
+        "dynamodb" => dynamodb::deeds::deeds(account, request),
+        "iam" => Some(vec![super::deeds::deed(account, request)]),
+        "lambda" => lambda::deeds::deeds(account, request),
+        "logs" => logs::deeds::deeds(account, request),
+        "s3" => Some(s3::deeds(request)),
+        "secretsmanager" => secretsmanager::deeds::deeds(account, request, now),
+        "ses" => ses::deeds::deeds(account, request),
+        "ssm" => ssm::deeds::deeds(account, request),
+        "sts" => sts::deeds(request),
+        _ => None,
     }
 }
 
-fn form(service: &str, request: &Request) -> Deed {
-    let form = Form::of(request);
-    let action = form.get("Action").unwrap_or_default();
-    // Those of CloudFormation name stacks in many ways; a policy for it has to say `*`.
-    let resource = form.get("RoleArn").filter(|_| service == "sts").unwrap_or("*");
-    Deed::new(format!("{service}:{action}"), resource)
-}
-
-fn json(account: &Account, service: &str, request: &Request) -> Vec<Deed> {
-    let body: Value = request.json().unwrap_or_default();
-    let action = format!("{service}:{}", request.operation().unwrap_or_default());
-    let place = format!("arn:aws:{service}:{}:{}", account.region, account.id);
-    let text = |member: &str| body.get(member).and_then(Value::as_str);
-    let names = || body.get("Names").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let parameter = |name: &str| {
-        if name.starts_with("arn:") {
-            name.to_owned()
-        } else {
-            format!("{place}:parameter/{}", name.trim_start_matches('/'))
-        }
-    };
-    let resources: Vec<String> = match service {
-        "ssm" => text("Name").or(text("Path")).into_iter().chain(names()).map(parameter).collect(),
-        "logs" => {
-            let stream = text("logStreamName").map_or("*".to_owned(), |stream| format!("log-stream:{stream}"));
-            text("logGroupName")
-                .map(|group| format!("{place}:log-group:{group}:{stream}"))
-                .or(text("logGroupIdentifier").map(str::to_owned))
-                .into_iter()
-                .collect()
-        }
-        _ => text("UserPoolId").map(|pool| format!("{place}:userpool/{pool}")).into_iter().collect(),
-    };
-    if resources.is_empty() {
-        return vec![Deed::new(action, "*")];
-    }
-    resources.into_iter().map(|resource| Deed::new(action.clone(), resource)).collect()
-}
-
-fn lambda(account: &Account, request: &Request) -> Deed {
-    let rest = request.path.strip_prefix("/2015-03-31/functions").unwrap_or_default().trim_start_matches('/');
-    let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let action = match (&request.method, rest) {
-        (&Method::POST, "invocations") => "InvokeFunction",
-        (&Method::GET, "") if name.is_empty() => "ListFunctions",
-        (&Method::GET, "") => "GetFunction",
-        (&Method::GET, "configuration") => "GetFunctionConfiguration",
-        (&Method::POST, "") => "CreateFunction",
-        (&Method::DELETE, "") => "DeleteFunction",
-        (&Method::PUT, "code") => "UpdateFunctionCode",
-        (&Method::PUT, "configuration") => "UpdateFunctionConfiguration",
-        // A policy has to allow all of Lambda for what is not listed.
-        _ => "*",
-    };
-    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-    let resource = match name.as_ref() {
-        "" => "*".to_owned(),
-        arn if arn.starts_with("arn:") => arn.to_owned(),
-        name => format!("arn:aws:lambda:{}:{}:function:{name}", account.region, account.id),
-    };
-    Deed::new(format!("lambda:{action}"), resource)
+/// The paths of HTTP APIs lose their version.
+fn apigateway(account: &Account, request: &Request) -> Deed {
+    let path = request.path.strip_prefix("/v2").unwrap_or(&request.path);
+    Deed::new(format!("apigateway:{}", request.method), format!("arn:aws:apigateway:{}::{path}", account.region))
 }
 
 /// Whether a role's trust policy lets a principal assume it.
@@ -214,4 +227,85 @@ pub(crate) fn may_assume(iam: &Iam, role: &str, principal: Principal<'_>) -> boo
     let facts = BTreeMap::new();
     let query = Query { action: "sts:AssumeRole", resource: "*", facts: &facts };
     Policy::parse_trust(&role.trust).is_ok_and(|policy| policy.verdict_for(principal, &query) == Verdict::Allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::local::dynamodb::Table;
+    use crate::local::iam::Naming;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/notes";
+
+    fn statement(effect: &str, action: &str, principal: Option<&str>) -> Value {
+        let mut statement = json!({ "Effect": effect, "Action": action, "Resource": "*" });
+        if let Some(principal) = principal {
+            statement["Principal"] = if principal == "*" { json!("*") } else { json!({ "AWS": principal }) };
+        }
+        json!({ "Version": "2012-10-17", "Statement": [statement] })
+    }
+
+    /// What a role may do to a table: its own policy, its boundary, and the policy of the table.
+    fn verdict(own: Option<Value>, boundary: Option<Value>, table: Option<Value>) -> Result<(), &'static str> {
+        let id = "000000000000";
+        let mut account = Account { id: id.to_owned(), region: "us-east-1".to_owned(), ..Account::default() };
+        let trust = json!({ "Statement": { "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*" } });
+        let naming = |name: &str| Naming { name: name.to_owned(), ..Naming::default() };
+        account.iam.create_role(naming("role"), trust, NOW).expect("it is new");
+        if let Some(own) = own {
+            account.iam.put_role_policy("role", "own", own).expect("it is well-formed");
+        }
+        if let Some(boundary) = boundary {
+            let arn = account.iam.create_policy(id, naming("bound"), boundary, NOW).expect("it is well-formed");
+            account.iam.role_mut("role").expect("it was made").boundary = Some(arn);
+        }
+        account.dynamodb.tables.insert("notes".to_owned(), Table { policy: table, ..Table::default() });
+        let role = account.iam.role("role").expect("it was made");
+        let session = Session { account: &account, role, session: "s", now: NOW };
+        session.may(&Deed::new("dynamodb:GetItem", TABLE))
+    }
+
+    #[test]
+    fn only_what_is_granted_is_allowed() {
+        let allow = |action| Some(statement("Allow", action, None));
+        assert_eq!(verdict(None, None, None), Err(NOT_GRANTED));
+        assert_eq!(verdict(allow("dynamodb:PutItem"), None, None), Err(NOT_GRANTED));
+        assert_eq!(verdict(allow("dynamodb:Get*"), None, None), Ok(()));
+        let deny = verdict(Some(statement("Deny", "*", None)), None, Some(statement("Allow", "*", Some("*"))));
+        assert_eq!(deny, Err("with an explicit deny in an identity-based policy"));
+    }
+
+    #[test]
+    fn a_boundary_bounds_what_the_role_and_its_arn_are_granted() {
+        let allow = |action| Some(statement("Allow", action, None));
+        let outside = "because no permissions boundary allows the";
+        let role = Some(statement("Allow", "*", Some("arn:aws:iam::000000000000:role/role")));
+        let session = Some(statement("Allow", "*", Some("arn:aws:sts::000000000000:assumed-role/role/s")));
+        assert_eq!(verdict(allow("*"), allow("dynamodb:*"), None), Ok(()));
+        assert_eq!(verdict(allow("*"), allow("s3:*"), None), Err(outside));
+        assert_eq!(verdict(None, allow("s3:*"), role.clone()), Err(outside));
+        assert_eq!(verdict(None, allow("dynamodb:*"), role), Ok(()));
+        assert_eq!(verdict(None, allow("s3:*"), session), Ok(()));
+        let deny = verdict(allow("*"), Some(statement("Deny", "*", None)), None);
+        assert_eq!(deny, Err("with an explicit deny in a permissions boundary"));
+    }
+
+    #[test]
+    fn the_policy_of_a_resource_grants_to_whom_it_names() {
+        let granted =
+            |effect: &str, principal: &str| verdict(None, None, Some(statement(effect, "*", Some(principal))));
+        assert_eq!(granted("Allow", "*"), Ok(()));
+        for principal in ["000000000000", "arn:aws:iam::000000000000:root", "arn:aws:iam::000000000000:role/other"] {
+            assert_eq!(granted("Allow", principal), Err(NOT_GRANTED), "{principal}");
+        }
+        for principal in ["*", "000000000000", "arn:aws:iam::000000000000:role/role"] {
+            let table = Some(statement("Deny", "*", Some(principal)));
+            let denied = verdict(Some(statement("Allow", "*", None)), None, table);
+            assert_eq!(denied, Err("with an explicit deny in a resource-based policy"), "{principal}");
+        }
+    }
 }

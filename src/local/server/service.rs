@@ -26,38 +26,6 @@ pub(super) enum Service {
     Sts,
 }
 
-/// Operations of Cognito that an app calls without credentials: a token in the body, or nothing, stands for them.
-const OPEN: &[&str] = &[
-    "AssociateSoftwareToken",
-    "ChangePassword",
-    "ConfirmDevice",
-    "ConfirmForgotPassword",
-    "ConfirmSignUp",
-    "DeleteUser",
-    "DeleteUserAttributes",
-    "ForgetDevice",
-    "ForgotPassword",
-    "GetDevice",
-    "GetTokensFromRefreshToken",
-    "GetUser",
-    "GetUserAttributeVerificationCode",
-    "GetUserAuthFactors",
-    "GlobalSignOut",
-    "InitiateAuth",
-    "ListDevices",
-    "ResendConfirmationCode",
-    "RespondToAuthChallenge",
-    "RevokeToken",
-    "SetUserMFAPreference",
-    "SetUserSettings",
-    "SignUp",
-    "UpdateAuthEventFeedback",
-    "UpdateDeviceStatus",
-    "UpdateUserAttributes",
-    "VerifySoftwareToken",
-    "VerifyUserAttribute",
-];
-
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
@@ -137,7 +105,7 @@ impl Service {
     pub(super) fn is_open(self, parts: &Parts) -> bool {
         let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.rsplit('.').next());
-        self == Self::Cognito && operation.is_some_and(|operation| OPEN.contains(&operation))
+        self == Self::Cognito && operation.is_some_and(cognito::deeds::is_open)
     }
 
     /// Answers a request whose signature holds.
