@@ -1,5 +1,7 @@
 //! AWS's own tools drive the embedded cloud, with nothing but what `stackgen local env` prints.
 
+mod data;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
