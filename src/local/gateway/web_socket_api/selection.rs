@@ -60,7 +60,7 @@ impl Part<'_> {
 fn members(path: &str) -> Option<Vec<&str>> {
     let named = |member: &&str| !member.is_empty() && member.chars().all(|c| c.is_alphanumeric() || "-_".contains(c));
     let members: Vec<&str> = path.split('.').collect();
-    members.iter().all(|member| named(member)).then_some(members)
+    members.iter().all(named).then_some(members)
 }
 
 #[cfg(test)]
