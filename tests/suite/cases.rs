@@ -6,7 +6,7 @@
 
 mod authorized;
 mod cfn;
-mod client;
+pub(crate) mod client;
 mod engine;
 mod gateway_v1;
 mod gateway_v2;
@@ -16,7 +16,7 @@ mod matchers;
 mod mint;
 mod modelled;
 mod report;
-mod setup;
+pub(crate) mod setup;
 
 use std::path::{Path, PathBuf};
 

@@ -18,6 +18,7 @@ mod local;
 mod local_process;
 mod project;
 mod rest;
+mod rest_local;
 mod screen;
 mod spec;
 mod stacks;

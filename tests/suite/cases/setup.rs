@@ -15,9 +15,9 @@ use super::{Unknown, modelled};
 use crate::support::{Key, TestCloud};
 
 /// Bucket of the one function that all cases share.
-const BUCKET: &str = "cases";
+pub(crate) const BUCKET: &str = "cases";
 /// Key of its archive.
-const ARCHIVE: &str = "function.zip";
+pub(crate) const ARCHIVE: &str = "function.zip";
 /// A line of the access log: whose request it is, and what the authorizer found wrong.
 pub(crate) const LOG_FORMAT: &str = "$context.requestId $context.authorizer.error";
 

@@ -78,8 +78,8 @@ fn issuer(cloud: &Cloud, authorizer: &Authorizer, claims: &Map<String, Value>) -
     let named = claims.get("iss")?.as_str()?;
     let pools = authorizer.provider_arns.iter().filter_map(|arn| arn.split_once(":userpool/"));
     cloud.read(|account| {
-        let issuers = pools.filter_map(|(_, id)| account.cognito.pool(id).ok()).map(|pool| pool.issuer());
-        issuers.into_iter().find(|issuer| issuer == named)
+        let mut issuers = pools.filter_map(|(_, id)| Some(account.cognito.pool(id).ok()?.issuer()));
+        issuers.find(|issuer| issuer == named)
     })
 }
 

@@ -284,6 +284,12 @@ async fn an_authorizer_whose_function_may_not_be_invoked_lets_nobody_pass() {
     assert_eq!(world.call("/test/a", &[("token", "abc")]).await.body, r#"{"message":null}"#);
     let path = format!("/restapis/{}/authorizers/{}", world.api, id.as_str().unwrap_or_default());
     assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, StatusCode::CONFLICT);
+    let (status, tried) = world.control(Method::POST, &path, &json!({ "headers": { "token": "abc" } })).await;
+    assert_eq!((status, &tried["clientStatus"]), (StatusCode::OK, &json!(500)), "{tried}");
+    for (stage, expected) in [("test", StatusCode::ACCEPTED), ("none", StatusCode::NOT_FOUND)] {
+        let path = format!("/restapis/{}/stages/{stage}/cache/authorizers", world.api);
+        assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, expected, "{stage}");
+    }
 }
 
 #[tokio::test]
