@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::aws::{Account, During, Error as AwsError};
 use super::stack::{self, Stack};
 use super::store::Store;
-use super::{Listener, Progress, Unit, store};
+use super::{Listener, Progress, Unit, indexes, store};
 
 /// A template up to this size travels inside the request; a larger one goes through the bucket.
 pub const INLINE_LIMIT: usize = 51_200;
@@ -49,6 +49,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Aws(#[from] AwsError),
+    /// DynamoDB would refuse the update.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Indexes(#[from] indexes::TooManyAtOnce),
     /// The template cannot be uploaded.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -174,6 +178,11 @@ pub async fn prepare(
 ) -> Result<Prepared, Error> {
     listener(Progress::Comparing { stack: unit.stack.clone() });
     let template = parse(unit)?;
+    if let Some(stack) = deployed.filter(|_| indexes::concern(&template)) {
+        let before = stack::template(account, &stack.id).await?;
+        // A template that a person deployed as YAML tells us nothing here.
+        indexes::check(&serde_json::from_str(&before).unwrap_or_default(), &template)?;
+    }
     let request = account
         .cloudformation
         .create_change_set()
