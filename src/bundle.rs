@@ -1,11 +1,13 @@
 //! From a function's source to what Lambda runs: a reproducible, checked zip, named by what is in it.
 //!
-//! Crates are built by cargo, which decides what changed. Zips are kept under the digest of their contents, so an
-//! unchanged function is neither packed nor uploaded again.
+//! Crates are built by cargo, which decides what changed; it is asked only where something that it looks at has changed.
+//! Zips are kept under the digest of their contents, so an unchanged function is neither packed nor uploaded again.
 
 mod archive;
 mod build;
 mod elf;
+mod memory;
+mod stop;
 mod toolchain;
 
 use std::fmt;
@@ -16,6 +18,11 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::project::Project;
+
+use build::Built;
+use memory::Memory;
+
+pub use stop::Stop;
 
 /// A function, and where its code comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,19 +248,36 @@ impl Purpose {
 /// Builds, checks and packs functions. The assets come in the order of the functions.
 ///
 /// # Errors
-/// When a function cannot be built or packed, or when what came out would not run. Nothing is half written then.
+/// When a function cannot be built or packed, when what came out would not run, or when it is stopped. Nothing is half
+/// written then.
 pub fn bundle(
     project: &Project,
     functions: &[FunctionSource],
     purpose: Purpose,
     progress: Progress,
+    stop: &Stop,
 ) -> Result<Vec<Asset>, Error> {
-    let programs = build::programs(project, functions, purpose, progress)?;
+    let mut memory = Memory::of(project, functions, purpose);
+    let remembered = memory.recall();
+    let built = match &remembered {
+        Some(_) => Built::default(),
+        None => {
+            memory.begin();
+            build::programs(project, functions, purpose, build::Manner { progress, stop })?
+        }
+    };
+    let remembered = remembered.unwrap_or_default();
     let assets: Vec<Asset> = functions
         .iter()
         .enumerate()
-        .map(|(index, function)| asset(project, function, programs.get(&index), purpose))
+        .map(|(index, function)| match remembered.get(&index) {
+            Some(asset) => Ok(asset.clone()),
+            None => asset(project, function, built.programs.get(&index), purpose),
+        })
         .collect::<Result<_, _>>()?;
+    if let Some(watch) = built.watch {
+        memory.note(watch, &assets);
+    }
     if purpose == Purpose::Local {
         archive::prune(&purpose.folder(project), &assets);
     }

@@ -12,6 +12,7 @@ mod deploy;
 mod destroy;
 mod failure;
 mod init;
+mod interrupts;
 mod list;
 mod local;
 mod new;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use failure::{Failure, Outcome};
+pub(crate) use interrupts::{Interrupts, Step};
 pub(crate) use output::{Format, Screen, Table};
 pub(crate) use session::{Session, block_on};
 pub(crate) use target::Target;
@@ -47,8 +49,8 @@ pub(crate) use turn::Turn;
 #[derive(Debug, Parser)]
 #[command(name = "stackgen", version, max_term_width = 100, propagate_version = false)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 refused before anything was done (wrong usage, a mistake in a \
-                        stack file, no consent)."
+    after_help = "Exit codes: 0 done, 1 failed or interrupted, 2 refused before anything was done (wrong usage, a \
+                        mistake in a stack file, no consent)."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -19,6 +19,8 @@ pub mod users;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::assembly::Protection;
+
 /// One stack, ready to be deployed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Unit {
@@ -30,6 +32,8 @@ pub struct Unit {
     pub parameters: BTreeMap<String, String>,
     /// Tags of the stack, which CloudFormation hands on to its resources.
     pub tags: BTreeMap<String, String>,
+    /// Whether CloudFormation is to refuse to delete it; when absent, that stays as it is.
+    pub protection: Option<Protection>,
     /// Files that the template expects in the bucket.
     pub assets: Vec<Asset>,
 }
@@ -107,4 +111,6 @@ pub enum Cancellation {
     Delete,
     /// What runs cannot be stopped: a deletion or a rollback.
     Impossible,
+    /// A change set that nobody executed is taken back as soon as it is worked out.
+    Discard,
 }

@@ -56,6 +56,8 @@ pub struct Stack {
     pub description: Option<String>,
     /// Tags put on the stack and, by CloudFormation, on all its resources.
     pub tags: BTreeMap<String, String>,
+    /// Whether CloudFormation refuses to delete the stack. When absent, a deployment leaves this as it is.
+    pub termination_protection: Option<bool>,
     /// Values given when the stack is deployed.
     #[garde(dive)]
     pub parameters: BTreeMap<String, Parameter>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
@@ -182,7 +182,8 @@ fn unreadable(function: &FunctionSource, file: &Path, source: io::Error) -> Erro
     Error::Unreadable { function: function.id.clone(), file: file.to_owned(), source }
 }
 
-/// The zip of some contents in a folder. One that is there already is taken as it is: its name says what it holds.
+/// The zip of some contents in a folder. One that is there already and not cut off is taken as it is: its name says what
+/// it holds.
 pub(super) fn pack(
     id: &str,
     contents: &Contents,
@@ -190,21 +191,31 @@ pub(super) fn pack(
     compression: CompressionMethod,
 ) -> Result<Asset, Error> {
     let digest = contents.digest();
-    let file = folder.join(format!("asset.{digest}.zip"));
+    let file = file(folder, &digest);
     let unwritable = |source| Error::Unwritable { file: file.clone(), source };
-    if !refresh(&file) {
+    if !refresh(&file) || !has_an_end(&file) {
         write_whole(contents, &file, folder, compression).map_err(unwritable)?;
     }
     let size = fs::metadata(&file).map_err(unwritable)?.len();
     Ok(Asset { id: id.to_owned(), digest, file, size })
 }
 
+/// The zip of contents with that digest.
+pub(super) fn file(folder: &Path, digest: &str) -> PathBuf {
+    folder.join(format!("asset.{digest}.zip"))
+}
+
 /// Whether the zip is there; if it is, it counts as new, so that nobody removes it now.
-fn refresh(file: &Path) -> bool {
+pub(super) fn refresh(file: &Path) -> bool {
     let Ok(zip) = File::options().append(true).open(file) else { return false };
     // A time that cannot be set only means that the zip may have to be made again.
     let _ = zip.set_modified(SystemTime::now());
     true
+}
+
+/// Whether the list of contents, which a zip ends with, is there.
+fn has_an_end(file: &Path) -> bool {
+    File::open(file).is_ok_and(|zip| ZipArchive::new(io::BufReader::new(zip)).is_ok())
 }
 
 /// Writes beside and renames, so that a zip under its name is always whole.

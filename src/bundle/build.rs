@@ -6,8 +6,10 @@ use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 
-use cargo_metadata::{Message, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+use cargo_metadata::{Artifact, BuildScript, Message, Metadata, MetadataCommand, Package, PackageId, TargetKind};
 
+use crate::bundle::memory::{self, Watch};
+use crate::bundle::stop::{Led, Running, Stop};
 use crate::bundle::toolchain::{self, Recipe};
 use crate::bundle::{Architecture, Code, Error, FunctionSource, Progress, Purpose, shown};
 use crate::project::Project;
@@ -26,13 +28,29 @@ struct Wanted<'a> {
 /// The programs of functions, by their place in the list of all.
 pub(super) type Programs = BTreeMap<usize, PathBuf>;
 
+/// What cargo has built.
+#[derive(Debug, Default)]
+pub(super) struct Built {
+    /// The programs.
+    pub(super) programs: Programs,
+    /// What cargo has looked at for them, where that is known for certain.
+    pub(super) watch: Option<Watch>,
+}
+
+/// How cargo is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner<'a> {
+    pub(super) progress: Progress,
+    pub(super) stop: &'a Stop,
+}
+
 /// The programs of all functions that come from crates.
 pub(super) fn programs(
     project: &Project,
     functions: &[FunctionSource],
     purpose: Purpose,
-    progress: Progress,
-) -> Result<Programs, Error> {
+    manner: Manner,
+) -> Result<Built, Error> {
     let mut workspaces = Workspaces { project, known: Vec::new() };
     let mut calls: BTreeMap<(PathBuf, Architecture), Vec<Wanted>> = BTreeMap::new();
     for (index, function) in functions.iter().enumerate() {
@@ -42,13 +60,23 @@ pub(super) fn programs(
         let wanted = Wanted { index, function, package: package.id, binary };
         calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
     }
-    let mut programs = Programs::new();
+    let watch = Watch::over(project, functions);
+    let mut built = Built { programs: Programs::new(), watch: (!calls.is_empty()).then_some(watch) };
     for ((root, architecture), wanted) in &calls {
         let first = wanted.first().expect("a call is made for its first function");
         let recipe = toolchain::recipe(first.function, root, *architecture, purpose)?;
-        programs.extend(build(root, wanted, &recipe, progress)?);
+        let heard = build(root, wanted, &recipe, manner)?;
+        let call = memory::Call {
+            root,
+            members: workspaces.members(root),
+            artifacts: &heard.artifacts,
+            scripts: &heard.scripts,
+            programs: heard.programs.values().cloned().collect(),
+        };
+        built.watch = built.watch.and_then(|watch| watch.with(&call));
+        built.programs.extend(heard.programs);
     }
-    Ok(programs)
+    Ok(built)
 }
 
 /// The workspaces that the crates of a project belong to; mostly one.
@@ -91,6 +119,12 @@ impl<'a> Workspaces<'a> {
             .find(|package| package.name.as_str() == name)
             .map(|package| canonical(package.manifest_path.as_std_path()))
             .ok_or_else(|| unknown_crate(self.project, function, name))
+    }
+
+    /// The manifests of all members of a workspace.
+    fn members(&self, root: &Path) -> Vec<PathBuf> {
+        let of_root = self.known.iter().filter(|known| known.workspace_root.as_std_path() == root);
+        of_root.flat_map(|known| &known.packages).map(|package| package.manifest_path.clone().into()).collect()
     }
 
     fn member(&self, manifest: &Path) -> Option<(&Metadata, &Package)> {
@@ -173,26 +207,49 @@ fn function_crates(project: &Project) -> Vec<String> {
     crates
 }
 
+/// What cargo has told of a call.
+#[derive(Debug, Default)]
+struct Heard {
+    programs: Programs,
+    artifacts: Vec<Artifact>,
+    scripts: Vec<BuildScript>,
+}
+
 /// One call of cargo.
-fn build(root: &Path, wanted: &[Wanted], recipe: &Recipe, progress: Progress) -> Result<Programs, Error> {
+fn build(root: &Path, wanted: &[Wanted], recipe: &Recipe, manner: Manner) -> Result<Heard, Error> {
+    if manner.stop.is_stopped() {
+        return Err(Error::Interrupted { functions: names(wanted.iter()) });
+    }
     let mut said = tempfile::tempfile().map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?;
-    let stderr = match progress {
-        Progress::Shown => Stdio::inherit(),
+    let mut command = command(root, wanted, recipe);
+    let led = match manner.progress {
+        Progress::Shown => Led::ByTheTerminal,
         Progress::Hidden => {
-            Stdio::from(said.try_clone().map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?)
+            let kept = said.try_clone();
+            command.stderr(kept.map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?);
+            lead_itself(&mut command);
+            Led::ByItself
         }
     };
-    let mut cargo = command(root, wanted, recipe)
-        .stderr(stderr)
-        .spawn()
-        .map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
-    let programs = cargo.stdout.take().map(|stdout| executables(stdout, wanted)).unwrap_or_default();
-    let status = cargo.wait().map_err(|source| Error::NoCargo { program: toolchain::cargo(), source })?;
-    if status.success() && wanted.iter().all(|wanted| programs.contains_key(&wanted.index)) {
-        return Ok(programs);
+    let no_cargo = |source| Error::NoCargo { program: toolchain::cargo(), source };
+    let mut cargo = command.spawn().map_err(no_cargo)?;
+    manner.stop.watch(Some(Running::new(&cargo, led)));
+    let heard = cargo.stdout.take().map(|stdout| listen(stdout, wanted)).unwrap_or_default();
+    manner.stop.watch(None);
+    let status = cargo.wait().map_err(no_cargo)?;
+    if status.success() && wanted.iter().all(|wanted| heard.programs.contains_key(&wanted.index)) {
+        return Ok(heard);
     }
-    Err(failure(wanted, &programs, status, &read_back(&mut said)))
+    Err(failure(wanted, &heard.programs, status, &read_back(&mut said)))
 }
+
+#[cfg(unix)]
+fn lead_itself(cargo: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(cargo, 0);
+}
+
+#[cfg(not(unix))]
+fn lead_itself(_cargo: &mut Command) {}
 
 fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
     let mut command = Command::new(toolchain::cargo());
@@ -201,32 +258,34 @@ fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
         command.args(["--package", &wanted.package.repr]);
     }
     command.args(&recipe.arguments).envs(recipe.environment.iter().cloned());
-    command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     command
 }
 
-/// The wanted binaries among what cargo says it has built.
-fn executables(stdout: ChildStdout, wanted: &[Wanted]) -> Programs {
-    let mut programs = Programs::new();
+/// What cargo says it has built, the wanted binaries among it.
+fn listen(stdout: ChildStdout, wanted: &[Wanted]) -> Heard {
+    let mut heard = Heard::default();
     for message in Message::parse_stream(BufReader::new(stdout)).map_while(Result::ok) {
-        let Message::CompilerArtifact(artifact) = message else { continue };
-        let Some(executable) = artifact.executable else { continue };
-        for wanted in wanted {
-            if wanted.package == artifact.package_id && wanted.binary == artifact.target.name {
-                programs.insert(wanted.index, executable.clone().into_std_path_buf());
+        match message {
+            Message::CompilerArtifact(artifact) => {
+                heard.programs.extend(programs_in(&artifact, wanted));
+                heard.artifacts.push(artifact);
             }
+            Message::BuildScriptExecuted(script) => heard.scripts.push(script),
+            _ => (),
         }
     }
-    programs
+    heard
+}
+
+fn programs_in(artifact: &Artifact, wanted: &[Wanted]) -> Programs {
+    let Some(executable) = &artifact.executable else { return Programs::new() };
+    let is_it = |wanted: &&Wanted| wanted.package == artifact.package_id && wanted.binary == artifact.target.name;
+    wanted.iter().filter(is_it).map(|wanted| (wanted.index, executable.clone().into_std_path_buf())).collect()
 }
 
 fn failure(wanted: &[Wanted], programs: &Programs, status: ExitStatus, said: &str) -> Error {
-    let missing: Vec<String> = wanted
-        .iter()
-        .filter(|wanted| !programs.contains_key(&wanted.index))
-        .map(|wanted| format!("`{}`", wanted.function.id))
-        .collect();
-    let functions = missing.join(", ");
+    let functions = names(wanted.iter().filter(|wanted| !programs.contains_key(&wanted.index)));
     if was_interrupted(status) {
         return Error::Interrupted { functions };
     }
@@ -239,6 +298,10 @@ fn failure(wanted: &[Wanted], programs: &Programs, status: ExitStatus, said: &st
          and when a linker fails, `pip install cargo-zigbuild ziglang` helps"
     );
     Error::Build { functions, said, help }
+}
+
+fn names<'a>(wanted: impl Iterator<Item = &'a Wanted<'a>>) -> String {
+    wanted.map(|wanted| format!("`{}`", wanted.function.id)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(unix)]

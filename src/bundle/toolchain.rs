@@ -24,6 +24,12 @@ const PROFILE: [&str; 6] = [
 /// The GLIBC that `cargo zigbuild` links for, Lambda's.
 const GLIBC: &str = "2.34";
 
+/// Our own settings: with others, the same sources become another program.
+pub(super) const SETTINGS: ([&str; 6], &str) = (PROFILE, GLIBC);
+
+/// Programs whose being there decides how cargo is called.
+pub(super) const HELPERS: [&str; 3] = ["cargo-zigbuild", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"];
+
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
 const UNIT_SEPARATOR: &str = "\u{1f}";
 
@@ -41,6 +47,11 @@ pub(super) struct Recipe {
 /// The cargo of this run: the one that runs us, or the one on the path.
 pub(super) fn cargo() -> PathBuf {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()).into()
+}
+
+/// The compiler of this run.
+pub(super) fn rustc() -> PathBuf {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()).into()
 }
 
 /// How cargo is called for the functions of one workspace and processor; `function` is the one that errors name.
@@ -124,8 +135,8 @@ fn has_lambda_profile(root: &Path) -> bool {
 
 /// Whether the toolchain of a folder has the standard library of a target.
 fn knows(root: &Path, target: &str) -> bool {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).current_dir(root).output();
+    let output =
+        Command::new(rustc()).args(["--print", "target-libdir", "--target", target]).current_dir(root).output();
     let Some(folder) = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()) else { return false };
     let Ok(entries) = fs::read_dir(folder.trim()) else { return false };
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
@@ -158,8 +169,19 @@ fn variable(target: &str, key: &str) -> String {
 }
 
 fn is_on_path(program: &str) -> bool {
+    on_path(Path::new(program)).is_some()
+}
+
+/// The program that a name stands for; one with a folder stands for itself.
+pub(super) fn on_path(program: &Path) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The configuration files that cargo reads for a folder, there or not.
+pub(super) fn configs(root: &Path) -> Vec<PathBuf> {
+    let above = root.ancestors().map(|folder| folder.join(".cargo"));
+    above.chain(cargo_home()).flat_map(|folder| [folder.join("config.toml"), folder.join("config")]).collect()
 }
 
 /// What cargo's configuration files say about targets. Only asked whether something is set: reading them whole is
@@ -168,11 +190,9 @@ fn is_on_path(program: &str) -> bool {
 struct Configuration(Vec<String>);
 
 impl Configuration {
-    /// The files that cargo reads for a folder.
+    /// What cargo reads for a folder.
     fn of(root: &Path) -> Self {
-        let above = root.ancestors().map(|folder| folder.join(".cargo"));
-        let files = above.chain(cargo_home()).flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
-        Self(files.filter_map(|file| fs::read_to_string(file).ok()).collect())
+        Self(configs(root).into_iter().filter_map(|file| fs::read_to_string(file).ok()).collect())
     }
 
     /// Whether a key of `[target.…]` is set, be it for this very target or by a `cfg(…)`.

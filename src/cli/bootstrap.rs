@@ -99,7 +99,7 @@ async fn remove_stack(session: &Session, account: &Account, found: &stack::Stack
     let operation = Operation::on(account, &found.id).await?;
     board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
     destroy::start(account, &found.id).await?;
-    let ended = operation.follow(&|progress| board.tell(progress), &session.interrupts()).await;
+    let ended = operation.follow(&|progress| board.tell(progress), session.interrupts().token()).await;
     board.clean();
     let status = ended?.status;
     if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status }.into()) }

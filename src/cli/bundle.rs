@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 use stackgen::assembly::{self, Format};
-use stackgen::bundle::{Asset, Progress, Purpose};
+use stackgen::bundle::{Asset, Purpose};
 
 use super::output::{bold, dim};
 use super::plan::{self, Planned};
-use super::{Failure, Outcome, Session, Table};
+use super::{Failure, Outcome, Session, Table, block_on};
 
 /// Arguments of `stackgen bundle`.
 #[derive(Debug, Args)]
@@ -24,8 +24,7 @@ impl Arguments {
         let names =
             if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
         let planned = plan::synthesize(plan::read(&project, &names)?)?;
-        let progress = if session.screen.is_live() { Progress::Shown } else { Progress::Hidden };
-        let built = plan::bundle(&project, &planned, Purpose::Deploy, progress)?;
+        let built = block_on(plan::bundle(session, &project, &planned, Purpose::Deploy))?;
         assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), Format::Json)?;
         let told: Vec<Value> = planned.iter().zip(&built).map(|(planned, assets)| document(planned, assets)).collect();
         session.screen.answer(&json!({ "folder": project.out(), "stacks": told }), || table(&planned, &built));

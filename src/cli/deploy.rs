@@ -1,5 +1,6 @@
 //! `stackgen deploy`: from stack files to running stacks.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,9 @@ use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
+use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
-use stackgen::deploy::change_set::{self, Change, ChangeSet, Prepared};
+use stackgen::deploy::change_set::{self, Action, Change, ChangeSet, NameTaken, Prepared};
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::{self, Store};
@@ -21,8 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::{Board, bold, dim, green, red, yellow};
 use super::place::StackFile;
 use super::plan::{self, Planned};
-use super::session::Error as SessionError;
-use super::{Failure, Outcome, Session, Table, Target, Turn, block_on, target};
+use super::{Failure, Interrupts, Outcome, Session, Step, Table, Target, Turn, block_on, target};
 
 /// Arguments of `stackgen deploy`.
 #[derive(Debug, Args)]
@@ -101,8 +102,7 @@ impl Arguments {
     }
 
     async fn deploy(&self, session: &Session, project: &Project, planned: Vec<Planned>) -> Outcome {
-        let (account, built) =
-            tokio::try_join!(self.target.connect(session, project), self.bundle(session, project, &planned))?;
+        let (account, built) = self.reach_and_build(session, project, &planned).await?;
         if !self.target.local {
             assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), assembly::Format::Json)?;
         }
@@ -112,10 +112,15 @@ impl Arguments {
         let board = Board::new(&session.screen);
         let mut deployed = Vec::new();
         for (planned, unit) in planned.iter().zip(&units) {
+            if session.interrupts().token().is_cancelled() {
+                return Err(between(&deployed, &unit.stack));
+            }
             let run = Run { arguments: self, session, account: &account, board: &board, file: &planned.file, unit };
             let one = run.deploy().await;
             board.clean();
-            deployed.push(one?);
+            let mut one = one?;
+            run.protect(&mut one.stack).await?;
+            deployed.push(one);
             target::remember(project, &unit.stack, &self.target)?;
         }
         if let Some(file) = &self.outputs_file {
@@ -125,20 +130,49 @@ impl Arguments {
         Ok(())
     }
 
-    /// Runs cargo, which draws its own progress, while the account is being reached.
-    async fn bundle(
+    /// Builds the functions while the account is being reached.
+    async fn reach_and_build(
         &self,
         session: &Session,
         project: &Project,
         planned: &[Planned],
-    ) -> Outcome<Vec<Vec<bundle::Asset>>> {
+    ) -> Outcome<(Account, Vec<Vec<bundle::Asset>>)> {
         let purpose = if self.target.local { bundle::Purpose::Local } else { bundle::Purpose::Deploy };
-        let progress = if session.screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Hidden };
-        let (project, planned) = (project.clone(), planned.to_vec());
-        let building = tokio::task::spawn_blocking(move || plan::bundle(&project, &planned, purpose, progress));
-        Ok(building.await.map_err(SessionError::Task)??)
+        let interrupts = session.interrupts();
+        let is_built = Cell::new(false);
+        let building = async {
+            let built = plan::bundle(session, project, planned, purpose).await;
+            is_built.set(true);
+            built
+        };
+        let reaching = async {
+            tokio::select! {
+                account = self.target.connect(session, project) => account,
+                // While functions are built, it is the build that is interrupted.
+                () = left_alone(&interrupts, &is_built) => Err(REACHING.interrupted()),
+            }
+        };
+        tokio::try_join!(reaching, building)
     }
 }
+
+/// Ends when the user interrupts and nothing is being built any more.
+async fn left_alone(interrupts: &Interrupts, is_built: &Cell<bool>) {
+    interrupts.token().cancelled().await;
+    if !is_built.get() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// An interruption after some stacks were deployed and before the next.
+fn between(deployed: &[Deployed], next: &str) -> Failure {
+    let done: Vec<String> = deployed.iter().map(|one| format!("`{}`", one.stack.name)).collect();
+    let stands = format!("{} is deployed, and from `{next}` on nothing was; run the command again", done.join(", "));
+    Step { during: "stacks were deployed", stands: &stands }.interrupted()
+}
+
+const REACHING: Step<'static> =
+    Step { during: "the account was being reached", stands: "nothing was deployed; run the command again" };
 
 /// The deployment of one stack.
 #[derive(Debug, Clone, Copy)]
@@ -155,13 +189,17 @@ impl Run<'_> {
     async fn deploy(&self) -> Outcome<Deployed> {
         let existing = self.ready().await?;
         if let Some(stack) = &existing
-            && change_set::is_deployed(self.account, self.unit, stack).await?
+            && self
+                .untouched("the stack was looked at", change_set::is_deployed(self.account, self.unit, stack))
+                .await?
         {
             return self.unchanged(stack.clone()).await;
         }
         let store = self.store().await?;
         if let Some(store) = &store {
-            store.publish(self.account, &self.unit.assets, &|progress| self.board.tell(progress)).await?;
+            let listener = |progress| self.board.tell(progress);
+            let publish = store.publish(self.account, &self.unit.assets, &listener);
+            self.untouched("code was uploaded", publish).await?;
         }
         let prepared = self.prepare(existing.as_ref(), store.as_ref()).await?;
         match (prepared, existing) {
@@ -170,12 +208,69 @@ impl Run<'_> {
             (Prepared::Unchanged, None) => {
                 Err(self.failed("CloudFormation finds nothing to create", None, NOTHING_DONE))
             }
+            (Prepared::Cancelled, _) => Err(self.never_touched("CloudFormation worked out what changes")),
         }
+    }
+
+    /// Protects the stack against deletion, or lifts that, where the stack file says something about it.
+    async fn protect(&self, stack: &mut Stack) -> Outcome {
+        let Some(wanted) = self.unit.protection.filter(|wanted| *wanted != stack.protection) else { return Ok(()) };
+        stack::protect(self.account, &stack.id, wanted).await?;
+        stack.protection = wanted;
+        let told = match wanted {
+            Protection::On => "is protected against deletion",
+            Protection::Off => "is not protected against deletion any more",
+        };
+        self.session.screen.note(format_args!("{} {} {told}", green("✓"), bold(&stack.name)));
+        Ok(())
+    }
+
+    /// Tells of resources that CloudFormation will not be able to replace.
+    async fn warn_of_names(&self, change_set: &ChangeSet) -> Outcome {
+        if change_set.is_new || !change_set.may_replace_named() {
+            return Ok(());
+        }
+        let deployed = stack::template(self.account, &change_set.stack_id).await?;
+        let taken = change_set.names_taken(&deployed, &self.unit.template);
+        if !taken.is_empty() {
+            self.session.screen.warn(names_taken(&taken));
+        }
+        Ok(())
+    }
+
+    /// A step that leaves the stack as it is, wherever it is interrupted.
+    async fn untouched<T, E: Into<Failure>>(
+        &self,
+        during: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Outcome<T> {
+        let stands = self.as_it_was();
+        self.session.interrupts().step(Step { during, stands: &stands }, async { work.await.map_err(Into::into) }).await
+    }
+
+    fn never_touched(&self, during: &'static str) -> Failure {
+        Step { during, stands: &self.as_it_was() }.interrupted()
+    }
+
+    /// What stands before anything was done to the stack.
+    fn as_it_was(&self) -> String {
+        let again = self.again();
+        format!("stack `{}` is as it was before; run {again}: what is uploaded already stays", self.unit.stack)
+    }
+
+    fn again(&self) -> String {
+        format!("`stackgen deploy {}{}`", self.unit.stack, self.arguments.target.flags())
     }
 
     async fn prepare(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Prepared> {
         let listener = |progress| self.board.tell(progress);
-        let prepared = change_set::prepare(self.account, self.unit, existing, store, &listener).await;
+        let interrupts = self.session.interrupts();
+        interrupts.stands(format!(
+            "a change set that was never executed may be there, and changes nothing; {} goes on",
+            self.again()
+        ));
+        let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
+        let prepared = preparation.ask(self.account, &listener, interrupts.token()).await;
         self.board.clean();
         Ok(prepared?)
     }
@@ -183,7 +278,8 @@ impl Run<'_> {
     /// The stack, once it can be deployed to; nothing when it is to be made.
     async fn ready(&self) -> Outcome<Option<Stack>> {
         loop {
-            let Some(stack) = stack::describe(self.account, &self.unit.stack).await? else { return Ok(None) };
+            let look = self.untouched("the stack was looked at", stack::describe(self.account, &self.unit.stack));
+            let Some(stack) = look.await? else { return Ok(None) };
             match stack.next() {
                 Next::Create => return Ok(None),
                 Next::Update => return Ok(Some(stack)),
@@ -194,9 +290,12 @@ impl Run<'_> {
         }
     }
 
+    /// Waits for what somebody else does to the stack. It is theirs, and so is its cancelling.
     async fn wait(&self, stack: &Stack) -> Outcome {
         self.board.tell(Progress::Waiting { stack: stack.name.clone(), status: stack.status.clone() });
-        self.follow(Operation::on(self.account, &stack.id).await?, &CancellationToken::new()).await.map(drop)
+        let operation = Operation::on(self.account, &stack.id).await?;
+        let theirs = CancellationToken::new();
+        self.untouched("another operation ran on the stack", self.follow(operation, &theirs)).await.map(drop)
     }
 
     async fn remove_shell(&self, stack: &Stack, shell: Shell) -> Outcome {
@@ -211,7 +310,11 @@ impl Run<'_> {
         }
         let operation = Operation::on(self.account, &stack.id).await?;
         destroy::start(self.account, &stack.id).await?;
-        let ended = self.follow(operation, &CancellationToken::new()).await?;
+        let stands = format!("the empty stack of an earlier attempt is being removed; run {}", self.again());
+        let step = Step { during: "an empty stack was removed", stands: &stands };
+        let never = CancellationToken::new();
+        let removing = self.follow(operation, &never);
+        let ended = self.session.interrupts().step(step, removing).await?;
         if stack::is_success(&ended.status) {
             return Ok(());
         }
@@ -236,23 +339,40 @@ impl Run<'_> {
 
     async fn execute(&self, change_set: &ChangeSet) -> Outcome<Deployed> {
         show_changes(self.session, change_set);
+        self.warn_of_names(change_set).await?;
+        let interrupts = self.session.interrupts();
         let verb = if change_set.is_new { "Create" } else { "Change" };
-        if let Err(declined) =
-            self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title()))
-        {
+        let agreed =
+            self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title())).and_then(|()| {
+                if interrupts.token().is_cancelled() {
+                    Err(self.never_touched("nothing was changed yet"))
+                } else {
+                    Ok(())
+                }
+            });
+        if let Err(declined) = agreed {
             change_set::discard(self.account, change_set).await?;
             return Err(declined);
         }
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
-        let cancel = self.session.interrupts();
         let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
         self.board.tell(started);
+        interrupts.stands(format!(
+            "CloudFormation goes on by itself with stack `{}`; see what became of it with `stackgen list{}`",
+            change_set.stack,
+            self.arguments.target.flags()
+        ));
         change_set::execute(self.account, change_set).await?;
-        let ended = self.follow(operation, &cancel).await?;
+        let cancel = interrupts.token();
+        let ended = self.follow(operation, cancel).await?;
         if !stack::is_success(&ended.status) || (!change_set.is_new && ended.status == "DELETE_COMPLETE") {
             let cause = diagnosis::root_cause(self.account, &ended.events).await?;
-            let words = if cancel.is_cancelled() { "it was cancelled" } else { "CloudFormation gives no reason" };
-            return Err(self.failed(words, cause, &ended.status));
+            if cancel.is_cancelled() {
+                // What is said of the stack as a whole is only what the cancelling led to.
+                let cause = cause.filter(|cause| cause.resource.is_some());
+                return Err(self.failed("it was cancelled", cause, &ended.status));
+            }
+            return Err(self.failed("CloudFormation gives no reason", cause, &ended.status));
         }
         if ended.status == "DELETE_COMPLETE" {
             return Err(self.failed("it was cancelled", None, &ended.status));
@@ -399,15 +519,24 @@ impl Bootstrap<'_> {
             ))?;
         }
         let listener = |progress| self.board.tell(progress);
-        let prepared = change_set::prepare(self.account, &unit, None, None, &listener).await?;
-        let Prepared::Ready(change_set) = prepared else { return Err(self.no_bucket("there is nothing to make")) };
+        let interrupts = self.session.interrupts();
+        interrupts.stands("the stack of the bucket may be half made; the next deployment deals with it");
+        let preparation = change_set::Preparation { unit: &unit, deployed: None, store: None };
+        let change_set = match preparation.ask(self.account, &listener, interrupts.token()).await? {
+            Prepared::Ready(change_set) => change_set,
+            Prepared::Cancelled => return Err(self.no_bucket("it was cancelled")),
+            Prepared::Unchanged => return Err(self.no_bucket("there is nothing to make")),
+        };
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
         self.board.tell(Progress::Started { stack: unit.stack.clone(), resources: change_set.changes.len() });
         change_set::execute(self.account, &change_set).await?;
-        let ended = operation.follow(&listener, &CancellationToken::new()).await?;
+        let ended = operation.follow(&listener, interrupts.token()).await?;
         if let Some(store) = Store::find(self.account).await?.filter(|_| stack::is_success(&ended.status)) {
             self.board.clean();
             return Ok(store);
+        }
+        if interrupts.token().is_cancelled() {
+            return Err(self.no_bucket("it was cancelled"));
         }
         let cause = diagnosis::root_cause(self.account, &ended.events).await?;
         Err(self.no_bucket(&cause.map_or(ended.status, |cause| cause.reason)))
@@ -438,8 +567,8 @@ fn show_changes(session: &Session, change_set: &ChangeSet) {
     for change in &change_set.changes {
         let word = change.action.word();
         let word = match change.action {
-            change_set::Action::Add | change_set::Action::Import => green(word),
-            change_set::Action::Modify => yellow(word),
+            Action::Add | Action::Import => green(word),
+            Action::Modify => yellow(word),
             _ => red(word),
         };
         table.row([word, change.logical_id.clone(), dim(&change.kind), change.because.join(", ")]);
@@ -457,6 +586,19 @@ fn show_changes(session: &Session, change_set: &ChangeSet) {
             bold("everything in it is lost")
         ));
     }
+}
+
+fn names_taken(taken: &[NameTaken]) -> String {
+    let mut table = Table::new(["resource", "type", "named by", "name"]);
+    for one in taken {
+        table.row([bold(&one.logical_id), dim(&one.kind), one.property.to_owned(), one.name.clone()]);
+    }
+    let sure = taken.iter().any(|one| one.action != Action::MayReplace);
+    let outlook = if sure { "will fail and be rolled back" } else { "may fail and be rolled back" };
+    format!(
+        "CloudFormation makes a new resource before it removes the old one, and two cannot have the same name. This \
+         {outlook}: change the name as well, or leave it out\n{table}"
+    )
 }
 
 /// The outputs as the CDK writes them, whole or not at all.
@@ -489,6 +631,7 @@ fn answer(session: &Session, account: &Account, deployed: &[Deployed]) {
                 "stack": one.stack.name,
                 "result": one.outcome,
                 "status": one.stack.status,
+                "terminationProtection": one.stack.protection == Protection::On,
                 "changes": changes,
                 "outputs": one.stack.outputs,
                 "tryNext": one.hints,

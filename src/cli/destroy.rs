@@ -1,8 +1,11 @@
 //! `stackgen destroy`: removes stacks, and says what is left.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Value, json};
+use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::holds_data;
 use stackgen::deploy::destroy::{self, Doom, Leftover};
@@ -13,7 +16,7 @@ use stackgen::project::Project;
 use thiserror::Error;
 
 use super::output::{Board, bold, dim, green, red};
-use super::{Failure, Outcome, Session, Table, Target, Turn, block_on, target, user};
+use super::{Failure, Outcome, Session, Step, Table, Target, Turn, block_on, plan, target, user};
 
 /// Arguments of `stackgen destroy`.
 #[derive(Debug, Args)]
@@ -21,6 +24,9 @@ pub(crate) struct Arguments {
     /// Names of the stacks; the only one of the project when absent. A stack whose file is gone can be named too.
     #[arg(value_name = "STACK")]
     stacks: Vec<String>,
+    /// All stacks of the project, each before those whose outputs it takes.
+    #[arg(long, conflicts_with = "stacks")]
+    all: bool,
     /// Does not ask. In the local cloud nothing is asked.
     #[arg(long, short)]
     yes: bool,
@@ -36,7 +42,8 @@ enum Error {
     #[diagnostic(
         code(stackgen::destroy::protected),
         help(
-            "lift it with `aws cloudformation update-termination-protection --no-enable-termination-protection \
+            "nothing was destroyed; lift it by `terminationProtection: false` in the stack file and `stackgen deploy \
+             {stack}`, or with `aws cloudformation update-termination-protection --no-enable-termination-protection \
              --stack-name {stack}`"
         )
     )]
@@ -68,7 +75,13 @@ impl Arguments {
     /// Destroys.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names = if self.stacks.is_empty() { vec![session.stack(&project, None, "")?] } else { self.stacks.clone() };
+        let names = if self.all {
+            project.stacks().map_err(Failure::refused)?
+        } else if self.stacks.is_empty() {
+            vec![session.stack(&project, None, ", or destroy them with `--all`")?]
+        } else {
+            self.stacks.clone()
+        };
         if let Some(name) = names.iter().find(|name| !stackgen::project::is_stack_name(name)) {
             return Err(Failure::refused(Error::Name { name: name.clone() }));
         }
@@ -77,24 +90,52 @@ impl Arguments {
     }
 
     async fn destroy(&self, session: &Session, project: &Project, names: &[String]) -> Outcome {
-        let account = self.target.connect(session, project).await?;
+        let interrupts = session.interrupts();
+        let step = Step { during: "the account was being reached", stands: "nothing was destroyed" };
+        let account = interrupts.step(step, self.target.connect(session, project)).await?;
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
-        let mut destroyed = Vec::new();
-        for name in names {
-            let one = match stack::describe(&account, name).await? {
+        let step = Step { during: "the stacks were looked at", stands: "nothing was destroyed" };
+        let stacks = interrupts.step(step, self.in_order(&account, names)).await?;
+        let mut destroyed: Vec<Destroyed> = Vec::new();
+        for (name, stack) in stacks {
+            if interrupts.token().is_cancelled() {
+                return Err(between(&destroyed, &name));
+            }
+            let one = match stack {
                 Some(stack) => self.destroy_one(session, &account, &stack).await?,
-                None => Destroyed {
-                    name: name.clone(),
-                    existed: false,
-                    left: destroy::leftovers(&account, name, &[]).await?,
-                },
+                None => {
+                    let left = destroy::leftovers(&account, &name, &[]).await?;
+                    Destroyed { name: name.clone(), existed: false, left }
+                }
             };
-            target::forget(project, name)?;
-            user::forget(project, name)?;
+            target::forget(project, &name)?;
+            user::forget(project, &name)?;
             destroyed.push(one);
         }
         answer(session, &destroyed, &self.prelude(&account));
         Ok(())
+    }
+
+    /// The stacks, those first that take values from others: CloudFormation refuses to remove what is still used.
+    async fn in_order(&self, account: &Account, names: &[String]) -> Outcome<Vec<(String, Option<Stack>)>> {
+        let mut found = BTreeMap::new();
+        let mut needs = BTreeMap::new();
+        for name in names {
+            let stack = stack::describe(account, name).await?;
+            if let Some(stack) = stack.as_ref().filter(|stack| stack.protection == Protection::On) {
+                return Err(Failure::refused(Error::Protected { stack: stack.name.clone() }));
+            }
+            let imports = match &stack {
+                Some(stack) => plan::imports_of_text(&stack::template(account, &stack.id).await?),
+                None => BTreeSet::new(),
+            };
+            needs.insert(name.clone(), imports);
+            found.insert(name.clone(), stack);
+        }
+        // What is deployed cannot go in a circle; if it seems so, CloudFormation says what it thinks of it.
+        let mut order = plan::ordered(&needs).unwrap_or_else(|_| names.to_vec());
+        order.reverse();
+        Ok(order.into_iter().filter_map(|name| found.remove_entry(&name)).collect())
     }
 
     /// What makes the aws CLI look where the stack was.
@@ -108,20 +149,24 @@ impl Arguments {
     }
 
     async fn destroy_one(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Destroyed> {
-        if stack.protected {
-            return Err(Failure::refused(Error::Protected { stack: stack.name.clone() }));
-        }
-        let doom = destroy::foresee(account, stack).await?;
+        let interrupts = session.interrupts();
+        let step = Step { during: "the stack was looked at", stands: &format!("stack `{}` is untouched", stack.name) };
+        let foresee = async { Ok(destroy::foresee(account, stack).await?) };
+        let doom = interrupts.step(step, foresee).await?;
         show(session, stack, &doom);
         if !self.yes && !self.target.local {
             session.screen.consent(&format!("Destroy stack `{}` in {}?", stack.name, account.title()))?;
         }
         let board = Board::new(&session.screen);
-        let cancel = session.interrupts();
         let operation = Operation::on(account, &stack.id).await?;
         board.tell(Progress::Started { stack: stack.name.clone(), resources: doom.goes.len() });
+        interrupts.stands(format!(
+            "CloudFormation goes on removing stack `{0}`; run `stackgen destroy {0}{1}` again to see what is left",
+            stack.name,
+            self.target.flags()
+        ));
         destroy::start(account, &stack.id).await?;
-        let ended = operation.follow(&|progress| board.tell(progress), &cancel).await;
+        let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
         let ended = ended?;
         if ended.status != "DELETE_COMPLETE" {
@@ -131,6 +176,13 @@ impl Arguments {
         let left = destroy::leftovers(account, &stack.name, &doom.stays).await?;
         Ok(Destroyed { name: stack.name.clone(), existed: true, left })
     }
+}
+
+/// An interruption after some stacks were destroyed and before the next.
+fn between(destroyed: &[Destroyed], next: &str) -> Failure {
+    let done: Vec<String> = destroyed.iter().map(|one| format!("`{}`", one.name)).collect();
+    let stands = format!("{} is destroyed, and from `{next}` on nothing was", done.join(", "));
+    Step { during: "stacks were destroyed", stands: &stands }.interrupted()
 }
 
 fn failed(stack: &Stack, status: String, cause: Option<diagnosis::Cause>) -> Failure {

@@ -7,6 +7,9 @@ mod board;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -35,6 +38,8 @@ pub(crate) enum Format {
 pub(crate) struct Screen {
     format: Format,
     quiet: bool,
+    /// Whether a question is not worth an answer any more.
+    interrupted: Arc<AtomicBool>,
 }
 
 /// Why nobody could be asked.
@@ -48,6 +53,14 @@ enum Error {
     #[error("nothing was done")]
     #[diagnostic(code(stackgen::consent), help("the question was answered with no"))]
     Declined,
+    /// Ctrl-C was the answer.
+    #[error("nothing was done")]
+    #[diagnostic(code(stackgen::interrupted), help("the question was interrupted"))]
+    Interrupted,
+    /// The terminal went away.
+    #[error("the terminal gave no answer")]
+    #[diagnostic(code(stackgen::consent), help("repeat the command, with `--yes` to agree"))]
+    Closed(#[source] std::io::Error),
     /// A password is needed, and there is no terminal.
     #[error("no password was given")]
     #[diagnostic(
@@ -59,6 +72,9 @@ enum Error {
     #[error("the terminal gave no answer")]
     Unanswered(#[source] dialoguer::Error),
 }
+
+/// How often a question looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
 
 const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -98,7 +114,7 @@ fn paint(style: Style, text: impl Display) -> String {
 impl Screen {
     /// A screen for answers of that form.
     pub(crate) fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet }
+        Self { format, quiet, interrupted: Arc::default() }
     }
 
     /// Prints the command's answer: the document, or the text for people. Once a command.
@@ -126,20 +142,49 @@ impl Screen {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether there is somebody to ask.
+    pub(crate) fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
     /// Asks for consent.
     ///
     /// # Errors
     /// When the answer is no, or when there is nobody to ask.
     pub(crate) fn consent(&self, question: &str) -> Outcome {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             return Err(Failure::refused(Error::NoConsent { question: question.to_owned() }));
         }
-        let agreed = dialoguer::Confirm::with_theme(&SimpleTheme)
-            .with_prompt(question)
-            .default(false)
-            .interact()
-            .map_err(Error::Unanswered)?;
+        let _shown = write!(anstream::stderr(), "{question} [y/N] ");
+        let answer = self.line()?;
+        let agreed = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
         if agreed { Ok(()) } else { Err(Failure::refused(Error::Declined)) }
+    }
+
+    /// A line from the terminal. It is read beside, so that Ctrl-C ends the waiting, and in the terminal's usual mode,
+    /// so that there is nothing to put right afterwards.
+    fn line(&self) -> Outcome<String> {
+        let (sender, answer) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            // Nobody listens any more when the question was interrupted.
+            let _gone = sender.send(std::io::stdin().read_line(&mut line).map(|_| line));
+        });
+        loop {
+            match answer.recv_timeout(LOOK) {
+                Ok(read) => return Ok(read.map_err(Error::Closed)?),
+                Err(_) if self.interrupted.load(Ordering::Relaxed) => {
+                    print(&mut anstream::stderr(), "\n");
+                    return Err(Error::Interrupted.into());
+                }
+                Err(_) => (),
+            }
+        }
+    }
+
+    /// Ends every question.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
     }
 
     /// Asks for a password without showing it.
@@ -147,7 +192,7 @@ impl Screen {
     /// # Errors
     /// When there is nobody to ask.
     pub(crate) fn password(&self, prompt: &str, repeat: Repeat) -> Outcome<String> {
-        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        if !self.can_ask() {
             return Err(Failure::refused(Error::NoPassword));
         }
         let mut question = dialoguer::Password::with_theme(&SimpleTheme).with_prompt(prompt);

@@ -1,11 +1,12 @@
 //! From stack files to what can be deployed: read, synthesized, put in order, built.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use miette::Diagnostic;
 use serde_json::Value;
-use stackgen::assembly;
-use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose};
+use stackgen::assembly::{self, Protection};
+use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose, Stop};
 use stackgen::deploy::{Asset, Unit};
 use stackgen::model::lambda;
 use stackgen::project::Project;
@@ -14,7 +15,8 @@ use stackgen::{spec, synth};
 use thiserror::Error;
 
 use super::place::StackFile;
-use super::{Failure, Outcome};
+use super::session::Error as SessionError;
+use super::{Failure, Outcome, Session, Step};
 
 /// A stack that is ready to be deployed, once its functions are built.
 #[derive(Debug, Clone)]
@@ -102,34 +104,63 @@ pub(crate) fn assembled(planned: &[Planned]) -> Vec<assembly::Stack> {
     let assemble = |one: &Planned| {
         let mut stack = assembly::Stack::new(&one.file.name, one.template.clone());
         stack.tags.clone_from(&one.file.stack.tags);
+        stack.protection = protection(one).unwrap_or_default();
         stack.dependencies = imports(&one.template).into_iter().filter(held).collect();
         stack
     };
     planned.iter().map(assemble).collect()
 }
 
+/// What the stack file says about deleting the stack.
+fn protection(planned: &Planned) -> Option<Protection> {
+    planned.file.stack.termination_protection.map(|is_on| if is_on { Protection::On } else { Protection::Off })
+}
+
 fn in_order(mut waiting: BTreeMap<String, Planned>) -> Outcome<Vec<Planned>> {
-    let needs: BTreeMap<String, BTreeSet<String>> =
-        waiting.iter().map(|(name, planned)| (name.clone(), imports(&planned.template))).collect();
-    let mut ordered = Vec::new();
-    while !waiting.is_empty() {
-        let is_ready = |name: &String| {
-            needs.get(name).is_some_and(|needs| !needs.iter().any(|n| n != name && waiting.contains_key(n)))
-        };
-        let Some(next) = waiting.keys().find(|name| is_ready(name)).cloned() else {
-            let names = waiting.into_keys().collect::<Vec<_>>().join(", ");
-            return Err(Failure::refused(Error::Circle { names }));
-        };
-        ordered.extend(waiting.remove(&next));
+    let needs = waiting.iter().map(|(name, planned)| (name.clone(), imports(&planned.template))).collect();
+    let order = ordered(&needs).map_err(|circle| Failure::refused(Error::Circle { names: circle.join(", ") }))?;
+    Ok(order.iter().filter_map(|name| waiting.remove(name)).collect())
+}
+
+/// Each name after those that it needs, as far as they are known at all; or the names that need each other in a circle.
+pub(crate) fn ordered(needs: &BTreeMap<String, BTreeSet<String>>) -> Result<Vec<String>, Vec<String>> {
+    let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, needs_of) in needs {
+        let known = needs_of.iter().filter(|need| *need != name && needs.contains_key(*need));
+        waiting.insert(name, known.clone().count());
+        known.for_each(|need| needed_by.entry(need).or_default().push(name));
     }
-    Ok(ordered)
+    let mut ready: BTreeSet<&str> = waiting.iter().filter(|(_, needs)| **needs == 0).map(|(name, _)| *name).collect();
+    let mut order = Vec::new();
+    while let Some(next) = ready.pop_first() {
+        waiting.remove(next);
+        order.push(next.to_owned());
+        for other in needed_by.remove(next).unwrap_or_default() {
+            if let Some(open) = waiting.get_mut(other) {
+                *open -= 1;
+                if *open == 0 {
+                    ready.insert(other);
+                }
+            }
+        }
+    }
+    if waiting.is_empty() { Ok(order) } else { Err(waiting.into_keys().map(str::to_owned).collect()) }
 }
 
 /// Names of the stacks whose exports a template imports: ours are called `stack:output`.
 fn imports(template: &Template) -> BTreeSet<String> {
+    imports_of(&serde_json::to_value(template).unwrap_or_default())
+}
+
+/// The same of a template's text, if it is JSON.
+pub(crate) fn imports_of_text(template: &str) -> BTreeSet<String> {
+    imports_of(&serde_json::from_str(template).unwrap_or_default())
+}
+
+fn imports_of(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let document = serde_json::to_value(template).unwrap_or_default();
-    let mut open = vec![&document];
+    let mut open = vec![document];
     while let Some(value) = open.pop() {
         match value {
             Value::Object(members) => {
@@ -168,18 +199,59 @@ fn key_parameter(asset: &bundle::Asset) -> String {
     format!("{}CodeKey", asset.id)
 }
 
-/// Builds the functions of all stacks in one run of cargo. The assets come stack by stack.
-pub(crate) fn bundle(
+/// Builds the functions of all stacks in one run of cargo, which draws its own progress. The assets come stack by stack.
+pub(crate) async fn bundle(
+    session: &Session,
     project: &Project,
     planned: &[Planned],
     purpose: Purpose,
-    progress: bundle::Progress,
-) -> Result<Vec<Vec<bundle::Asset>>, bundle::Error> {
+) -> Outcome<Vec<Vec<bundle::Asset>>> {
     let sources: Vec<Vec<FunctionSource>> = planned.iter().map(sources).collect();
     let all = sources.concat();
-    let built = if all.is_empty() { Vec::new() } else { bundle::bundle(project, &all, purpose, progress)? };
+    let built = if all.is_empty() { Vec::new() } else { build(session, project, all, purpose).await? };
     let mut built = built.into_iter();
     Ok(sources.iter().map(|of_stack| built.by_ref().take(of_stack.len()).collect()).collect())
+}
+
+async fn build(
+    session: &Session,
+    project: &Project,
+    functions: Vec<FunctionSource>,
+    purpose: Purpose,
+) -> Outcome<Vec<bundle::Asset>> {
+    let progress = if session.screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Hidden };
+    let interrupts = session.interrupts();
+    let left = LeftBehind(Stop::default());
+    let (project, stop) = (project.clone(), left.0.clone());
+    let mut building =
+        tokio::task::spawn_blocking(move || bundle::bundle(&project, &functions, purpose, progress, &stop));
+    interrupts.stands(WHILE_BUILDING.stands);
+    tokio::select! {
+        biased;
+        () = interrupts.token().cancelled() => (),
+        built = &mut building => return Ok(built.map_err(SessionError::Task)??),
+    }
+    left.0.stop();
+    // Cargo ends at once. What it has begun may not: then it is left to itself.
+    let _built = tokio::time::timeout(CARGO_ENDS, building).await;
+    Err(WHILE_BUILDING.interrupted())
+}
+
+const WHILE_BUILDING: Step<'static> = Step {
+    during: "functions were built",
+    stands: "nothing was deployed; run the command again, and cargo continues where it was",
+};
+
+/// How long a cargo that was told to end is waited for.
+const CARGO_ENDS: Duration = Duration::from_secs(5);
+
+/// Stops a build that nobody waits for any more.
+struct LeftBehind(Stop);
+
+impl Drop for LeftBehind {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 fn sources(planned: &Planned) -> Vec<FunctionSource> {
@@ -227,6 +299,7 @@ fn unit(planned: &Planned, code: &[bundle::Asset], parameters: &BTreeMap<String,
         template: planned.template.to_json(),
         parameters: given.chain(keys).filter(|(name, _)| planned.template.parameters.contains_key(name)).collect(),
         tags: planned.file.stack.tags.clone(),
+        protection: protection(planned),
         assets: assets.collect(),
     }
 }

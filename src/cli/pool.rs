@@ -136,15 +136,18 @@ impl Reached {
 /// The environment variable that holds a password.
 pub(crate) const PASSWORD_VARIABLE: &str = "STACKGEN_PASSWORD";
 
+/// The environment variable that holds the password that takes the place of a temporary one.
+pub(crate) const NEW_PASSWORD_VARIABLE: &str = "STACKGEN_NEW_PASSWORD";
+
 /// A password that was given without asking: in a file, or in the environment.
-pub(crate) fn given_password(file: Option<&Path>) -> Outcome<Option<String>> {
+pub(crate) fn given_password(file: Option<&Path>, variable: &str) -> Outcome<Option<String>> {
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Failure::refused(Error::PasswordFile { path: path.to_owned(), source }))?;
         return first_line(&text, &format!("`{}`", path.display())).map(Some);
     }
-    match std::env::var(PASSWORD_VARIABLE) {
-        Ok(text) => first_line(&text, &format!("`{PASSWORD_VARIABLE}`")).map(Some),
+    match std::env::var(variable) {
+        Ok(text) => first_line(&text, &format!("`{variable}`")).map(Some),
         Err(_) => Ok(None),
     }
 }
@@ -166,7 +169,7 @@ pub(crate) fn known_password(session: &Session, reached: &Reached, name: &str, f
 
 /// The password of a user that is known without asking: given, or kept from the time when it was made up.
 pub(crate) fn settled_password(reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<Option<String>> {
-    if let Some(password) = given_password(file)? {
+    if let Some(password) = given_password(file, PASSWORD_VARIABLE)? {
         return Ok(Some(password));
     }
     if !reached.account.is_local() {

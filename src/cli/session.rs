@@ -7,10 +7,8 @@ use std::sync::OnceLock;
 use miette::Diagnostic;
 use stackgen::project::Project;
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
 
-use super::output::yellow;
-use super::{Failure, Outcome, Screen};
+use super::{Failure, Interrupts, Outcome, Screen};
 
 /// The screen, and where the project is looked for.
 #[derive(Debug)]
@@ -18,7 +16,7 @@ pub(crate) struct Session {
     /// The only place that prints.
     pub(crate) screen: Screen,
     start: PathBuf,
-    interrupts: OnceLock<CancellationToken>,
+    interrupts: OnceLock<Interrupts>,
 }
 
 /// Why a command could not run at all.
@@ -78,25 +76,9 @@ impl Session {
         }
     }
 
-    /// A token that is cancelled by the first Ctrl-C. The second ends the process.
-    pub(crate) fn interrupts(&self) -> CancellationToken {
-        let watch = || {
-            let token = CancellationToken::new();
-            tokio::spawn(watch(token.clone(), self.screen.clone()));
-            token
-        };
-        self.interrupts.get_or_init(watch).clone()
-    }
-}
-
-async fn watch(token: CancellationToken, screen: Screen) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return;
-    }
-    token.cancel();
-    if tokio::signal::ctrl_c().await.is_ok() {
-        screen.note(format_args!("{} left; CloudFormation goes on by itself", yellow("!")));
-        std::process::exit(1);
+    /// What Ctrl-C and SIGTERM ask for. Without it they end the process at once.
+    pub(crate) fn interrupts(&self) -> Interrupts {
+        self.interrupts.get_or_init(|| Interrupts::watch(&self.screen)).clone()
     }
 }
 

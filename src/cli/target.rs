@@ -43,7 +43,10 @@ pub(crate) struct Target {
 enum Error {
     /// The folder or file cannot be written.
     #[error("`{}` cannot be written", path.display())]
-    #[diagnostic(code(stackgen::state), help("make it writable; stackgen keeps there what it must remember"))]
+    #[diagnostic(
+        code(stackgen::state),
+        help("check that it may be written and whether the disk is full; what was there before is whole")
+    )]
     Unwritable { path: PathBuf, source: std::io::Error },
 }
 
@@ -153,9 +156,17 @@ pub(crate) fn private_file(path: &Path) -> Outcome<File> {
     Ok(open().map_err(|source| Error::Unwritable { path: path.to_owned(), source })?)
 }
 
-/// Writes a file that others may read, whole or not at all.
+/// Writes a file that others may read, whole or not at all. A link is followed, and a device is written to.
 pub(crate) fn write_shared(path: &Path, contents: &[u8]) -> Outcome {
-    write_whole(path, contents, 0o644)
+    let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let mut device = OpenOptions::new().write(true).open(path).map_err(unwritable)?;
+            Ok(device.write_all(contents).map_err(unwritable)?)
+        }
+        Ok(_) => write_whole(&path.canonicalize().map_err(unwritable)?, contents, 0o644),
+        Err(_) => write_whole(path, contents, 0o644),
+    }
 }
 
 fn write_whole(path: &Path, contents: &[u8], mode: u32) -> Outcome {

@@ -7,11 +7,12 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stackgen::deploy::oauth::{Granted, carries};
-use stackgen::deploy::users::{Error as UsersError, Pool, PoolClient, Tokens};
+use stackgen::deploy::users::{Error as UsersError, NewPassword, Pool, PoolClient, SignedIn, Tokens};
 use thiserror::Error;
 
 use super::oauth::{self, Opening, Wanted};
-use super::pool::{Reached, Which, known_password, token_file};
+use super::output::Repeat;
+use super::pool::{NEW_PASSWORD_VARIABLE, Reached, Which, given_password, keep_password, known_password, token_file};
 use super::target::write_private;
 use super::{Failure, Outcome, Session, block_on};
 
@@ -44,6 +45,10 @@ pub(crate) struct SignIn {
     /// File with the password on its first line; else STACKGEN_PASSWORD, or a prompt.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// File with the password that takes the place of a temporary one; else STACKGEN_NEW_PASSWORD, or a prompt. For the
+    /// local cloud one is made up when none is given.
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
     /// Id of the client in the stack file; the only one when absent.
     #[arg(long, value_name = "ID")]
     client: Option<String>,
@@ -170,14 +175,51 @@ pub(crate) async fn tokens(
     };
     let fresh = match fresh {
         Some(fresh) => fresh,
-        None => {
-            let password = known_password(session, reached, name, sign_in.password_file.as_deref())?;
-            pool.sign_in(&client, name, &password).await?
-        }
+        None => User { session, reached, pool: &pool, client: &client, name }.sign_in(sign_in).await?,
     };
     let kept = Kept { pool: pool.id.clone(), client: client.id.clone(), tokens: fresh };
     write_private(&file, &serde_json::to_vec(&kept).expect("texts and numbers can be written as JSON"))?;
     Ok(kept.tokens)
+}
+
+/// A user who signs in.
+struct User<'a> {
+    session: &'a Session,
+    reached: &'a Reached,
+    pool: &'a Pool,
+    client: &'a PoolClient,
+    name: &'a str,
+}
+
+impl User<'_> {
+    async fn sign_in(&self, sign_in: &SignIn) -> Outcome<Tokens> {
+        let password = known_password(self.session, self.reached, self.name, sign_in.password_file.as_deref())?;
+        match self.pool.sign_in(self.client, self.name, &password).await? {
+            SignedIn::Done(tokens) => Ok(tokens),
+            SignedIn::NewPassword(asked) => self.choose_password(sign_in, asked).await,
+        }
+    }
+
+    /// The password was temporary: another one takes its place.
+    async fn choose_password(&self, sign_in: &SignIn, asked: NewPassword) -> Outcome<Tokens> {
+        let password = self.new_password(sign_in.new_password_file.as_deref()).await?;
+        let tokens = self.pool.choose_password(self.client, self.name, asked, &password).await?;
+        if self.reached.account.is_local() {
+            let kept = keep_password(self.reached, self.name, &password)?;
+            self.session.screen.note(format_args!("{} has a new password, kept in {}", self.name, kept.display()));
+        }
+        Ok(tokens)
+    }
+
+    async fn new_password(&self, file: Option<&Path>) -> Outcome<String> {
+        let screen = &self.session.screen;
+        match given_password(file, NEW_PASSWORD_VARIABLE)? {
+            Some(password) => Ok(password),
+            None if self.reached.account.is_local() => Ok(self.pool.password_rules().await?.password()),
+            None if screen.can_ask() => screen.password(&format!("New password for {}", self.name), Repeat::Twice),
+            None => Err(Failure::refused(UsersError::NewPassword { name: self.name.to_owned() })),
+        }
+    }
 }
 
 /// Seconds before its end in which a token is renewed already.

@@ -8,7 +8,7 @@ use stackgen::deploy::users::{Lasting, NewUser, Pool, User};
 
 use super::deploy::pair;
 use super::output::{Repeat, bold, dim, green, yellow};
-use super::pool::{Reached, Which, forget_user, given_password, keep_password};
+use super::pool::{PASSWORD_VARIABLE, Reached, Which, forget_user, given_password, keep_password};
 use super::{Outcome, Session, Table, block_on};
 
 pub(crate) use super::pool::forget_users as forget;
@@ -107,7 +107,7 @@ async fn reach(session: &Session, which: &Which) -> Outcome<(Reached, String, Po
 impl Create {
     async fn run(&self, session: &Session) -> Outcome {
         let (reached, _, pool) = reach(session, &self.which).await?;
-        let given = given_password(self.password_file.as_deref())?;
+        let given = given_password(self.password_file.as_deref(), PASSWORD_VARIABLE)?;
         let make_up = given.is_none() && reached.account.is_local();
         let password = match given {
             Some(password) => password,

@@ -12,15 +12,17 @@ use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use miette::Diagnostic;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
 /// Where to deploy. What is absent comes from the environment and the AWS configuration files.
@@ -111,13 +113,31 @@ pub enum Error {
         help("name one with `--region`, `AWS_REGION` or the profile; the local cloud (`--local`) needs none")
     )]
     NoRegion,
-    /// The host of the region cannot be found.
+    /// What `--endpoint-url` or `AWS_ENDPOINT_URL` says is no address.
+    #[error("`{endpoint}` is no address of something that speaks AWS's API")]
+    #[diagnostic(code(stackgen::endpoint), help("write it as `http://HOST:PORT` or `https://HOST`"))]
+    NoAddress { endpoint: String },
+    /// Nobody answers: no network, no such host, nothing that listens, or too slow.
     #[error("`{host}` cannot be reached: {cause}")]
+    #[diagnostic(code(stackgen::network), help("{help}"))]
+    Unreachable { host: String, cause: String, help: String },
+    /// The host shows a certificate that nobody here trusts.
+    #[error("the certificate of `{host}` is not trusted here: {cause}")]
     #[diagnostic(
-        code(stackgen::network),
-        help("check the network and that region `{region}` exists; `--local` needs no network")
+        code(stackgen::certificate),
+        help(
+            "check the address; where a company's own authority signs, name the file of its certificates in \
+             `SSL_CERT_FILE`"
+        )
     )]
-    Unreachable { host: String, region: String, cause: String },
+    Certificate { host: String, cause: String },
+    /// Something else than AWS answers: an error page, a login page, half an answer.
+    #[error("`{host}` does not answer `{operation}` as AWS does: {cause}")]
+    #[diagnostic(
+        code(stackgen::endpoint),
+        help("check the address in `--endpoint-url` or `AWS_ENDPOINT_URL`, and whether a proxy answers in its place")
+    )]
+    NotAws { host: String, operation: String, cause: String },
     /// The caller may not do that.
     #[error("AWS denies `{operation}`: {message}")]
     #[diagnostic(
@@ -165,23 +185,36 @@ pub(crate) trait During<T> {
     fn during(self, operation: &str, account: &SdkConfig) -> Result<T, Error>;
 }
 
-impl<T, E, R> During<T> for Result<T, SdkError<E, R>>
+impl<T, E> During<T> for Result<T, SdkError<E, HttpResponse>>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: fmt::Debug + Send + Sync + 'static,
 {
     fn during(self, operation: &str, config: &SdkConfig) -> Result<T, Error> {
         self.map_err(|error| match &error {
             SdkError::ServiceError(context) => {
                 let service = context.err();
-                let code = service.code().unwrap_or("Unknown");
-                let message = service.message().unwrap_or("no reason was given");
-                refusal(operation, code, message)
+                match service.code() {
+                    Some(code) => refusal(operation, code, service.message().unwrap_or("no reason was given")),
+                    None => not_aws(config, operation, &format!("{} ({})", page(context.raw()), innermost(service))),
+                }
             }
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => unreachable_host(config, &innermost(&error)),
-            _ => Error::Broken { operation: operation.to_owned(), cause: DisplayErrorContext(&error).to_string() },
+            SdkError::ResponseError(context) => {
+                not_aws(config, operation, &format!("{} ({})", page(context.raw()), innermost(&error)))
+            }
+            _ => Error::Broken { operation: operation.to_owned(), cause: innermost(&error) },
         })
     }
+}
+
+/// An answer that says nothing in AWS's way, in a few words.
+fn page(response: &HttpResponse) -> String {
+    let kind = response.headers().get("content-type").unwrap_or("no type");
+    format!("status {} with {kind}", response.status().as_u16())
+}
+
+fn not_aws(config: &SdkConfig, operation: &str, cause: &str) -> Error {
+    Error::NotAws { host: host(config), operation: operation.to_owned(), cause: cause.to_owned() }
 }
 
 /// What an error code of AWS means to the user.
@@ -211,9 +244,36 @@ fn refusal(operation: &str, code: &str, message: &str) -> Error {
 }
 
 fn unreachable_host(config: &SdkConfig, cause: &str) -> Error {
+    let host = host(config);
+    let cause = cause.to_owned();
+    if cause.contains("certificate") {
+        return Error::Certificate { host, cause };
+    }
     let region = config.region().map(ToString::to_string).unwrap_or_default();
-    let host = config.endpoint_url().map_or_else(|| format!("amazonaws.com in {region}"), str::to_owned);
-    Error::Unreachable { host, region, cause: cause.to_owned() }
+    let mut help = match config.endpoint_url() {
+        Some(_) => "check that it runs there, and the address in `--endpoint-url` or `AWS_ENDPOINT_URL`".to_owned(),
+        None => format!("check the network and that region `{region}` exists; `--local` needs no network"),
+    };
+    if let Some(variable) = proxy(config.endpoint_url()) {
+        help.push_str(&format!("; `{variable}` sends it through a proxy: check that too"));
+    }
+    Error::Unreachable { host, cause, help }
+}
+
+fn host(config: &SdkConfig) -> String {
+    let region = config.region().map(ToString::to_string).unwrap_or_default();
+    config.endpoint_url().map_or_else(|| format!("amazonaws.com in {region}"), str::to_owned)
+}
+
+/// The variable that names a proxy for an endpoint. A plain endpoint on this machine is reached without one.
+fn proxy(endpoint: Option<&str>) -> Option<&'static str> {
+    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http:"));
+    if plain && endpoint.is_some_and(is_loopback) {
+        return None;
+    }
+    let variables = if plain { ["http_proxy", "HTTP_PROXY"] } else { ["https_proxy", "HTTPS_PROXY"] };
+    let set = |variable: &&str| std::env::var(variable).is_ok_and(|value| !value.is_empty());
+    variables.into_iter().chain(["all_proxy", "ALL_PROXY"]).find(set)
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
@@ -232,7 +292,7 @@ impl Account {
     pub async fn connect(target: &Target) -> Result<Self, Error> {
         let config = configuration(target).await?;
         let region = config.region().map(ToString::to_string).ok_or(Error::NoRegion)?;
-        let caller = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        let caller = first_call(&config).get_caller_identity().send().await;
         let id = caller.during("sts:GetCallerIdentity", &config)?.account.unwrap_or_default();
         let endpoint = config.endpoint_url().map(str::to_owned);
         Ok(Self { id, region, endpoint, cloudformation: aws_sdk_cloudformation::Client::new(&config), config })
@@ -255,7 +315,10 @@ impl Account {
 
     /// S3.
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(self.endpoint.is_some()).build();
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(self.endpoint.is_some())
+            .timeout_config(patience(UPLOAD, UPLOAD))
+            .build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
@@ -267,6 +330,20 @@ impl Account {
         }
         let jitter = time::OffsetDateTime::now_utc().nanosecond() % 1_000;
         Duration::from_millis(1_000 + u64::from(jitter))
+    }
+}
+
+impl Account {
+    /// Waits between two looks, no longer than until the user interrupts; when that is `told` already, the whole time.
+    pub(crate) async fn pause(&self, cancel: &CancellationToken, told: bool) {
+        let pace = tokio::time::sleep(self.pace());
+        if told {
+            return pace.await;
+        }
+        tokio::select! {
+            () = pace => (),
+            () = cancel.cancelled() => (),
+        }
     }
 }
 
@@ -291,14 +368,56 @@ async fn configuration(target: &Target) -> Result<SdkConfig, Error> {
         .region(region)
         .credentials_provider(credentials)
         .retry_config(retries(target))
+        .timeout_config(patience(ANSWER, OPERATION))
         .app_name(aws_config::AppName::new("stackgen").expect("the name has only letters"));
     if let Some(profile) = &target.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(endpoint) = &target.endpoint_url {
-        loader = loader.endpoint_url(endpoint);
+        loader = loader.endpoint_url(address(endpoint)?);
+        if endpoint.starts_with("http:") && is_loopback(endpoint) {
+            // Neither a proxy nor certificates have anything to do with this machine.
+            loader = loader.http_client(aws_smithy_http_client::Builder::new().build_http());
+        }
     }
-    Ok(loader.load().await)
+    let config = loader.load().await;
+    config.endpoint_url().map(address).transpose()?;
+    Ok(config)
+}
+
+/// The endpoint, if it is an address at all.
+fn address(endpoint: &str) -> Result<&str, Error> {
+    let is_address = Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_address { Ok(endpoint) } else { Err(Error::NoAddress { endpoint: endpoint.to_owned() }) }
+}
+
+/// How long a connection may take.
+const CONNECTION: Duration = Duration::from_secs(5);
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How long an operation may take, with all its tries.
+const OPERATION: Duration = Duration::from_secs(120);
+
+/// How long an upload may take. One that stalls ends before.
+const UPLOAD: Duration = Duration::from_secs(20 * 60);
+
+/// How long the first call may take, with all its tries: it finds out whether there is anybody at all.
+const FIRST_CALL: Duration = Duration::from_secs(15);
+
+fn patience(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECTION)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}
+
+fn first_call(config: &SdkConfig) -> aws_sdk_sts::Client {
+    let tries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard).with_max_attempts(3);
+    let patient = aws_sdk_sts::config::Builder::from(config).retry_config(tries);
+    aws_sdk_sts::Client::from_conf(patient.timeout_config(patience(FIRST_CALL, FIRST_CALL)).build())
 }
 
 /// Eight tries with doubling, jittered pauses outlast the bursts in which CloudFormation throttles.
@@ -372,7 +491,7 @@ async fn metadata_region() -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, is_loopback, refusal};
+    use super::{Error, address, is_loopback, refusal};
 
     #[test]
     fn each_trouble_with_access_has_its_own_sentence() {
@@ -397,6 +516,16 @@ mod tests {
         assert!(refusal("DescribeChangeSet", "ChangeSetNotFound", "ChangeSet [a] does not exist").says_missing());
         assert!(!refusal("DescribeStacks", "Throttling", "Rate exceeded").says_missing());
         assert!(!refusal("DescribeStacks", "ValidationError", "1 validation error detected").says_missing());
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address() {
+        for good in ["http://127.0.0.1:4566", "https://aws.example.com/path"] {
+            assert_eq!(address(good).ok(), Some(good));
+        }
+        for bad in ["", "localhost", "localhost:4566", "ftp://example.com", "http://", "not an address"] {
+            assert!(matches!(address(bad), Err(Error::NoAddress { .. })), "{bad}");
+        }
     }
 
     #[test]

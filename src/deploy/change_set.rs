@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeAction, ChangeSetStatus, ChangeSetType, EventType, Parameter, PolicyAction, Replacement,
@@ -10,11 +11,12 @@ use aws_sdk_cloudformation::types::{
 use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use super::aws::{Account, During, Error as AwsError};
 use super::stack::{self, Stack};
 use super::store::Store;
-use super::{Listener, Progress, Unit, indexes, store};
+use super::{Cancellation, Listener, Progress, Unit, indexes, store};
 
 /// A template up to this size travels inside the request; a larger one goes through the bucket.
 pub const INLINE_LIMIT: usize = 51_200;
@@ -66,6 +68,19 @@ pub enum Prepared {
     Unchanged,
     /// This.
     Ready(ChangeSet),
+    /// Nobody wants to know any more, and nothing of the question is left.
+    Cancelled,
+}
+
+/// What a change set is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Preparation<'a> {
+    /// What is to be deployed.
+    pub unit: &'a Unit,
+    /// The stack as it is, if it is.
+    pub deployed: Option<&'a Stack>,
+    /// The bucket, if there is one.
+    pub store: Option<&'a Store>,
 }
 
 /// Changes that CloudFormation is ready to make.
@@ -156,7 +171,80 @@ pub fn holds_data(kind: &str) -> bool {
     HOLDS_DATA.contains(&kind)
 }
 
+/// Types of which no two can have the same name at once, and the property by which a template names one.
+const NAMED: &[(&str, &str)] = &[
+    ("AWS::CloudWatch::Alarm", "AlarmName"),
+    ("AWS::Cognito::UserPoolDomain", "Domain"),
+    ("AWS::Cognito::UserPoolGroup", "GroupName"),
+    ("AWS::Cognito::UserPoolIdentityProvider", "ProviderName"),
+    ("AWS::DynamoDB::Table", "TableName"),
+    ("AWS::Events::Rule", "Name"),
+    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"),
+    ("AWS::IAM::Role", "RoleName"),
+    ("AWS::IAM::User", "UserName"),
+    ("AWS::KMS::Alias", "AliasName"),
+    ("AWS::Lambda::Function", "FunctionName"),
+    ("AWS::Logs::LogGroup", "LogGroupName"),
+    ("AWS::S3::Bucket", "BucketName"),
+    ("AWS::SES::ConfigurationSet", "Name"),
+    ("AWS::SES::EmailIdentity", "EmailIdentity"),
+    ("AWS::SNS::Topic", "TopicName"),
+    ("AWS::SQS::Queue", "QueueName"),
+    ("AWS::SSM::Parameter", "Name"),
+    ("AWS::SecretsManager::Secret", "Name"),
+];
+
+/// A resource that must be replaced and keeps its name, which the old one still has: CloudFormation makes the new one
+/// first, and so cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameTaken {
+    /// Id in the template.
+    pub logical_id: String,
+    /// CloudFormation type.
+    pub kind: String,
+    /// The property that names it.
+    pub property: &'static str,
+    /// The name, or the expression that makes it.
+    pub name: String,
+    /// Whether it is sure that a new one must take its place.
+    pub action: Action,
+}
+
+impl ChangeSet {
+    /// Whether some resource may have to be replaced that can have a name of its own.
+    #[must_use]
+    pub fn may_replace_named(&self) -> bool {
+        self.changes.iter().any(|change| change.naming_property().is_some())
+    }
+
+    /// The resources that must be replaced under the name that they have. Both templates are JSON text.
+    #[must_use]
+    pub fn names_taken(&self, deployed: &str, wanted: &str) -> Vec<NameTaken> {
+        let [deployed, wanted] =
+            [deployed, wanted].map(|template| serde_json::from_str::<Value>(template).unwrap_or_default());
+        let taken = |change: &Change| {
+            let property = change.naming_property()?;
+            let pointer = format!("/Resources/{}/Properties/{property}", change.logical_id);
+            let name = wanted.pointer(&pointer).filter(|name| deployed.pointer(&pointer) == Some(*name))?;
+            Some(NameTaken {
+                logical_id: change.logical_id.clone(),
+                kind: change.kind.clone(),
+                property,
+                name: name.as_str().map_or_else(|| name.to_string(), str::to_owned),
+                action: change.action,
+            })
+        };
+        self.changes.iter().filter_map(taken).collect()
+    }
+}
+
 impl Change {
+    /// The property that would name the resource, if it may have to be replaced.
+    fn naming_property(&self) -> Option<&'static str> {
+        let replaced = matches!(self.action, Action::Replace | Action::ReplaceAndRelease | Action::MayReplace);
+        NAMED.iter().find(|(kind, _)| replaced && *kind == self.kind).map(|(_, property)| *property)
+    }
+
     /// Whether it loses, or may lose, what users have put into the resource.
     #[must_use]
     pub fn loses_data(&self) -> bool {
@@ -164,51 +252,69 @@ impl Change {
     }
 }
 
-/// Asks CloudFormation what deploying `unit` would change. `deployed` is the stack as it is, if it is.
-///
-/// # Errors
-/// When CloudFormation refuses the template or AWS cannot be asked. A failed change set is removed first: they would
-/// pile up until CloudFormation accepts no more.
-pub async fn prepare(
-    account: &Account,
-    unit: &Unit,
-    deployed: Option<&Stack>,
-    store: Option<&Store>,
-    listener: Listener<'_>,
-) -> Result<Prepared, Error> {
-    listener(Progress::Comparing { stack: unit.stack.clone() });
-    let template = parse(unit)?;
-    if let Some(stack) = deployed.filter(|_| indexes::concern(&template)) {
-        let before = stack::template(account, &stack.id).await?;
-        // A template that a person deployed as YAML tells us nothing here.
-        indexes::check(&serde_json::from_str(&before).unwrap_or_default(), &template)?;
+impl Preparation<'_> {
+    /// Asks CloudFormation what the deployment would change.
+    ///
+    /// # Errors
+    /// When CloudFormation refuses the template or AWS cannot be asked. A failed change set is removed first: they
+    /// would pile up until CloudFormation accepts no more.
+    pub async fn ask(
+        &self,
+        account: &Account,
+        listener: Listener<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Prepared, Error> {
+        let Self { unit, deployed, .. } = *self;
+        listener(Progress::Comparing { stack: unit.stack.clone() });
+        let request = self.request(account).await?;
+        if cancel.is_cancelled() {
+            return Ok(Prepared::Cancelled);
+        }
+        let created = request.send().await.during("cloudformation:CreateChangeSet", &account.config)?;
+        let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
+        let waiting = Waiting { account, id: &id, stack_id: &stack_id };
+        let (described, changes) = waiting.settled(listener, cancel).await?;
+        let cancelled = cancel.is_cancelled();
+        if described.status() == Some(&ChangeSetStatus::CreateComplete) && !cancelled {
+            let (stack, is_new) = (unit.stack.clone(), deployed.is_none());
+            return Ok(Prepared::Ready(ChangeSet { id, stack, stack_id, is_new, changes }));
+        }
+        let reason = described.status_reason.unwrap_or_default();
+        let is_fine = cancelled || says_unchanged(&reason);
+        let failed = if is_fine { None } else { Some(failure(account, &unit.stack, &id, reason).await) };
+        discard_by_id(account, &id, &stack_id, deployed.is_none()).await?;
+        match failed {
+            Some(failed) => Err(failed),
+            None if cancelled => Ok(Prepared::Cancelled),
+            None => Ok(Prepared::Unchanged),
+        }
     }
-    let request = account
-        .cloudformation
-        .create_change_set()
-        .stack_name(&unit.stack)
-        .change_set_name(format!("stackgen-{}", time::OffsetDateTime::now_utc().unix_timestamp_nanos()))
-        .change_set_type(if deployed.is_some() { ChangeSetType::Update } else { ChangeSetType::Create })
-        .set_parameters(Some(parameters(&template, unit, deployed, store)))
-        .set_capabilities(Some(capabilities(&template)))
-        .set_tags(Some(unit.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()));
-    let request = if unit.template.len() <= INLINE_LIMIT {
-        request.template_body(&unit.template)
-    } else {
-        request.template_url(upload_template(account, unit, store).await?)
-    };
-    let created = request.send().await.during("cloudformation:CreateChangeSet", &account.config)?;
-    let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
-    let (described, changes) = settled(account, &id, &stack_id).await?;
-    if described.status() == Some(&ChangeSetStatus::CreateComplete) {
-        let (stack, is_new) = (unit.stack.clone(), deployed.is_none());
-        return Ok(Prepared::Ready(ChangeSet { id, stack, stack_id, is_new, changes }));
+
+    /// The change set, as it is asked for.
+    async fn request(&self, account: &Account) -> Result<CreateChangeSetFluentBuilder, Error> {
+        let Self { unit, deployed, store } = *self;
+        let template = parse(unit)?;
+        if let Some(stack) = deployed.filter(|_| indexes::concern(&template)) {
+            let before = stack::template(account, &stack.id).await?;
+            // A template that a person deployed as YAML tells us nothing here.
+            indexes::check(&serde_json::from_str(&before).unwrap_or_default(), &template)?;
+        }
+        let request = account
+            .cloudformation
+            .create_change_set()
+            .stack_name(&unit.stack)
+            .change_set_name(format!("stackgen-{}", time::OffsetDateTime::now_utc().unix_timestamp_nanos()))
+            .change_set_type(if deployed.is_some() { ChangeSetType::Update } else { ChangeSetType::Create })
+            .set_parameters(Some(parameters(&template, unit, deployed, store)))
+            .set_capabilities(Some(capabilities(&template)))
+            .set_tags(Some(
+                unit.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect(),
+            ));
+        if unit.template.len() <= INLINE_LIMIT {
+            return Ok(request.template_body(&unit.template));
+        }
+        Ok(request.template_url(upload_template(account, unit, store).await?))
     }
-    let reason = described.status_reason.unwrap_or_default();
-    let unchanged = says_unchanged(&reason);
-    let failed = if unchanged { None } else { Some(failure(account, &unit.stack, &id, reason).await) };
-    discard_by_id(account, &id, &stack_id, deployed.is_none()).await?;
-    failed.map_or(Ok(Prepared::Unchanged), Err)
 }
 
 fn parse(unit: &Unit) -> Result<Value, Error> {
@@ -231,38 +337,49 @@ pub fn says_unchanged(reason: &str) -> bool {
         || reason.starts_with("No updates are to be performed")
 }
 
-/// Polls until the change set is worked out; collects the changes of all pages.
-async fn settled(
-    account: &Account,
-    id: &str,
-    stack_id: &str,
-) -> Result<(DescribeChangeSetOutput, Vec<Change>), AwsError> {
-    loop {
-        let first = describe_page(account, id, stack_id, None).await?;
-        if matches!(first.status(), Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress)) {
-            tokio::time::sleep(account.pace()).await;
-            continue;
-        }
-        let mut changes = changes_of(&first);
-        let mut token = first.next_token().map(str::to_owned);
-        while token.is_some() {
-            let page = describe_page(account, id, stack_id, token).await?;
-            changes.extend(changes_of(&page));
-            token = page.next_token;
-        }
-        changes.sort_by(|a, b| (a.action, &a.logical_id).cmp(&(b.action, &b.logical_id)));
-        return Ok((first, changes));
-    }
+/// A change set that CloudFormation is working out.
+struct Waiting<'a> {
+    account: &'a Account,
+    id: &'a str,
+    stack_id: &'a str,
 }
 
-async fn describe_page(
-    account: &Account,
-    id: &str,
-    stack_id: &str,
-    token: Option<String>,
-) -> Result<DescribeChangeSetOutput, AwsError> {
-    let request = account.cloudformation.describe_change_set().change_set_name(id).stack_name(stack_id);
-    request.set_next_token(token).send().await.during("cloudformation:DescribeChangeSet", &account.config)
+impl Waiting<'_> {
+    /// Polls until the change set is worked out; collects the changes of all pages. One that nobody wants any more has
+    /// to be waited for too: CloudFormation deletes none that it is working on.
+    async fn settled(
+        &self,
+        listener: Listener<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<(DescribeChangeSetOutput, Vec<Change>), AwsError> {
+        let mut told = false;
+        loop {
+            if cancel.is_cancelled() && !told {
+                told = true;
+                listener(Progress::Cancelling { how: Cancellation::Discard });
+            }
+            let first = self.page(None).await?;
+            if matches!(first.status(), Some(ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress)) {
+                self.account.pause(cancel, told).await;
+                continue;
+            }
+            let mut changes = changes_of(&first);
+            let mut token = first.next_token().map(str::to_owned);
+            while token.is_some() {
+                let page = self.page(token).await?;
+                changes.extend(changes_of(&page));
+                token = page.next_token;
+            }
+            changes.sort_by(|a, b| (a.action, &a.logical_id).cmp(&(b.action, &b.logical_id)));
+            return Ok((first, changes));
+        }
+    }
+
+    async fn page(&self, token: Option<String>) -> Result<DescribeChangeSetOutput, AwsError> {
+        let request = self.account.cloudformation.describe_change_set();
+        let request = request.change_set_name(self.id).stack_name(self.stack_id).set_next_token(token);
+        request.send().await.during("cloudformation:DescribeChangeSet", &self.account.config)
+    }
 }
 
 fn changes_of(page: &DescribeChangeSetOutput) -> Vec<Change> {
@@ -448,7 +565,8 @@ mod tests {
     use aws_sdk_cloudformation::types::{Capability, ChangeAction, Parameter, PolicyAction, Replacement};
     use serde_json::json;
 
-    use super::{Action, Change, action, capabilities, nested_change_set, parameters, says_unchanged};
+    use super::{Action, Change, ChangeSet, action, capabilities, nested_change_set, parameters, says_unchanged};
+    use crate::assembly::Protection;
     use crate::deploy::Unit;
     use crate::deploy::stack::Stack;
     use crate::deploy::store::Store;
@@ -491,6 +609,40 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_resource_that_keeps_its_name_is_in_its_own_way() {
+        let change = |action, logical_id: &str| Change {
+            action,
+            logical_id: logical_id.into(),
+            kind: "AWS::Lambda::Function".into(),
+            because: Vec::new(),
+        };
+        let changes = [
+            change(Action::Replace, "Kept"),
+            change(Action::Replace, "Renamed"),
+            change(Action::Replace, "Unnamed"),
+            change(Action::Modify, "Changed"),
+        ];
+        let set = ChangeSet {
+            id: String::new(),
+            stack: String::new(),
+            stack_id: String::new(),
+            is_new: false,
+            changes: changes.to_vec(),
+        };
+        let template = |renamed: &str| {
+            let named = |name: &str| json!({ "Properties": { "FunctionName": name } });
+            let unnamed = json!({ "Properties": {} });
+            let resources = json!({
+                "Kept": named("a"), "Renamed": named(renamed), "Changed": named("c"), "Unnamed": unnamed
+            });
+            json!({ "Resources": resources }).to_string()
+        };
+        let taken = set.names_taken(&template("old"), &template("new"));
+        assert_eq!(taken.iter().map(|one| (&*one.logical_id, &*one.name)).collect::<Vec<_>>(), [("Kept", "a")]);
+        assert!(set.names_taken("no: json", &template("new")).is_empty());
+    }
+
+    #[test]
     fn a_replaced_user_pool_loses_its_users() {
         let change =
             |action, kind: &str| Change { action, logical_id: "Users".into(), kind: kind.into(), because: Vec::new() };
@@ -513,7 +665,7 @@ mod tests {
             outputs: BTreeMap::new(),
             parameters: BTreeMap::from([("Stage".to_owned(), "beta".to_owned())]),
             tags: BTreeMap::new(),
-            protected: false,
+            protection: Protection::Off,
         };
         let own = Store::own("bucket");
         let given = parameters(&template, &unit, Some(&deployed), Some(&own));

@@ -88,36 +88,29 @@ impl<'a> Operation<'a> {
                 cancelled = true;
                 listener(Progress::Cancelling { how: self.cancel(&status).await? });
             }
-            self.pause(cancel, cancelled).await;
-        }
-    }
-
-    async fn pause(&self, cancel: &CancellationToken, cancelled: bool) {
-        let pace = tokio::time::sleep(self.account.pace());
-        if cancelled {
-            return pace.await;
-        }
-        tokio::select! {
-            () = pace => (),
-            () = cancel.cancelled() => (),
+            self.account.pause(cancel, cancelled).await;
         }
     }
 
     async fn cancel(&self, status: &str) -> Result<Cancellation, Error> {
         let how = cancellation(status);
         let cloudformation = &self.account.cloudformation;
-        match how {
+        let asked = match how {
             Cancellation::RollBack => {
                 let answer = cloudformation.cancel_update_stack().stack_name(&self.stack_id).send().await;
-                answer.during("cloudformation:CancelUpdateStack", &self.account.config).map(drop)?;
+                answer.during("cloudformation:CancelUpdateStack", &self.account.config).map(drop)
             }
             Cancellation::Delete => {
                 let answer = cloudformation.delete_stack().stack_name(&self.stack_id).send().await;
-                answer.during("cloudformation:DeleteStack", &self.account.config).map(drop)?;
+                answer.during("cloudformation:DeleteStack", &self.account.config).map(drop)
             }
-            Cancellation::Impossible => (),
+            Cancellation::Impossible | Cancellation::Discard => Ok(()),
+        };
+        match asked {
+            // The update was quicker than the question.
+            Err(error) if error.has_code("ValidationError") => Ok(Cancellation::Impossible),
+            asked => asked.map(|()| how),
         }
-        Ok(how)
     }
 
     /// The events that were not there at the last look, oldest first. CloudFormation lists the newest first, so the

@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::aws::{Account, During, Error as AwsError};
+use crate::assembly::Protection;
 
 /// A stack that exists, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Stack {
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Whether it is protected against deletion.
-    pub protected: bool,
+    pub protection: Protection,
 }
 
 /// A resource of a deployed stack.
@@ -200,8 +201,21 @@ fn stack(described: &aws_sdk_cloudformation::types::Stack) -> Stack {
             .filter_map(|p| pair(p.parameter_key(), p.parameter_value()))
             .collect(),
         tags: described.tags().iter().filter_map(|t| pair(t.key(), t.value())).collect(),
-        protected: described.enable_termination_protection().unwrap_or_default(),
+        protection: match described.enable_termination_protection() {
+            Some(true) => Protection::On,
+            _ => Protection::Off,
+        },
     }
+}
+
+/// Protects a stack against deletion, or lifts that.
+///
+/// # Errors
+/// When AWS refuses.
+pub async fn protect(account: &Account, stack: &str, protection: Protection) -> Result<(), AwsError> {
+    let request = account.cloudformation.update_termination_protection().stack_name(stack);
+    let answer = request.enable_termination_protection(protection == Protection::On).send().await;
+    answer.during("cloudformation:UpdateTerminationProtection", &account.config).map(drop)
 }
 
 /// The resources of a stack, those that were deleted left out.

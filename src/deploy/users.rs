@@ -88,6 +88,22 @@ pub struct Tokens {
     pub expires: i64,
 }
 
+/// Where a sign-in with a password leads.
+#[derive(Clone)]
+pub enum SignedIn {
+    /// To tokens.
+    Done(Tokens),
+    /// To a question: the password was temporary.
+    NewPassword(NewPassword),
+}
+
+/// What the pool must be told together with a new password.
+#[derive(Clone)]
+pub struct NewPassword {
+    session: Option<String>,
+    user: String,
+}
+
 /// Rules that every password of a pool must satisfy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordRules {
@@ -136,13 +152,11 @@ pub enum Error {
     #[error("user `{name}` has not been confirmed")]
     #[diagnostic(code(stackgen::user::unconfirmed), help("confirm with `stackgen user confirm {name}`"))]
     Unconfirmed { name: String },
-    /// The password was temporary.
+    /// The password was temporary, and nobody says which one comes next.
     #[error("user `{name}` must choose a new password first")]
     #[diagnostic(
         code(stackgen::user::new_password),
-        help(
-            "set a permanent one: `stackgen user delete {name}`, then `stackgen user create {name}` without `--temporary`"
-        )
+        help("set `STACKGEN_NEW_PASSWORD`, or name a file with `--new-password-file`; a terminal would be asked")
     )]
     NewPassword { name: String },
     /// A second factor is asked for.
@@ -362,7 +376,7 @@ impl Pool {
     ///
     /// # Errors
     /// When the pool refuses, or asks for more than a password.
-    pub async fn sign_in(&self, client: &PoolClient, name: &str, password: &str) -> Result<Tokens, Error> {
+    pub async fn sign_in(&self, client: &PoolClient, name: &str, password: &str) -> Result<SignedIn, Error> {
         match client.flow() {
             Some(Flow::UserPassword) => self.by_password(client, name, password).await,
             Some(Flow::AdminUserPassword) => self.by_admin(client, name, password).await,
@@ -371,7 +385,7 @@ impl Pool {
         }
     }
 
-    async fn by_password(&self, client: &PoolClient, name: &str, password: &str) -> Result<Tokens, Error> {
+    async fn by_password(&self, client: &PoolClient, name: &str, password: &str) -> Result<SignedIn, Error> {
         let request = self
             .cognito
             .initiate_auth()
@@ -380,10 +394,12 @@ impl Pool {
             .set_auth_parameters(Some(client.parameters(name, [("PASSWORD", password.to_owned())])));
         let answer = request.send().await.during("cognito-idp:InitiateAuth", &self.account.config);
         let answer = answer.map_err(|error| Error::of(error, name))?;
-        tokens(answer.authentication_result, answer.challenge_name, name)
+        let asked = answer.challenge_parameters.unwrap_or_default();
+        let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
+        signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
     }
 
-    async fn by_admin(&self, client: &PoolClient, name: &str, password: &str) -> Result<Tokens, Error> {
+    async fn by_admin(&self, client: &PoolClient, name: &str, password: &str) -> Result<SignedIn, Error> {
         let request = self
             .cognito
             .admin_initiate_auth()
@@ -393,10 +409,12 @@ impl Pool {
             .set_auth_parameters(Some(client.parameters(name, [("PASSWORD", password.to_owned())])));
         let answer = request.send().await.during("cognito-idp:AdminInitiateAuth", &self.account.config);
         let answer = answer.map_err(|error| Error::of(error, name))?;
-        tokens(answer.authentication_result, answer.challenge_name, name)
+        let asked = answer.challenge_parameters.unwrap_or_default();
+        let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
+        signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
     }
 
-    async fn by_srp(&self, client: &PoolClient, name: &str, password: &str) -> Result<Tokens, Error> {
+    async fn by_srp(&self, client: &PoolClient, name: &str, password: &str) -> Result<SignedIn, Error> {
         let exchange = Exchange::new();
         let request = self
             .cognito
@@ -430,7 +448,40 @@ impl Pool {
             .set_challenge_responses(Some(answers));
         let answer = request.send().await.during("cognito-idp:RespondToAuthChallenge", &self.account.config);
         let answer = answer.map_err(|error| Error::of(error, name))?;
-        tokens(answer.authentication_result, answer.challenge_name, name)
+        let asked = answer.challenge_parameters.unwrap_or_default();
+        let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
+        signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
+    }
+
+    /// Ends a sign-in by choosing the password that stays.
+    ///
+    /// # Errors
+    /// When the pool refuses the password, or asks for more.
+    pub async fn choose_password(
+        &self,
+        client: &PoolClient,
+        name: &str,
+        asked: NewPassword,
+        password: &str,
+    ) -> Result<Tokens, Error> {
+        let answers = Some(client.parameters(&asked.user, [("NEW_PASSWORD", password.to_owned())]));
+        // Who was asked as an administrator answers as one.
+        let (result, challenge) = if client.flow() == Some(Flow::AdminUserPassword) {
+            let request = self.cognito.admin_respond_to_auth_challenge().user_pool_id(&self.id).client_id(&client.id);
+            let request = request.challenge_name(ChallengeNameType::NewPasswordRequired).set_session(asked.session);
+            let answer = request.set_challenge_responses(answers).send().await;
+            let answer = answer.during("cognito-idp:AdminRespondToAuthChallenge", &self.account.config);
+            let answer = answer.map_err(|error| Error::of(error, name))?;
+            (answer.authentication_result, answer.challenge_name)
+        } else {
+            let request = self.cognito.respond_to_auth_challenge().client_id(&client.id);
+            let request = request.challenge_name(ChallengeNameType::NewPasswordRequired).set_session(asked.session);
+            let answer = request.set_challenge_responses(answers).send().await;
+            let answer = answer.during("cognito-idp:RespondToAuthChallenge", &self.account.config);
+            let answer = answer.map_err(|error| Error::of(error, name))?;
+            (answer.authentication_result, answer.challenge_name)
+        };
+        tokens(result, challenge, name)
     }
 
     /// New tokens for old.
@@ -543,6 +594,21 @@ fn user(user: &UserType) -> User {
         attributes: attributes
             .map(|attribute| (attribute.name().to_owned(), attribute.value().unwrap_or_default().to_owned()))
             .collect(),
+    }
+}
+
+/// The tokens, or the question for a new password with the session and the user that the answer must name.
+fn signed_in(
+    result: Option<AuthenticationResultType>,
+    challenge: Option<ChallengeNameType>,
+    name: &str,
+    (session, user): (Option<String>, &str),
+) -> Result<SignedIn, Error> {
+    match challenge {
+        Some(ChallengeNameType::NewPasswordRequired) => {
+            Ok(SignedIn::NewPassword(NewPassword { session, user: user.to_owned() }))
+        }
+        challenge => tokens(result, challenge, name).map(SignedIn::Done),
     }
 }
 

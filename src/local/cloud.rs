@@ -249,7 +249,8 @@ impl Cloud {
     fn save(&self, held: &mut Held) -> Result<(), Unsaved> {
         let bytes = serde_json::to_vec(&held.account).map_err(|error| Unsaved(error.to_string()))?;
         if bytes != held.saved {
-            write_state(&self.0.data, &bytes).map_err(|error| Unsaved(error.to_string()))?;
+            let unsaved = |error| Unsaved(format!("`{}`: {error}", self.0.data.join(STATE).display()));
+            write_state(&self.0.data, &bytes).map_err(unsaved)?;
             held.saved = bytes;
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod api;
 mod changes;
+mod cidr;
 pub(crate) mod deeds;
 mod describe;
 mod dynamic;
@@ -11,11 +12,12 @@ mod intrinsics;
 mod operations;
 mod parameters;
 pub mod resource;
+mod rules;
 mod schema;
 mod source;
 mod template;
 mod validate;
-mod wait;
+pub(super) mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +43,7 @@ const DELETED_STACKS: usize = 20;
 const OLD_EVENTS: usize = 1000;
 
 /// The CloudFormation resource types of this service.
-pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&wait::WaitConditionHandle];
+pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&wait::WaitConditionHandle, &wait::WaitCondition];
 
 /// Every resource type that the embedded cloud can provision.
 fn resource_types() -> impl Iterator<Item = &'static dyn ResourceType> {
@@ -132,6 +134,8 @@ pub struct Stacks {
     names: BTreeMap<String, String>,
     /// Change sets by ARN, those of deleted stacks among them.
     change_sets: BTreeMap<String, ChangeSet>,
+    /// What was told to those who wait.
+    signals: wait::Signals,
     /// How many stacks and change sets there ever were: their order.
     made: u64,
 }

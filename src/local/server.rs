@@ -16,11 +16,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::net::TcpListener;
 
 use crate::local::cloud::Cloud;
+use crate::local::cloudformation::wait;
 use crate::local::gateway::{self, Destination};
 use crate::local::iam::authorize::authorize;
 use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
@@ -88,6 +89,14 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
     }
     if let Some(token) = path.strip_prefix(ses::VERIFY) {
         return ses::verify(&cloud, token);
+    }
+    if let Some(handle) =
+        path.strip_prefix(wait::PATH).map(str::to_owned).filter(|_| arrival.parts.method == Method::PUT)
+    {
+        return match anonymous(arrival).await {
+            Ok(request) => wait::signal(&cloud, &handle, &request.body),
+            Err(fault) => fault.into_rest_json(),
+        };
     }
     if let Some(destination) = destination(&host, path) {
         let upgrade = arrival.parts.extensions.remove();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use stackgen::assembly::{self, Code, Format, Stack};
-use stackgen::bundle::{self, Architecture, FunctionSource, Progress, Purpose};
+use stackgen::bundle::{self, Architecture, FunctionSource, Progress, Purpose, Stop};
 use stackgen::project::Project;
 use stackgen::template::{Output, Parameter, Resource, Template, function};
 
@@ -82,7 +82,8 @@ fn build(project: &Project, word: &str, format: Format) -> String {
     fs::write(main, format!("fn main() {{ println!(\"{word}\") }}")).expect("the project is writable");
     let code = bundle::Code::Crate { name: "functions/hello".into(), binary: None };
     let hello = FunctionSource { id: "Hello".into(), code, architecture: Architecture::host() };
-    let assets = bundle::bundle(project, &[hello], Purpose::Deploy, Progress::Hidden).expect("it builds");
+    let assets =
+        bundle::bundle(project, &[hello], Purpose::Deploy, Progress::Hidden, &Stop::default()).expect("it builds");
     let code = Code { function: "Hello".into(), parameter: "HelloCodeKey".into(), digest: assets[0].digest.clone() };
     let stack = Stack { code: vec![code], ..Stack::new("hello-api", template()) };
     assembly::write(&project.out(), &[stack], format).expect("the project is writable");

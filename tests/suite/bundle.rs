@@ -1,10 +1,13 @@
 //! Functions are built by the real cargo, in projects made for the test.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
-use stackgen::bundle::{Architecture, Asset, Code, Error, FunctionSource, Progress, Purpose, bundle};
+use stackgen::bundle::{Architecture, Asset, Code, Error, FunctionSource, Progress, Purpose, Stop, bundle};
 use stackgen::project::Project;
 
 const WORKSPACE: &str = "[workspace]\nmembers = [\"functions/*\"]\nresolver = \"3\"\n";
@@ -43,7 +46,7 @@ impl Sketch {
     fn bundle(&self, crates: &[&str], purpose: Purpose) -> Result<Vec<Asset>, Error> {
         let project = Project::discover(self.0.path()).expect("it has stacks");
         let functions: Vec<_> = crates.iter().map(|name| source(name)).collect();
-        bundle(&project, &functions, purpose, Progress::Hidden)
+        bundle(&project, &functions, purpose, Progress::Hidden, &Stop::default())
     }
 
     fn digest(&self, name: &str, purpose: Purpose) -> String {
@@ -94,7 +97,7 @@ fn functions_of_two_stacks_may_have_the_same_id() {
         .function("two", "fn main() { println!(\"2\") }");
     let project = Project::discover(sketch.0.path()).expect("it has stacks");
     let functions = ["one", "two", "one"].map(|name| FunctionSource { id: "Hello".to_owned(), ..source(name) });
-    let assets = bundle(&project, &functions, Purpose::Local, Progress::Hidden).expect("both build");
+    let assets = bundle(&project, &functions, Purpose::Local, Progress::Hidden, &Stop::default()).expect("both build");
     assert_eq!(assets[0], assets[2]);
     assert_ne!(assets[0].digest, assets[1].digest);
 }
@@ -142,7 +145,13 @@ fn a_crate_has_one_binary_to_run() {
     assert_eq!(help(&error), "give the crate a `src/main.rs`");
     let project = Project::discover(sketch.0.path()).expect("it has stacks");
     let code = Code::Crate { name: "functions/hello".to_owned(), binary: Some("helo".to_owned()) };
-    let error = bundle(&project, &[FunctionSource { code, ..source("hello") }], Purpose::Local, Progress::Hidden);
+    let error = bundle(
+        &project,
+        &[FunctionSource { code, ..source("hello") }],
+        Purpose::Local,
+        Progress::Hidden,
+        &Stop::default(),
+    );
     assert_eq!(help(&error.expect_err("there is no such binary")), "did you mean `bin: hello`?");
 }
 
@@ -165,6 +174,159 @@ fn the_protected_function_runs_on_this_machine() {
     let sketch = Sketch::new(&[]);
     let project = Project::discover(sketch.0.path()).expect("it has stacks");
     let crate_ = root.join("functions/protected").display().to_string();
-    let assets = bundle(&project, &[source(&crate_)], Purpose::Local, Progress::Hidden).expect("it builds");
+    let assets =
+        bundle(&project, &[source(&crate_)], Purpose::Local, Progress::Hidden, &Stop::default()).expect("it builds");
     assert_eq!(assets[0].id, "protected");
+}
+
+/// A project whose cargo is a script that counts how often it is called.
+struct Watched {
+    sketch: Sketch,
+    counter: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let build = "fn main() { println!(\"cargo:rerun-if-env-changed=SEASON\\ncargo:rerun-if-changed=data\"); }";
+        let main = "fn main() { println!(\"{:?}{}\", option_env!(\"GREETING\"), include_str!(\"../words\")) }";
+        let stack = "functions:\n  Hello: { crate: functions/hello }\n";
+        let sketch = Sketch::new(&[("Cargo.toml", WORKSPACE), ("stacks/hello.yaml", stack)])
+            .function("hello", main)
+            .function("other", "fn main() {}");
+        sketch.write("functions/hello/build.rs", build);
+        sketch.write("functions/hello/data/list", "1");
+        sketch.write("functions/hello/words", "hello");
+        let counter = sketch.path("counter");
+        let real = std::env::var("CARGO").expect("cargo runs the tests");
+        sketch.write("cargo.sh", &format!("#!/bin/sh\necho called >> '{}'\nexec '{real}' \"$@\"\n", counter.display()));
+        fs::set_permissions(sketch.path("cargo.sh"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Self { sketch, counter, variables: Vec::new() }
+    }
+
+    /// Bundles with the program, and says how often cargo was called.
+    fn calls(&self) -> usize {
+        let _ = fs::remove_file(&self.counter);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
+        program.args(["bundle", "--quiet", "--project"]).arg(self.sketch.0.path());
+        program.env("CARGO", self.sketch.path("cargo.sh")).env("RUSTC_WRAPPER", "");
+        for variable in ["GREETING", "SEASON", "RUSTFLAGS"] {
+            program.env_remove(variable);
+        }
+        let output = program.envs(self.variables.iter().cloned()).output().expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(&self.counter).unwrap_or_default().lines().count()
+    }
+
+    /// Bundles until cargo is not called any more: once when all that it reads is older than the build, twice when it
+    /// makes some of it itself.
+    #[track_caller]
+    fn settle(&self) {
+        let calls: Vec<usize> = (0..4).map(|_| self.calls()).take_while(|calls| *calls > 0).collect();
+        assert!(calls.len() < 4, "cargo is called each time");
+        assert_eq!(self.calls(), 0);
+    }
+
+    /// A change after which cargo must be asked.
+    #[track_caller]
+    fn notices(&mut self, change: impl FnOnce(&mut Self)) {
+        change(self);
+        assert!(self.calls() > 0, "it goes unnoticed");
+        self.settle();
+    }
+
+    fn zip(&self) -> PathBuf {
+        let entries = fs::read_dir(self.sketch.path("stackgen.out")).expect("it was bundled").flatten();
+        let is_zip = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "zip");
+        let zips = entries.map(|entry| entry.path()).filter(is_zip);
+        // Those of earlier builds are there too.
+        zips.max_by_key(|zip| fs::metadata(zip).and_then(|zip| zip.modified()).ok()).expect("it was bundled")
+    }
+}
+
+#[test]
+fn cargo_is_called_only_when_something_that_it_looks_at_has_changed() {
+    let mut watched = Watched::new();
+    assert!(watched.calls() > 0, "the first time there is all to do");
+    watched.settle();
+    watched.sketch.write("notes.txt", "nobody reads this");
+    watched.variables.push(("TERM".to_owned(), "other".to_owned()));
+    assert_eq!(watched.calls(), 0, "what cargo does not look at does not matter");
+
+    let write = |file: &'static str, text: &'static str| move |it: &mut Watched| it.sketch.write(file, text);
+    let main = "fn main() { println!(\"{:?}{}!\", option_env!(\"GREETING\"), include_str!(\"../words\")) }";
+    watched.notices(move |it| it.sketch.write("functions/hello/src/main.rs", main));
+    watched.notices(write("functions/hello/words", "goodbye"));
+    watched.notices(write("functions/hello/data/list", "2"));
+    watched.notices(write("functions/hello/data/more", "3"));
+    let manifest = "[package]\nname = \"hello\"\nversion = \"0.1.1\"\nedition = \"2024\"\n";
+    // The lock is for the old version, and `--locked` would refuse the new one.
+    watched.notices(move |it| {
+        it.sketch.write("functions/hello/Cargo.toml", manifest);
+        fs::remove_file(it.sketch.path("Cargo.lock")).expect("it was made");
+    });
+    watched.notices(write("functions/other/Cargo.toml", "[package]\nname = \"other\"\nversion = \"0.1.0\"\n"));
+    watched.notices(write("Cargo.toml", "[workspace]\nmembers = [\"functions/*\"]\nresolver = \"2\"\n"));
+    watched.notices(|it| {
+        let lock = fs::read_to_string(it.sketch.path("Cargo.lock")).expect("it was made");
+        it.sketch.write("Cargo.lock", &format!("{lock}\n"));
+    });
+    watched.notices(write(".cargo/config.toml", "[build]\nincremental = false\n"));
+    watched.notices(write("rust-toolchain.toml", "[toolchain]\n"));
+    watched.notices(write("functions/hello/src/lib.rs", ""));
+    let variable = |name: &'static str| move |it: &mut Watched| it.variables.push((name.to_owned(), "1".to_owned()));
+    watched.notices(variable("GREETING"));
+    watched.notices(variable("SEASON"));
+    watched.notices(|it| it.variables.push(("RUSTFLAGS".to_owned(), "-Cdebuginfo=0".to_owned())));
+    let target = format!("target/{}/lambda/hello", Architecture::host().target());
+    watched.notices(move |it| fs::remove_file(it.sketch.path(&target)).expect("it was built"));
+    watched.notices(|it| fs::remove_file(it.zip()).expect("it was made"));
+    watched.notices(|it| fs::write(it.zip(), "cut off").expect("it was made"));
+}
+
+#[test]
+fn in_doubt_cargo_is_asked_each_time() {
+    let watched = Watched::new();
+    watched.settle();
+    watched.sketch.write("functions/hello/build.rs", "fn main() {}");
+    assert!((0..3).all(|_| watched.calls() > 0), "a build script without a word reads who knows what");
+    watched.sketch.write("functions/hello/build.rs", "fn main() { println!(\"cargo::rerun-if-changed=build.rs\") }");
+    watched.settle();
+    watched.sketch.write("Cargo.toml", &format!("{WORKSPACE}[patch.crates-io]\n"));
+    assert!((0..3).all(|_| watched.calls() > 0), "a patch brings crates in that the list of sources leaves out");
+}
+
+#[test]
+fn a_build_that_is_stopped_says_so_and_leaves_nothing_running() {
+    let sketch = Sketch::new(&[]).function("hello", "fn main() {}");
+    sketch.write("functions/hello/build.rs", "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)) }");
+    let project = Project::discover(sketch.0.path()).expect("it has stacks");
+    let stop = Stop::default();
+    let begin = Instant::now();
+    let error = std::thread::scope(|scope| {
+        let building = scope.spawn(|| bundle(&project, &[source("hello")], Purpose::Local, Progress::Hidden, &stop));
+        while processes(&sketch).is_empty() && begin.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        stop.stop();
+        building.join().expect("it does not panic").expect_err("it was stopped")
+    });
+    assert!(matches!(error, Error::Interrupted { .. }), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    let gone = Instant::now();
+    while !processes(&sketch).is_empty() {
+        assert!(gone.elapsed() < Duration::from_secs(10), "{:?}", processes(&sketch));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let again = bundle(&project, &[source("hello")], Purpose::Local, Progress::Hidden, &stop);
+    assert!(matches!(again, Err(Error::Interrupted { .. })), "it stays stopped");
+}
+
+/// The build scripts of a project that run.
+fn processes(sketch: &Sketch) -> Vec<String> {
+    let listed = Command::new("ps").args(["-axww", "-o", "args="]).output().expect("every Unix has `ps`");
+    let folder = sketch.path("functions").display().to_string();
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let is_script = |line: &&str| line.contains(&folder) && line.contains("build-script-build");
+    listed.lines().filter(is_script).map(str::to_owned).collect()
 }

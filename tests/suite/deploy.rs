@@ -7,19 +7,36 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// What the user's shell may say, and must not reach a test.
+const FOREIGN: [&str; 12] = [
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "all_proxy",
+    "STACKGEN_NEW_PASSWORD",
+    "STACKGEN_PASSWORD",
+];
+
 /// A project with its own local cloud, which ends with it.
-struct Project(TempDir);
+pub(crate) struct Project(TempDir);
 
 /// What came of one command.
-struct Told {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Project {
     /// A project with one stack, `notes`.
-    fn with(stack: &str) -> Self {
+    pub(crate) fn with(stack: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         fs::create_dir(folder.path().join("stacks")).expect("the folder is ours");
         let project = Self(folder);
@@ -27,36 +44,45 @@ impl Project {
         project
     }
 
-    fn write(&self, stack: &str) {
+    pub(crate) fn write(&self, stack: &str) {
         fs::write(self.path().join("stacks/notes.yaml"), stack).expect("the folder is ours");
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn output(&self, command: &str, environment: &[(&str, &str)]) -> Output {
+    /// A command of the program, in the project and in an environment that says nothing about AWS.
+    pub(crate) fn command(&self, command: &str) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
-        program.args(command.split(' ')).current_dir(self.path()).stdin(Stdio::null());
-        for variable in ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "STACKGEN_PASSWORD"] {
-            program.env_remove(variable);
-        }
-        program.envs(environment.iter().copied()).output().expect("the program runs")
+        program.args(command.split(' '));
+        self.settle(&mut program);
+        program
     }
 
-    fn run(&self, command: &str) -> Told {
+    /// Puts a command into the project, and into an environment that says nothing about AWS.
+    pub(crate) fn settle(&self, program: &mut Command) {
+        program.current_dir(self.path()).stdin(Stdio::null());
+        for variable in FOREIGN {
+            program.env_remove(variable);
+        }
+    }
+
+    fn output(&self, command: &str, environment: &[(&str, &str)]) -> Output {
+        self.command(command).envs(environment.iter().copied()).output().expect("the program runs")
+    }
+
+    pub(crate) fn run(&self, command: &str) -> Told {
         self.run_with(command, &[])
     }
 
-    fn run_with(&self, command: &str, environment: &[(&str, &str)]) -> Told {
-        let output = self.output(command, environment);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Told { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    pub(crate) fn run_with(&self, command: &str, environment: &[(&str, &str)]) -> Told {
+        Told::of(&self.output(command, environment))
     }
 
     /// The document that a command answers with.
     #[track_caller]
-    fn json(&self, command: &str) -> Value {
+    pub(crate) fn json(&self, command: &str) -> Value {
         let told = self.run(&format!("{command} --output json"));
         told.ended(0);
         serde_json::from_str(&told.stdout).expect("standard output is one document")
@@ -70,14 +96,19 @@ impl Drop for Project {
 }
 
 impl Told {
+    pub(crate) fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
     #[track_caller]
-    fn ended(&self, code: i32) -> &Self {
+    pub(crate) fn ended(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
         self
     }
 
     #[track_caller]
-    fn says(&self, text: &str) -> &Self {
+    pub(crate) fn says(&self, text: &str) -> &Self {
         assert!(
             self.stdout.contains(text) || self.stderr.contains(text),
             "`{text}` is not in:\n{}\n{}",
@@ -88,7 +119,8 @@ impl Told {
     }
 }
 
-const USERS: &str = "\
+/// A stack with a pool and a client.
+pub(crate) const USERS: &str = "\
 userPools:
   Users:
     usernameAttributes: [email]
@@ -165,6 +197,87 @@ fn a_user_signs_in_without_the_password_ever_travelling() {
     project.run("user delete alice@example.com").ended(0);
     assert!(!kept.exists(), "the password goes with the user");
     project.run("token alice@example.com").ended(2).says("STACKGEN_PASSWORD");
+}
+
+#[test]
+fn a_temporary_password_is_replaced_at_the_first_sign_in() {
+    for flow in ["userSrp", "userPassword", "adminUserPassword"] {
+        let project = Project::with(&USERS.replace("userSrp", flow));
+        project.run("deploy --local").ended(0);
+        let made = project.json("user create alice@example.com --temporary");
+        let kept = Path::new(made["passwordFile"].as_str().expect("a password was made up"));
+        let temporary = fs::read_to_string(kept).expect("it is kept");
+        let told = project.run("token alice@example.com");
+        told.ended(0).says("has a new password");
+        assert_eq!(claims(&told.stdout)["email"], "alice@example.com", "{flow}");
+        let chosen = fs::read_to_string(kept).expect("it is kept");
+        assert_ne!(chosen, temporary);
+        assert!(!told.stderr.contains(chosen.trim()) && !told.stderr.contains(temporary.trim()), "a secret is shown");
+        fs::remove_dir_all(project.path().join(".stackgen/tokens")).expect("a token was kept");
+        project.run("token alice@example.com").ended(0);
+    }
+}
+
+#[test]
+fn a_new_password_comes_from_the_environment_or_a_file() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let temporary = [("STACKGEN_PASSWORD", "Temporary-1!")];
+    for name in ["bob@example.com", "carol@example.com", "dave@example.com"] {
+        project.run_with(&format!("user create {name} --temporary"), &temporary).ended(0);
+    }
+    let weak = [temporary[0], ("STACKGEN_NEW_PASSWORD", "short")];
+    project.run_with("token dave@example.com", &weak).ended(1).says("refuses the password");
+    let given = [temporary[0], ("STACKGEN_NEW_PASSWORD", "Lasting-Word-2!")];
+    project.run_with("token bob@example.com", &given).ended(0);
+    fs::write(project.path().join("new"), "Lasting-Word-3!\n").expect("the folder is ours");
+    project.run_with("token carol@example.com --new-password-file new", &temporary).ended(0);
+    fs::remove_dir_all(project.path().join(".stackgen/tokens")).expect("tokens were kept");
+    project.run_with("token carol@example.com", &[("STACKGEN_PASSWORD", "Lasting-Word-3!")]).ended(0);
+}
+
+#[test]
+fn a_protected_stack_is_not_destroyed() {
+    let protected = format!("terminationProtection: true\n{USERS}");
+    let project = Project::with(&protected);
+    let created = project.json("deploy --local");
+    assert_eq!(created["stacks"][0]["terminationProtection"], true);
+    project.run("destroy --local").ended(2).says("is protected against deletion").says("terminationProtection: false");
+    assert_eq!(project.json("list --local")["stacks"][0]["status"], "CREATE_COMPLETE");
+
+    project.write(USERS);
+    project.run("deploy --local").ended(0).says("nothing to change");
+    project.run("destroy --local").ended(2).says("is protected");
+    project.write(&protected.replace("true", "false"));
+    project.run("deploy --local").ended(0).says("is not protected against deletion any more");
+    project.run("destroy --local").ended(0).says("is destroyed");
+}
+
+#[test]
+fn stacks_that_use_others_are_destroyed_before_them() {
+    let project = Project::with(USERS);
+    let users = "userPools:\n  Users: { removal: destroy }\noutputs:\n  pool: { ref: Users }\n";
+    fs::write(project.path().join("stacks/a-users.yaml"), users).expect("the folder is ours");
+    let taker = "resources:\n  Kept:\n    type: AWS::SSM::Parameter\n    properties: { Type: String, Value: { \
+                 'Fn::ImportValue': 'a-users:pool' } }\n";
+    project.write(taker);
+    project.run("deploy --local --all").ended(0);
+    project.run("destroy --local a-users").ended(1).says("notes");
+    let destroyed = project.json("destroy --local --all");
+    let names: Vec<&str> = (0..2).filter_map(|at| destroyed["stacks"][at]["stack"].as_str()).collect();
+    assert_eq!(names, ["notes", "a-users"]);
+}
+
+#[test]
+fn a_replacement_that_keeps_its_name_is_told_before_it_fails() {
+    let named = "resources:\n  Kept:\n    type: AWS::IAM::Role\n    properties:\n      RoleName: kept\n      Path: /a/\n      \
+                 AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [{ Effect: Allow, Action: \
+                 'sts:AssumeRole', Principal: { Service: lambda.amazonaws.com } }] }\n";
+    let project = Project::with(named);
+    project.run("deploy --local").ended(0);
+    project.write(&named.replace("/a/", "/b/"));
+    let told = project.run("deploy --local");
+    told.ended(1).says("two cannot have the same name").says("RoleName").says("custom-named resource");
 }
 
 #[test]

@@ -139,6 +139,7 @@ fn cancelling(how: Cancellation) -> &'static str {
         Cancellation::Delete => {
             "a first creation cannot be cancelled, so the stack is being deleted (Ctrl-C again leaves it alone)"
         }
+        Cancellation::Discard => "stopping: the change set is taken back first (Ctrl-C again leaves it there)",
         Cancellation::Impossible => "this step cannot be cancelled; it ends by itself (Ctrl-C again leaves it alone)",
     }
 }

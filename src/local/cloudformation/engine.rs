@@ -19,7 +19,7 @@ use crate::local::cloudformation::resource::{Context, Failure, Properties, Provi
 use crate::local::cloudformation::schema::Schema;
 use crate::local::cloudformation::template::{Declared, Section, Template};
 use crate::local::cloudformation::{
-    Definition, Output, Resource, Stack, Status, invalid, parameters, resource_type, schema, template, validate,
+    Definition, Output, Resource, Stack, Status, invalid, parameters, resource_type, schema, template, validate, wait,
 };
 use crate::local::dynamodb;
 use crate::local::wire::Fault;
@@ -227,13 +227,26 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
         while !task.stopping().is_cancelled() {
             let moment = Moment::of(&task);
             let more = task.write(|account| Ok::<_, Fault>(step(account, &stack_id, &mut run, moment)));
-            if !matches!(more, Ok(true)) {
-                break;
+            match more {
+                // Whoever polls the stack sees each step.
+                Ok(More::Now) => tokio::task::yield_now().await,
+                Ok(More::Later) => tokio::time::sleep(PATIENCE).await,
+                Ok(More::Nothing) | Err(_) => break,
             }
-            // Whoever polls the stack sees each step.
-            tokio::task::yield_now().await;
         }
     });
+}
+
+/// How long an operation rests that waits for a signal.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Whether an operation has more to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    Nothing,
+    Now,
+    /// All that is under way waits for a signal.
+    Later,
 }
 
 /// What a run has worked out and can work out again.
@@ -262,15 +275,15 @@ impl Moment {
 }
 
 /// Does one step. Returns whether there is more to do.
-pub(super) fn step(account: &mut Account, stack_id: &str, run: &mut Run, moment: Moment) -> bool {
+pub(super) fn step(account: &mut Account, stack_id: &str, run: &mut Run, moment: Moment) -> More {
     // The stack is taken out for the while, so that a service can be given the whole account.
-    let Some(mut stack) = account.cloudformation.stacks.remove(stack_id) else { return false };
+    let Some(mut stack) = account.cloudformation.stacks.remove(stack_id) else { return More::Nothing };
     if stack.operation.is_none() || !stack.status.in_progress() {
         account.cloudformation.stacks.insert(stack_id.to_owned(), stack);
-        return false;
+        return More::Nothing;
     }
     let target = run.target.take().or_else(|| target_of(account, &stack)).unwrap_or_default();
-    let more = Step { account, stack: &mut stack, target: &target, moment }.advance();
+    let more = Step { account, stack: &mut stack, target: &target, moment, waits: false }.advance();
     run.target = Some(target);
     let deleted = stack.status == Status::DeleteComplete;
     account.cloudformation.stacks.insert(stack_id.to_owned(), stack);
@@ -373,15 +386,21 @@ struct Step<'a> {
     stack: &'a mut Stack,
     target: &'a Target,
     moment: Moment,
+    waits: bool,
 }
 
 impl Step<'_> {
-    fn advance(mut self) -> bool {
-        match self.operation().phase {
+    fn advance(mut self) -> More {
+        let more = match self.operation().phase {
             Phase::Forward => self.forward(),
             Phase::Undo => self.undo(),
             Phase::Cleanup => self.cleanup(),
             Phase::Remove => self.remove(),
+        };
+        match more {
+            false => More::Nothing,
+            true if self.waits => More::Later,
+            true => More::Now,
         }
     }
 
@@ -432,9 +451,13 @@ impl Step<'_> {
             return true;
         }
         if !self.operation().started.is_empty() {
-            let logical_id = self.operation().started.remove(0);
-            self.provision(&logical_id);
-            self.start_ready();
+            match self.next_started() {
+                Some(logical_id) => {
+                    self.provision(&logical_id);
+                    self.start_ready();
+                }
+                None => self.waits = true,
+            }
             return true;
         }
         if !self.operation().failed.is_empty() {
@@ -444,6 +467,22 @@ impl Step<'_> {
             Ok(outputs) => self.arrive(outputs),
             Err(reason) => self.fall_back(Some(reason)),
         }
+    }
+
+    /// Takes the first of what is under way that does not wait for a signal.
+    fn next_started(&mut self) -> Option<String> {
+        let started = std::mem::take(&mut self.operation().started);
+        let next = started.iter().position(|logical_id| !self.waits_for_signal(logical_id));
+        self.operation().started = started;
+        next.map(|index| self.operation().started.remove(index))
+    }
+
+    fn waits_for_signal(&self, logical_id: &str) -> bool {
+        self.stack.resources.get(logical_id).is_some_and(|one| {
+            one.resource_type == wait::WAIT_CONDITION
+                && one.status == Status::CreateInProgress
+                && wait::is_open(self.account, &one.properties, one.updated, self.moment.now)
+        })
     }
 
     /// What must hold before anything is made.

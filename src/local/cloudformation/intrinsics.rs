@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use crate::local::cloudformation::cidr::cidr;
 use crate::local::cloudformation::template::Template;
 
 /// The functions that a template may use.
@@ -245,7 +246,6 @@ impl Scope<'_> {
             "Fn::ImportValue" => self.import(argument),
             "Fn::GetAZs" => self.zones(argument),
             "Fn::Transform" => Err("Fn::Transform is not offered by the embedded cloud".to_owned()),
-            "Fn::Cidr" => Err("Fn::Cidr is not offered by the embedded cloud".to_owned()),
             _ => {
                 let Some(argument) = self.value(argument)? else { return Ok(None) };
                 if unknown(&argument) { Ok(Some(UNKNOWN.into())) } else { self.plain(name, &argument).map(Some) }
@@ -262,6 +262,7 @@ impl Scope<'_> {
             },
             "Fn::Select" => select(argument),
             "Fn::Split" => split(argument),
+            "Fn::Cidr" => cidr(argument),
             "Fn::FindInMap" => self.find_in_map(argument),
             "Fn::Base64" => {
                 let text =
@@ -575,7 +576,7 @@ mod tests {
             (json!({"Fn::FindInMap": ["M", "a", "c"]}), "Unable to get mapping for M::a::c"),
             (json!({"Fn::GetAtt": ["Made", "Nope"]}), "does not support attribute type Nope"),
             (json!({"Fn::Select": [{"Ref": "P"}, ["a"]]}), "Fn::Select requires"),
-            (json!({"Fn::Cidr": ["a", 1, 1]}), "not offered"),
+            (json!({"Fn::Cidr": ["a", 1, 1]}), "no CIDR block"),
         ] {
             let told = value(expression).expect_err(part);
             assert!(told.contains(part), "{told}");

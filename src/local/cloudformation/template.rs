@@ -23,6 +23,7 @@ pub(super) struct Template {
     pub(super) parameters: Section,
     pub(super) mappings: Section,
     pub(super) conditions: Section,
+    pub(super) rules: Section,
     pub(super) resources: BTreeMap<String, Declared>,
     pub(super) outputs: Section,
     /// Names of its transforms.

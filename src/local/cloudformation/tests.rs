@@ -161,6 +161,91 @@ async fn a_stack_is_made_through_a_change_set() {
 }
 
 #[tokio::test]
+async fn rules_hold_or_nothing_is_made() {
+    let world = World::new();
+    let template = json!({
+        "Parameters": { "Stage": { "Type": "String" }, "Sizes": { "Type": "CommaDelimitedList", "Default": "1,2" } },
+        "Rules": {
+            "OnlyKnownSizes": { "Assertions": [
+                { "Assert": { "Fn::EachMemberIn": [{ "Ref": "Sizes" }, ["1", "2", "3"]] }, "AssertDescription": "known sizes" },
+            ] },
+            "ProductionIsBig": {
+                "RuleCondition": { "Fn::Equals": [{ "Ref": "Stage" }, "prod"] },
+                "Assertions": [{
+                    "Assert": { "Fn::Not": [{ "Fn::Contains": [["1", "2"], { "Fn::Select": [0, { "Ref": "Sizes" }] }] }] },
+                    "AssertDescription": "production needs size 3",
+                }],
+            },
+        },
+        "Resources": { "A": thing(json!({})) },
+    })
+    .to_string();
+    let with = |stage: &'static str, sizes: &'static str| {
+        let mut parameters = vec![("StackName", "s"), ("TemplateBody", template.as_str())];
+        parameters
+            .extend([("Parameters.member.1.ParameterKey", "Stage"), ("Parameters.member.1.ParameterValue", stage)]);
+        parameters
+            .extend([("Parameters.member.2.ParameterKey", "Sizes"), ("Parameters.member.2.ParameterValue", sizes)]);
+        parameters
+    };
+    let told = world.refused("CreateStack", &with("prod", "1,3")).await;
+    assert!(told.contains("production needs size 3"), "{told}");
+    let told = world.refused("CreateStack", &with("test", "1,7")).await;
+    assert!(told.contains("known sizes"), "{told}");
+    world.ok("CreateStack", &with("prod", "3,1")).await;
+    assert_eq!(world.status("s").await, "CREATE_COMPLETE");
+}
+
+/// The resources of a gate that waits for `count` signals.
+fn gate(timeout: &str, count: u32) -> Value {
+    resources(json!({
+        "Handle": { "Type": "AWS::CloudFormation::WaitConditionHandle" },
+        "Gate": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": { "Handle": { "Ref": "Handle" }, "Timeout": timeout, "Count": count },
+        },
+    }))
+}
+
+#[tokio::test]
+async fn a_wait_condition_fails_when_nobody_signals() {
+    let world = World::new();
+    world.create("s", &gate("0", 1)).await;
+    assert_eq!(world.status("s").await, "ROLLBACK_COMPLETE");
+    let events = world.events("s").await.join("\n");
+    assert!(events.contains("WaitCondition timed out. Received 0 conditions when expecting 1"), "{events}");
+}
+
+#[tokio::test]
+async fn a_wait_condition_goes_on_once_it_was_told_so_often_enough() {
+    let world = World::new();
+    let tell = |id: &str, status: &str| {
+        let signal = json!({ "Status": status, "UniqueId": id, "Data": format!("from {id}"), "Reason": "why not" });
+        let handles = |account: &Account| account.cloudformation.signals.keys().next().cloned();
+        let handle = world.cloud.read(handles)?;
+        Some(wait::signal(&world.cloud, &handle, signal.to_string().as_bytes()).status())
+    };
+    let telling = async {
+        while tell("a", "SUCCESS").is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(tell("a", "SUCCESS"), Some(StatusCode::OK), "the same again counts once");
+        assert_eq!(tell("b", "MAYBE"), Some(StatusCode::BAD_REQUEST));
+        tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+        assert_eq!(world.status("s").await, "CREATE_IN_PROGRESS");
+        assert_eq!(tell("b", "SUCCESS"), Some(StatusCode::OK));
+    };
+    let template = gate("60", 2);
+    let mut declared = template.clone();
+    declared["Outputs"] = json!({ "Data": { "Value": { "Fn::GetAtt": ["Gate", "Data"] } } });
+    tokio::join!(world.create("s", &declared), telling);
+    assert_eq!(world.status("s").await, "CREATE_COMPLETE");
+    let shown = world.ok("DescribeStacks", &VIA[..1]).await;
+    assert_eq!(element(&shown, "OutputValue"), r#"{"a":"from a","b":"from b"}"#);
+    assert_eq!(wait::signal(&world.cloud, "unknown", b"{}").status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_failed_creation_rolls_back_and_cancels_what_was_under_way() {
     let world = World::new();
     let bad = resources(json!({

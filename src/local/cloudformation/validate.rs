@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::local::cloudformation::intrinsics::{self, Pseudo, Scope, World, call, complaint, references_in};
 use crate::local::cloudformation::template::{Declared, Section, Template};
-use crate::local::cloudformation::{invalid, resource_type, schema};
+use crate::local::cloudformation::{invalid, resource_type, rules, schema};
 use crate::local::wire::Fault;
 
 const SECTIONS: &[&str] = &[
@@ -69,7 +69,7 @@ pub(super) fn template(mut value: Value) -> Result<Template, Fault> {
     template.mappings = section(&mut sections, "Mappings", "Mapping")?;
     template.conditions = section(&mut sections, "Conditions", "Condition")?;
     template.outputs = section(&mut sections, "Outputs", "Output")?;
-    section(&mut sections, "Rules", "Rule")?;
+    template.rules = section(&mut sections, "Rules", "Rule")?;
     parameters(&template.parameters)?;
     mappings(&template.mappings)?;
     outputs(&template.outputs)?;
@@ -439,6 +439,7 @@ pub(super) fn settled(
     pseudo: &Pseudo,
 ) -> Result<Template, Fault> {
     let scope = Scope { template, parameters, pseudo, world: &Empty };
+    rules::check(&scope, &template.rules)?;
     let mut holds = BTreeMap::new();
     for name in template.conditions.keys() {
         condition(&scope, name, &mut holds, 0).map_err(invalid)?;

@@ -1,0 +1,100 @@
+//! Ctrl-C and SIGTERM: the first one asks a command to come to a good end and to say what stands; the second leaves.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use miette::Diagnostic;
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::output::yellow;
+use super::{Failure, Outcome, Screen};
+
+/// What the user, or the system, has asked to stop.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupts {
+    token: CancellationToken,
+    /// What stands if the process ends this very moment.
+    stands: Arc<Mutex<String>>,
+}
+
+/// A command that was stopped before it was done.
+#[derive(Debug, Error, Diagnostic)]
+#[error("interrupted while {during}")]
+#[diagnostic(code(stackgen::interrupted), help("{stands}"))]
+struct Interrupted {
+    during: &'static str,
+    stands: String,
+}
+
+/// Something that can be dropped halfway, and what stands then.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// What goes on: `functions were built`.
+    pub(crate) during: &'static str,
+    /// What stands when it is left, and what to do.
+    pub(crate) stands: &'a str,
+}
+
+impl Step<'_> {
+    /// The step was left.
+    pub(crate) fn interrupted(&self) -> Failure {
+        Interrupted { during: self.during, stands: self.stands.to_owned() }.into()
+    }
+}
+
+impl Interrupts {
+    /// Watches for signals from now on. Where the system gives none, nothing is ever interrupted.
+    pub(crate) fn watch(screen: &Screen) -> Self {
+        let this = Self { token: CancellationToken::new(), stands: Arc::default() };
+        if let (Ok(ctrl_c), Ok(end)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            tokio::spawn(this.clone().listen(Signals { ctrl_c, end }, screen.clone()));
+        }
+        this
+    }
+
+    async fn listen(self, mut signals: Signals, screen: Screen) {
+        signals.next().await;
+        screen.interrupt();
+        self.token.cancel();
+        signals.next().await;
+        let stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        screen.note(format_args!("\n{} left; {stands}", yellow("!")));
+        std::process::exit(1);
+    }
+
+    /// Cancelled by the first signal.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// Says what stands from now on if the second signal comes.
+    pub(crate) fn stands(&self, what: impl Into<String>) {
+        *self.stands.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+    }
+
+    /// Does a step that can be dropped halfway.
+    pub(crate) async fn step<T>(&self, step: Step<'_>, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        self.stands(step.stands);
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => Err(step.interrupted()),
+            done = work => done,
+        }
+    }
+}
+
+struct Signals {
+    ctrl_c: Signal,
+    end: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => (),
+            _ = self.end.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Ctrl-C and SIGTERM in every phase of a deployment: it ends, it says what stands, and the terminal is as it was.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::deploy::{Project, Told, USERS};
+use crate::hold::Hold;
+
+/// The key of Ctrl-C.
+const CTRL_C: &str = "\u{3}";
+
+/// A stack that is being made until somebody tells it to go on, which nobody does.
+const GATE: &str = "\
+resources:
+  Handle: { type: AWS::CloudFormation::WaitConditionHandle }
+  Gate:
+    type: AWS::CloudFormation::WaitCondition
+    properties: { Handle: { Ref: Handle }, Timeout: '600' }
+";
+
+/// A function that needs no cargo.
+const FUNCTION: &str = "functions:\n  Hello: { directory: hello }\n";
+
+/// A command that runs beside the test.
+struct Running(Child);
+
+impl Running {
+    /// Deploys or destroys through a wire that holds back requests.
+    fn through(hold: &Hold, project: &Project, command: &str) -> Self {
+        let environment = project.json("local env");
+        let mut program = project.command(&format!("{command} --yes --endpoint-url {}", hold.endpoint()));
+        for (name, value) in environment.as_object().expect("it is an object") {
+            program.env(name, value.as_str().expect("it is text"));
+        }
+        program.env_remove("AWS_ENDPOINT_URL");
+        Self::start(program)
+    }
+
+    fn start(mut program: Command) -> Self {
+        Self(program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs"))
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs").success());
+    }
+
+    fn ended(mut self) -> Told {
+        let begin = Instant::now();
+        while self.0.try_wait().expect("it is ours").is_none() {
+            if begin.elapsed() > Duration::from_secs(60) {
+                self.0.kill().expect("it runs still");
+                panic!("it does not end: {:?}", Told::of(&self.0.wait_with_output().expect("it is ours")));
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Told::of(&self.0.wait_with_output().expect("it is ours"))
+    }
+}
+
+/// How a program at a terminal ended.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    code: Option<i32>,
+    screen: String,
+    sane: bool,
+}
+
+impl Shown {
+    #[track_caller]
+    fn ended(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}", self.screen);
+        assert!(self.sane, "the terminal was left in disorder: {:?}", self.screen);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, words: &str) -> &Self {
+        let plain = self.screen.replace("\r\n", " ").replace("│", " ");
+        let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(words), "`{words}` is not in:\n{}", self.screen);
+        self
+    }
+}
+
+/// Runs a command at a terminal: whenever the words are shown, the keys are pressed.
+fn at_a_terminal(project: &Project, command: &str, script: &[(&str, &str)]) -> Shown {
+    let mut python = Command::new("python3");
+    python.args(["-c", include_str!("terminal.py"), "90", env!("CARGO_BIN_EXE_stackgen")]).args(command.split(' '));
+    project.settle(&mut python);
+    python.env("TERM", "xterm").env("COLUMNS", "200").env_remove("CI").env_remove("NO_COLOR");
+    python.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().expect("the tests need Python 3");
+    let script = serde_json::to_vec(&json!(script)).expect("it is JSON");
+    python.stdin.take().expect("it is piped").write_all(&script).expect("Python listens");
+    let output = python.wait_with_output().expect("it is ours");
+    serde_json::from_slice(&output.stdout).expect("it tells what came of it")
+}
+
+fn with_function() -> Project {
+    let project = Project::with(FUNCTION);
+    let bootstrap = project.path().join("hello/bootstrap");
+    fs::create_dir(project.path().join("hello")).expect("the folder is ours");
+    fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project
+}
+
+/// A project whose build does not end.
+fn with_endless_build() -> Project {
+    let project = Project::with("functions:\n  Hello: { crate: functions/hello }\n");
+    let write = |file: &str, text: &str| {
+        let file = project.path().join("functions/hello").join(file);
+        fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the folder is ours");
+        fs::write(file, text).expect("the folder is ours");
+    };
+    write("Cargo.toml", "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    write("src/main.rs", "fn main() {}");
+    write("build.rs", "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)) }");
+    project
+}
+
+#[track_caller]
+fn no_build_runs(project: &Project) {
+    let begin = Instant::now();
+    while build_scripts(project) > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "a build goes on");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn build_scripts(project: &Project) -> usize {
+    let listed = Command::new("ps").args(["-axww", "-o", "args="]).output().expect("every Unix has `ps`");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let folder = project.path().display().to_string();
+    listed.lines().filter(|line| line.contains(&folder) && line.contains("build-script-build")).count()
+}
+
+fn status(project: &Project) -> String {
+    let listed = project.json("list --local");
+    listed["stacks"][0]["status"].as_str().unwrap_or("none").to_owned()
+}
+
+#[test]
+fn during_the_build() {
+    let project = with_endless_build();
+    let shown = at_a_terminal(&project, "deploy --local", &[("hello v0.1.0", CTRL_C)]);
+    shown.ended(1).says("nothing was deployed").says("run the command again");
+    no_build_runs(&project);
+    for signal in ["INT", "TERM"] {
+        let deploying = Running::start(project.command("deploy --local"));
+        let begin = Instant::now();
+        while build_scripts(&project) == 0 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "no build begins");
+            sleep(Duration::from_millis(20));
+        }
+        deploying.signal(signal);
+        deploying.ended().ended(1).says("interrupted while functions were built").says("nothing was deployed");
+        no_build_runs(&project);
+    }
+    let bundling = Running::start(project.command("bundle"));
+    while build_scripts(&project) == 0 {
+        sleep(Duration::from_millis(20));
+    }
+    bundling.signal("INT");
+    bundling.ended().ended(1).says("interrupted while functions were built");
+    no_build_runs(&project);
+    assert_eq!(status(&project), "none");
+}
+
+#[test]
+fn while_the_account_is_being_reached() {
+    let project = Project::with(USERS);
+    let endpoint = endpoint(&project);
+    for signal in ["INT", "TERM"] {
+        let hold = Hold::before(&endpoint, "GetCallerIdentity");
+        let deploying = Running::through(&hold, &project, "deploy");
+        hold.wait();
+        deploying.signal(signal);
+        deploying.ended().ended(1).says("interrupted while the account was being reached").says("nothing was deployed");
+    }
+}
+
+#[test]
+fn during_the_upload() {
+    let project = with_function();
+    project.run("bootstrap --local").ended(0);
+    let hold = Hold::before(&endpoint(&project), "PUT /");
+    let deploying = Running::through(&hold, &project, "deploy");
+    hold.wait();
+    deploying.signal("INT");
+    deploying.ended().ended(1).says("interrupted while code was uploaded").says("stack `notes` is as it was before");
+    assert_eq!(status(&project), "none");
+    hold.release();
+    project.run("deploy --local").ended(0).says("notes was created");
+}
+
+#[test]
+fn while_the_change_set_is_worked_out() {
+    let project = Project::with(USERS);
+    let endpoint = endpoint(&project);
+    for signal in ["INT", "TERM"] {
+        let hold = Hold::before(&endpoint, "Action=CreateChangeSet");
+        let deploying = Running::through(&hold, &project, "deploy");
+        hold.wait();
+        deploying.signal(signal);
+        sleep(Duration::from_millis(100));
+        hold.release();
+        deploying.ended().ended(1).says("stack `notes` is as it was before").says("the change set is taken back");
+        assert_eq!(status(&project), "none", "neither the change set nor the shell of its stack stays");
+    }
+    project.run("deploy --local").ended(0);
+    project.write(&USERS.replace("    removal", "    userPoolName: members\n    removal"));
+    let hold = Hold::before(&endpoint, "Action=CreateChangeSet");
+    let deploying = Running::through(&hold, &project, "deploy");
+    hold.wait();
+    deploying.signal("INT");
+    sleep(Duration::from_millis(100));
+    hold.release();
+    deploying.ended().ended(1).says("is as it was before");
+    assert_eq!(status(&project), "CREATE_COMPLETE");
+}
+
+#[test]
+fn twice_while_the_change_set_is_worked_out() {
+    let project = Project::with(USERS);
+    let hold = Hold::before(&endpoint(&project), "Action=DescribeChangeSet");
+    let deploying = Running::through(&hold, &project, "deploy");
+    hold.wait();
+    deploying.signal("INT");
+    sleep(Duration::from_millis(100));
+    deploying.signal("INT");
+    deploying.ended().ended(1).says("left;").says("a change set that was never executed may be there");
+    assert_eq!(status(&project), "REVIEW_IN_PROGRESS");
+    hold.release();
+    project.run("deploy --local").ended(0).says("never executed").says("notes was created");
+}
+
+#[test]
+fn at_the_question() {
+    let project = Project::with(USERS);
+    let environment = project.json("local env");
+    let words: Vec<String> = environment
+        .as_object()
+        .expect("it is an object")
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.as_str().expect("it is text")))
+        .collect();
+    fs::write(project.path().join("env"), words.join("\n")).expect("the folder is ours");
+    let shell = "#!/bin/sh\nset -a\n. ./env\nexec \"$@\"\n";
+    fs::write(project.path().join("with-env"), shell).expect("the folder is ours");
+    // The program at the terminal is the shell, which becomes the command.
+    let endpoint = environment["AWS_ENDPOINT_URL"].as_str().expect("it is text");
+    let mut python = Command::new("python3");
+    let program = env!("CARGO_BIN_EXE_stackgen");
+    python.args(["-c", include_str!("terminal.py"), "60", "sh", "./with-env", program]);
+    python.args(["deploy", "--endpoint-url", endpoint]);
+    project.settle(&mut python);
+    python.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().expect("the tests need Python 3");
+    let script = json!([["[y/N]", CTRL_C]]).to_string();
+    python.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("Python listens");
+    let output = python.wait_with_output().expect("it is ours");
+    let shown: Shown = serde_json::from_slice(&output.stdout).expect("it tells what came of it");
+    shown.ended(1).says("nothing was done").says("the question was interrupted");
+    assert_eq!(status(&project), "none", "the change set went with the question");
+}
+
+#[test]
+fn during_a_first_creation() {
+    let project = Project::with(GATE);
+    let shown = at_a_terminal(&project, "deploy --local", &[("Gate", ""), ("is being created", CTRL_C)]);
+    shown.ended(1).says("so the stack is being deleted").says("it was cancelled").says("the stack was deleted");
+    assert_eq!(status(&project), "none");
+    let deploying = Running::start(project.command("deploy --local"));
+    wait_for(&project, "CREATE_IN_PROGRESS");
+    deploying.signal("TERM");
+    deploying.ended().ended(1).says("so the stack is being deleted").says("it was cancelled");
+    assert_eq!(status(&project), "none");
+}
+
+#[test]
+fn during_an_update() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    project.write(&format!("{USERS}{GATE}"));
+    let deploying = Running::start(project.command("deploy --local"));
+    wait_for(&project, "UPDATE_IN_PROGRESS");
+    deploying.signal("INT");
+    let told = deploying.ended();
+    told.ended(1).says("CloudFormation goes back to what was deployed").says("it was cancelled");
+    assert_eq!(status(&project), "UPDATE_ROLLBACK_COMPLETE");
+    project.write(USERS);
+    project.run("deploy --local").ended(0);
+}
+
+#[test]
+fn twice_during_an_operation_leaves_it_alone() {
+    let project = Project::with(GATE);
+    let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
+    let deploying = Running::through(&hold, &project, "deploy");
+    wait_for(&project, "CREATE_IN_PROGRESS");
+    deploying.signal("INT");
+    hold.wait();
+    deploying.signal("INT");
+    deploying.ended().ended(1).says("left; CloudFormation goes on by itself").says("stackgen list");
+    assert_eq!(status(&project), "CREATE_IN_PROGRESS");
+}
+
+#[test]
+fn while_another_operation_is_waited_for() {
+    let project = Project::with(GATE);
+    let first = Running::start(project.command("deploy --local"));
+    wait_for(&project, "CREATE_IN_PROGRESS");
+    // Gone without a word, as a lost connection is.
+    first.signal("KILL");
+    drop(first.ended());
+    let second = Running::start(project.command("deploy --local"));
+    sleep(Duration::from_millis(700));
+    second.signal("INT");
+    second.ended().ended(1).says("interrupted while another operation ran on the stack");
+    assert_eq!(status(&project), "CREATE_IN_PROGRESS", "what others do goes on");
+}
+
+#[test]
+fn during_the_destruction() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
+    let destroying = Running::through(&hold, &project, "destroy");
+    hold.wait();
+    destroying.signal("INT");
+    sleep(Duration::from_millis(100));
+    hold.release();
+    destroying.ended().ended(0).says("is destroyed");
+    assert_eq!(status(&project), "none", "what was begun came to its end");
+
+    project.run("deploy --local").ended(0);
+    let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
+    let destroying = Running::through(&hold, &project, "destroy");
+    hold.wait();
+    destroying.signal("TERM");
+    sleep(Duration::from_millis(100));
+    destroying.signal("TERM");
+    destroying.ended().ended(1).says("left; CloudFormation goes on removing stack `notes`");
+
+    let hold = Hold::before(&endpoint(&project), "Action=ListStackResources");
+    let destroying = Running::through(&hold, &project, "destroy");
+    hold.wait();
+    destroying.signal("INT");
+    destroying.ended().ended(1).says("stack `notes` is untouched");
+}
+
+fn endpoint(project: &Project) -> String {
+    project.json("local env")["AWS_ENDPOINT_URL"].as_str().expect("it is text").to_owned()
+}
+
+#[track_caller]
+fn wait_for(project: &Project, wanted: &str) {
+    let begin = Instant::now();
+    while status(project) != wanted {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the stack is {}", status(project));
+        sleep(Duration::from_millis(50));
+    }
+}
