@@ -198,12 +198,13 @@ pub fn query_answer(request_id: &str, namespace: &str, action: &str, outcome: Re
 }
 
 fn query_success(request_id: &str, namespace: &str, action: &str, result: &Value) -> Response {
-    let content = json!({
-        format!("{action}Result"): result,
-        "ResponseMetadata": { "RequestId": request_id },
-    });
     let name = format!("{action}Response");
-    text(StatusCode::OK, "text/xml", xml::document(&name, Some(namespace), &content, xml::Lists::Member))
+    let content = json!({ format!("{action}Result"): result });
+    let mut document = xml::document(&name, Some(namespace), &content, xml::Lists::Member);
+    // The result comes first: the SDK for Rust reads no further than to its end.
+    let end = document.rfind("</").unwrap_or(document.len());
+    document.insert_str(end, &format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"));
+    text(StatusCode::OK, "text/xml", document)
 }
 
 /// An answer with a body of text.

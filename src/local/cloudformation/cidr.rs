@@ -46,7 +46,7 @@ impl Block {
     fn read(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/')?;
         let prefix: u32 = prefix.parse().ok()?;
-        let (first, width) = match address.parse().ok()? {
+        let (first, width): (u128, u32) = match address.parse().ok()? {
             IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
             IpAddr::V6(address) => (address.to_bits(), 128),
         };

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -220,15 +221,28 @@ pub fn resume(cloud: &Cloud) {
 }
 
 /// Runs a stack's operation to its end, beside the request that asked for it.
+///
+/// Saving takes longer the more the account holds. So that a deployment into a full account does not take longer than
+/// one into an empty one, steps go into one transaction for as long as the last saving took.
 pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
     let task = cloud.clone();
     cloud.tasks().spawn(async move {
         let mut run = Run::default();
+        let mut saving = Duration::ZERO;
         while !task.stopping().is_cancelled() {
-            let moment = Moment::of(&task);
-            let more = task.write(|account| Ok::<_, Fault>(step(account, &stack_id, &mut run, moment)));
+            let (begun, mut stepping) = (Instant::now(), Duration::ZERO);
+            let more = task.write(|account| {
+                let begun = Instant::now();
+                let mut more = step(account, &stack_id, &mut run, Moment::of(&task));
+                while more == More::Now && begun.elapsed() < saving {
+                    more = step(account, &stack_id, &mut run, Moment::of(&task));
+                }
+                stepping = begun.elapsed();
+                Ok::<_, Fault>(more)
+            });
+            saving = begun.elapsed().saturating_sub(stepping).min(LONGEST);
             match more {
-                // Whoever polls the stack sees each step.
+                // Whoever polls the stack sees it go on.
                 Ok(More::Now) => tokio::task::yield_now().await,
                 Ok(More::Later) => tokio::time::sleep(PATIENCE).await,
                 Ok(More::Nothing) | Err(_) => break,
@@ -237,8 +251,11 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
     });
 }
 
+/// The longest that steps may keep others from the account.
+const LONGEST: Duration = Duration::from_millis(100);
+
 /// How long an operation rests that waits for a signal.
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Whether an operation has more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

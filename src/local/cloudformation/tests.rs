@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use crate::local::cloud::{Account, Cloud};
-use crate::local::cloudformation::api;
+use crate::local::cloudformation::{api, wait};
 use crate::local::wire::{Caller, Request};
 
 /// A cloud in a folder that goes when it does.
