@@ -327,7 +327,8 @@ impl Look {
 
 /// Whether cargo, the compiler or a usual build script reads a variable.
 fn always_matters(name: &str) -> bool {
-    const BEGINNINGS: [&str; 9] = ["CARGO", "__CARGO", "RUST", "CC", "CXX", "AR", "LD", "ZIG", "PKG_CONFIG"];
+    const BEGINNINGS: [&str; 11] =
+        ["CARGO", "__CARGO", "RUST", "CC", "CXX", "AR", "LD", "ZIG", "PKG_CONFIG", "SDKROOT", "MACOSX"];
     // Where the jobserver of the `make` or cargo that runs us listens: another place each time.
     let is_jobserver = name.ends_with("MAKEFLAGS") || name == "MFLAGS";
     let matters = name == "HOME" || name.contains("FLAGS") || BEGINNINGS.iter().any(|begin| name.starts_with(begin));

@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use crate::local::cloud::{Account, Cloud};
-use crate::local::cloudformation::{api, wait};
+use crate::local::cloudformation::{Status, api, wait};
 use crate::local::wire::{Caller, Request};
 
 /// A cloud in a folder that goes when it does.
@@ -232,7 +232,8 @@ async fn a_wait_condition_goes_on_once_it_was_told_so_often_enough() {
         assert_eq!(tell("a", "SUCCESS"), Some(StatusCode::OK), "the same again counts once");
         assert_eq!(tell("b", "MAYBE"), Some(StatusCode::BAD_REQUEST));
         tokio::time::sleep(std::time::Duration::from_millis(120)).await;
-        assert_eq!(world.status("s").await, "CREATE_IN_PROGRESS");
+        let status = world.cloud.read(|account| account.cloudformation.find("s").map(|stack| stack.status));
+        assert_eq!(status, Some(Status::CreateInProgress));
         assert_eq!(tell("b", "SUCCESS"), Some(StatusCode::OK));
     };
     let template = gate("60", 2);
