@@ -187,7 +187,7 @@ async fn by_browser(session: &Session, attempt: &Attempt, port: u16, opening: Op
         query = answers.recv() => query.ok_or_else(|| Error::Late.into()),
         _ = server.into_future() => Err(Error::Late.into()),
         () = tokio::time::sleep(PATIENCE) => Err(Error::Late.into()),
-        () = interrupts.cancelled() => Err(Error::Interrupted.into()),
+        () = interrupts.token().cancelled() => Err(Error::Interrupted.into()),
     }
 }
 
