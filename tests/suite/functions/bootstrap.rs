@@ -16,7 +16,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::Value;
-use stackgen::bundle::{Architecture, Code, FunctionSource, Progress, Purpose, bundle};
+use stackgen::bundle::{Architecture, Code, FunctionSource, Progress, Purpose, Stop, bundle};
 use stackgen::project::Project;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ impl Program {
         let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(name);
         let code = Code::Crate { name: place.display().to_string(), binary: binary.map(str::to_owned) };
         let function = FunctionSource { id: name.to_owned(), code, architecture: Architecture::host() };
-        let assets = bundle(&project, &[function], Purpose::Local, Progress::Hidden);
+        let assets = bundle(&project, &[function], Purpose::Local, Progress::Hidden, &Stop::default());
         let asset = assets.unwrap_or_else(|error| panic!("{name} builds: {error}")).remove(0);
         let zip = File::open(asset.file).expect("the bundle is there");
         let mut zip = zip::ZipArchive::new(zip).expect("the bundle is a zip");
