@@ -1,13 +1,17 @@
 //! The main job from end to end: one list of assertions, held over the embedded cloud and over an emulator that knows
 //! nothing of stackgen, with and without a look at who is calling.
 
+mod contact;
+mod federated;
 mod forgery;
 mod list;
+mod notes;
 mod remains;
 
 use aws_config::SdkConfig;
+use serde_json::{Value, json};
 
-use crate::project::{self, Project, STACK};
+use crate::project::{self, Project, STACK, told};
 use crate::tools::{Auth, Ministack};
 
 /// Who plays AWS.
@@ -43,6 +47,73 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The answer to a request, by `stackgen call`.
+    fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Value {
+        let body = body.map(Value::to_string);
+        let options = body.iter().flat_map(|body| ["--data", body]);
+        self.asked(method, path, headers, options)
+    }
+
+    /// The answer of one of several APIs that have such a route.
+    fn call_api(&self, api: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Value {
+        self.asked(method, path, headers, ["--api", api])
+    }
+
+    fn asked<'a>(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        options: impl IntoIterator<Item = &'a str>,
+    ) -> Value {
+        let mut command = self.project.command(&["call", method, path]);
+        command.args(options);
+        for (name, value) in headers {
+            command.args(["--header", &format!("{name}: {value}")]);
+        }
+        let told = told(&command.output().expect("the program runs"));
+        assert!(told.answer["status"].is_u64(), "{method} {path}: {}\n{}", told.answer, told.said);
+        told.answer
+    }
+
+    /// The value of a secret of the stack.
+    async fn secret(&self, id: &str) -> String {
+        let asked = json!({ "SecretId": self.physical_id(id).await });
+        let answer = remains::json(&self.config, "secretsmanager", "secretsmanager.GetSecretValue", &asked).await;
+        answer["SecretString"].as_str().expect("it is a text").to_owned()
+    }
+
+    async fn physical_id(&self, id: &str) -> String {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let asked = client.describe_stack_resource().stack_name(self.project.stack()).logical_resource_id(id);
+        let resource = asked.send().await.expect("the stack is deployed");
+        let resource = resource.stack_resource_detail().and_then(|detail| detail.physical_resource_id());
+        resource.expect("it has been made").to_owned()
+    }
+
+    /// All that the account's functions have logged.
+    async fn logged(&self) -> Vec<String> {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let groups = client.describe_log_groups().send().await.expect("log groups are listed");
+        let mut lines = Vec::new();
+        for group in groups.log_groups().iter().filter_map(|group| group.log_group_name()) {
+            let pages = client.filter_log_events().log_group_name(group).into_paginator().send();
+            let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("events are listed");
+            lines
+                .extend(pages.into_iter().flat_map(|page| page.events.unwrap_or_default()).filter_map(|it| it.message));
+        }
+        lines
+    }
+
+    /// The template that CloudFormation has.
+    async fn template(&self) -> String {
+        let client = aws_sdk_cloudformation::Client::new(&self.config);
+        let template = client.get_template().stack_name(self.project.stack()).send().await.expect("it is deployed");
+        template.template_body().expect("there is one").to_owned()
+    }
+}
+
 #[tokio::test]
 async fn the_embedded_cloud_does_the_main_job() {
     list::run(&Stage::embedded(STACK)).await;
@@ -56,4 +127,49 @@ async fn ministack_does_the_main_job() {
 #[tokio::test]
 async fn ministack_that_looks_at_who_is_calling_does_the_main_job() {
     list::run(&Stage::ministack(STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
+async fn the_embedded_cloud_serves_federated() {
+    federated::run(&Stage::embedded(federated::STACK)).await;
+}
+
+#[tokio::test]
+async fn ministack_serves_federated() {
+    federated::run(&Stage::ministack(federated::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_federated() {
+    federated::run(&Stage::ministack(federated::STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
+async fn the_embedded_cloud_serves_notes() {
+    notes::run(&Stage::embedded(notes::STACK)).await;
+}
+
+#[tokio::test]
+async fn ministack_serves_notes() {
+    notes::run(&Stage::ministack(notes::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_notes() {
+    notes::run(&Stage::ministack(notes::STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
+async fn the_embedded_cloud_serves_contact() {
+    contact::run(&Stage::embedded(contact::STACK)).await;
+}
+
+#[tokio::test]
+async fn ministack_serves_contact() {
+    contact::run(&Stage::ministack(contact::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_contact() {
+    contact::run(&Stage::ministack(contact::STACK, Auth::Enforced)).await;
 }

@@ -80,6 +80,11 @@ impl Project {
         self.folder.path()
     }
 
+    /// The name of its stack.
+    pub(crate) fn stack(&self) -> &'static str {
+        self.stack
+    }
+
     /// Its stack file.
     pub(crate) fn stack_file(&self) -> PathBuf {
         self.path().join(format!("stacks/{}.yaml", self.stack))

@@ -1,6 +1,7 @@
 //! WebSocket APIs of the embedded cloud, deployed by CloudFormation and tried by a foreign client (Python's
 //! `websockets`) and by AWS's own SDK.
 
+mod chat;
 mod model;
 mod world;
 

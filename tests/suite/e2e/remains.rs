@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stackgen::deploy::api::{self, Answer, Call};
 use stackgen::deploy::aws::{Account, Keys, Target};
 
@@ -14,6 +14,9 @@ pub(super) async fn all(config: &SdkConfig) -> Vec<String> {
     found.extend(pools(config).await);
     found.extend(apis(config).await);
     found.extend(roles(config).await);
+    found.extend(rest_apis(config).await);
+    found.extend(tables(config).await);
+    found.extend(secrets(config).await);
     found
 }
 
@@ -44,6 +47,24 @@ async fn apis(config: &SdkConfig) -> Vec<String> {
     names(&get(config, "apigateway", "/v2/apis").await, "items", "name")
 }
 
+async fn rest_apis(config: &SdkConfig) -> Vec<String> {
+    let listed = get(config, "apigateway", "/restapis").await;
+    // The list has one name on the wire and another in the documentation.
+    let list = if listed.get("item").is_some() { "item" } else { "items" };
+    listed.get(list).map_or_else(Vec::new, |_| names(&listed, list, "name"))
+}
+
+async fn tables(config: &SdkConfig) -> Vec<String> {
+    let listed = json(config, "dynamodb", "DynamoDB_20120810.ListTables", &json!({})).await;
+    let tables = listed["TableNames"].as_array().expect("it lists").iter().filter_map(Value::as_str);
+    tables.map(|name| format!("table {name}")).collect()
+}
+
+async fn secrets(config: &SdkConfig) -> Vec<String> {
+    let listed = json(config, "secretsmanager", "secretsmanager.ListSecrets", &json!({})).await;
+    names(&listed, "SecretList", "Name")
+}
+
 async fn roles(config: &SdkConfig) -> Vec<String> {
     let call = Call {
         method: "POST".to_owned(),
@@ -68,11 +89,28 @@ fn names(document: &Value, list: &str, name: &str) -> Vec<String> {
     items.iter().map(|item| format!("{list} {}", item[name].as_str().unwrap_or_default())).collect()
 }
 
-async fn get(config: &SdkConfig, service: &str, path: &str) -> Value {
+pub(super) async fn get(config: &SdkConfig, service: &str, path: &str) -> Value {
     let call = Call { method: "GET".to_owned(), path: path.to_owned(), headers: Vec::new(), body: None };
     let answer = send(config, service, call).await;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     assert_eq!(answer.status, 200, "{path}: {text}");
+    serde_json::from_str(&text).expect("the answer is JSON")
+}
+
+/// An answer of a service that takes JSON at its root, such as DynamoDB.
+pub(super) async fn json(config: &SdkConfig, service: &str, operation: &str, asked: &Value) -> Value {
+    let call = Call {
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        headers: vec![
+            ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target".to_owned(), operation.to_owned()),
+        ],
+        body: Some(asked.to_string().into_bytes()),
+    };
+    let answer = send(config, service, call).await;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    assert_eq!(answer.status, 200, "{operation}: {text}");
     serde_json::from_str(&text).expect("the answer is JSON")
 }
 

@@ -18,7 +18,7 @@ use crate::tools;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/websocket");
-const PINS: [&str; 2] = ["boto3==1.44.5", "websockets==16.1.1"];
+pub(super) const PINS: [&str; 2] = ["boto3==1.44.5", "websockets==16.1.1"];
 /// A line of the access log.
 const LOG_FORMAT: &str = "$context.eventType $context.routeKey $context.status";
 
@@ -364,7 +364,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn start(url: String, options: String) -> Self {
+    pub(super) async fn start(url: String, options: String) -> Self {
         let python = tokio::task::spawn_blocking(|| tools::python(&PINS).program("python"));
         let mut command = Command::from(python.await.expect("the client can be set up"));
         command.arg(format!("{FOLDER}/client.py")).args([url, options]).kill_on_drop(true);
