@@ -240,7 +240,7 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
                 stepping = begun.elapsed();
                 Ok::<_, Fault>(more)
             });
-            saving = begun.elapsed().saturating_sub(stepping).min(LONGEST);
+            saving = worthwhile(begun.elapsed().saturating_sub(stepping));
             match more {
                 // Whoever polls the stack sees it go on.
                 Ok(More::Now) => tokio::task::yield_now().await,
@@ -250,6 +250,15 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
         }
     });
 }
+
+/// How long the next steps may share one saving, given what the last one took. A saving that is quick is not shared:
+/// whoever polls the stack is to see each step.
+fn worthwhile(saving: Duration) -> Duration {
+    if saving < QUICK { Duration::ZERO } else { saving.min(LONGEST) }
+}
+
+/// A saving that nobody has to wait for: an account of some dozens of resources.
+const QUICK: Duration = Duration::from_millis(25);
 
 /// The longest that steps may keep others from the account.
 const LONGEST: Duration = Duration::from_millis(100);
