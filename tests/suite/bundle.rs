@@ -272,7 +272,7 @@ fn cargo_is_called_only_when_something_that_it_looks_at_has_changed() {
         it.sketch.write("Cargo.lock", &format!("{lock}\n"));
     });
     watched.notices(write(".cargo/config.toml", "[build]\nincremental = false\n"));
-    watched.notices(write("rust-toolchain.toml", "[toolchain]\n"));
+    watched.notices(write("rust-toolchain.toml", "[toolchain]\nprofile = \"minimal\"\n"));
     watched.notices(write("functions/hello/src/lib.rs", ""));
     let variable = |name: &'static str| move |it: &mut Watched| it.variables.push((name.to_owned(), "1".to_owned()));
     watched.notices(variable("GREETING"));

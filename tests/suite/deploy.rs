@@ -184,7 +184,7 @@ fn a_user_signs_in_without_the_password_ever_travelling() {
     assert_eq!(project.run("token alice@example.com").ended(0).stdout, id, "a token is kept until it ends");
     assert_eq!(claims(&project.run("token alice@example.com --access").stdout)["token_use"], "access");
     assert_private(&project.path().join(".stackgen/tokens/notes/alice@example.com"));
-    project.run("token alice@example.com --scope notes/read").ended(2).says("does not carry scope `notes/read`");
+    project.run("token alice@example.com --scope notes/read").ended(2).says("OAuth flow `code`");
 
     let again = project.run("user create alice@example.com");
     again.ended(1).says("user `alice@example.com` exists already");

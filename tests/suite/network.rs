@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,8 @@ fn no_answer_at_all() {
 struct Tls {
     process: Child,
     port: u16,
+    /// Open, so that the server can finish its line.
+    _said: ChildStdout,
 }
 
 impl Tls {
@@ -164,9 +166,9 @@ while True:
             .stdout(Stdio::piped())
             .spawn()
             .expect("the tests need Python 3");
-        let mut word = [0; 7];
-        process.stdout.take().expect("it is piped").read_exact(&mut word).expect("it says when it listens");
-        Self { process, port }
+        let mut said = process.stdout.take().expect("it is piped");
+        said.read_exact(&mut [0; 8]).expect("it says when it listens");
+        Self { process, port, _said: said }
     }
 }
 

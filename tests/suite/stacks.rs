@@ -18,8 +18,11 @@ pub(crate) mod notes;
 #[path = "../../stacks/protected_api.rs"]
 pub(crate) mod protected_api;
 
-/// Every one of them, by the name of its file.
-pub(crate) const ALL: [(&str, fn() -> Stack); 5] = [
+/// The name of a stack's file, and what it holds.
+type Named = (&'static str, fn() -> Stack);
+
+/// Every one of them.
+pub(crate) const ALL: [Named; 5] = [
     ("chat", chat::stack),
     ("contact", contact::stack),
     ("federated", federated::stack),

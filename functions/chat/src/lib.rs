@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_apigatewaymanagement::Client;
-use aws_sdk_apigatewaymanagement::error::DisplayErrorContext;
+use aws_sdk_apigatewaymanagement::error::{DisplayErrorContext, SdkError};
 use aws_sdk_apigatewaymanagement::primitives::Blob;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ impl Chat {
         }
         let data = json!({ "from": from, "text": text }).to_string();
         let posted = self.client.post_to_connection().connection_id(to).data(Blob::new(data)).send().await;
-        match posted.map_err(|error| error.into_service_error()) {
+        match posted.map_err(SdkError::into_service_error) {
             Ok(_) => json!({ "message": "sent" }),
             Err(error) if error.is_gone_exception() => json!({ "message": "nobody is there" }),
             Err(error) => {

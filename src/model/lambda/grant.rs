@@ -314,6 +314,8 @@ impl JsonSchema for AccessList {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::value::{Error as ValueError, SeqDeserializer};
+
     use super::*;
 
     #[test]
@@ -324,9 +326,10 @@ mod tests {
 
     #[test]
     fn a_word_or_a_list_is_what_a_function_may_do() {
-        let read = |json: &str| serde_json::from_str::<AccessList>(json).map(|list| list.0).ok();
-        assert_eq!(read(r#""readWrite""#), Some(vec![Access::ReadWrite]));
-        assert_eq!(read(r#"["get", "put"]"#), Some(vec![Access::Get, Access::Put]));
-        assert_eq!(read(r#""reed""#), None);
+        let word = |word| AccessList::deserialize(StrDeserializer::<ValueError>::new(word)).ok();
+        assert_eq!(word("readWrite"), Some(AccessList::from(Access::ReadWrite)));
+        assert_eq!(word("reed"), None);
+        let list = SeqDeserializer::<_, ValueError>::new(["get", "put"].into_iter());
+        assert_eq!(AccessList::deserialize(list), Ok(AccessList::from([Access::Get, Access::Put])));
     }
 }
