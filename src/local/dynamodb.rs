@@ -2,7 +2,7 @@
 //!
 //! Items live in a database of their own beside the account's file, so that no write of an item rewrites the account.
 //! Which tables there are is told by the account: a table that only one of the two knows is what a kill has left of its
-//! creation or its removal, and goes when the cloud starts ([`sweep`]).
+//! creation or its removal, and goes when the cloud starts (`sweep`).
 
 pub(crate) mod api;
 pub(crate) mod deeds;

@@ -1,6 +1,6 @@
 //! The data plane of API Gateway: requests to deployed APIs.
 //!
-//! [`http_api`] executes HTTP APIs, [`rest_api`] REST APIs, `web_socket_api` WebSocket APIs. What is beside them is for
+//! [`http_api`] executes HTTP APIs, `rest_api` REST APIs, `web_socket_api` WebSocket APIs. What is beside them is for
 //! every kind of API: who signed a request, whether a token is genuine, what functions and endpoints answer, what a limit
 //! still lets pass.
 
