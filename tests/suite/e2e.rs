@@ -155,11 +155,6 @@ async fn ministack_serves_notes() {
 }
 
 #[tokio::test]
-async fn ministack_that_looks_at_who_is_calling_serves_notes() {
-    notes::run(&Stage::ministack(notes::STACK, Auth::Enforced)).await;
-}
-
-#[tokio::test]
 async fn the_embedded_cloud_serves_contact() {
     contact::run(&Stage::embedded(contact::STACK)).await;
 }
@@ -167,9 +162,4 @@ async fn the_embedded_cloud_serves_contact() {
 #[tokio::test]
 async fn ministack_serves_contact() {
     contact::run(&Stage::ministack(contact::STACK, Auth::Off)).await;
-}
-
-#[tokio::test]
-async fn ministack_that_looks_at_who_is_calling_serves_contact() {
-    contact::run(&Stage::ministack(contact::STACK, Auth::Enforced)).await;
 }
