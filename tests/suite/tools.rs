@@ -1,5 +1,7 @@
 //! Foreign tools that stackgen is tried against: installed once under `target/tools`, at pinned versions.
 
+pub(crate) mod debian;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

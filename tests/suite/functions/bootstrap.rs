@@ -1,10 +1,11 @@
 //! A function's own program, built as for the local cloud and run behind a Runtime API of the test's.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +29,11 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program that Lambda would run.
-pub(crate) struct Program(TempDir);
+pub(crate) struct Program {
+    folder: TempDir,
+    /// What the program is run by, where this machine cannot: an emulator with its options.
+    emulator: Vec<OsString>,
+}
 
 impl Program {
     /// Builds a crate of `functions/`.
@@ -41,7 +46,13 @@ impl Program {
         let function = FunctionSource { id: name.to_owned(), code, architecture: Architecture::host() };
         let assets = bundle(&project, &[function], Purpose::Local, Progress::Hidden, &Stop::default());
         let asset = assets.unwrap_or_else(|error| panic!("{name} builds: {error}")).remove(0);
-        let zip = File::open(asset.file).expect("the bundle is there");
+        Self::unpacked(&asset.file)
+    }
+
+    /// The program in a zip.
+    pub(crate) fn unpacked(zip: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let zip = File::open(zip).expect("the bundle is there");
         let mut zip = zip::ZipArchive::new(zip).expect("the bundle is a zip");
         let mut packed = zip.by_name("bootstrap").expect("it has a program");
         let program = folder.path().join("bootstrap");
@@ -49,7 +60,24 @@ impl Program {
         io::copy(&mut packed, &mut file).expect("the folder is writable");
         fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("the file is ours");
         drop(packed);
-        Self(folder)
+        Self { folder, emulator: Vec::new() }
+    }
+
+    /// The same, run by an emulator.
+    pub(crate) fn emulated(self, emulator: Vec<OsString>) -> Self {
+        Self { emulator, ..self }
+    }
+
+    /// Its file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("bootstrap")
+    }
+
+    fn command(&self) -> Command {
+        let Some((emulator, options)) = self.emulator.split_first() else { return Command::new(self.file()) };
+        let mut command = Command::new(emulator);
+        command.args(options).arg(self.file());
+        command
     }
 
     /// Starts it with this environment and nothing else.
@@ -64,7 +92,8 @@ impl Program {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .with_state(api);
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.expect("serving goes on") });
-        let child = Command::new(self.0.path().join("bootstrap"))
+        let child = self
+            .command()
             .env_clear()
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
