@@ -10,12 +10,13 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use miette::Diagnostic;
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 use url::{Host, Url};
 
 use super::aws::{Account, Error as AwsError};
 use super::stack::Deployed;
+use crate::access::matrix::{self, Guard, Matrix};
 
 /// An API in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,99 +168,44 @@ pub enum Error {
 /// The APIs that a template declares, with their routes.
 #[must_use]
 pub fn apis(template: &Value) -> Vec<Api> {
-    let declared = Declared(template.get("Resources").and_then(Value::as_object));
-    // WebSocket APIs are of the same type, and take no requests.
-    let takes_requests = |properties: &Value| properties.get("ProtocolType") != Some(&Value::from("WEBSOCKET"));
-    let http = declared.of_type("AWS::ApiGatewayV2::Api").into_iter();
-    let http = http.filter(|(_, properties)| takes_requests(properties)).map(|(id, _)| declared.http(id));
-    let rest = declared.of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| declared.rest(id));
-    http.chain(rest).collect()
+    let matrix = Matrix::of(template, &BTreeMap::new());
+    let of_kind = |kind| {
+        // An API of another stack, to which this one adds routes, is called by that stack.
+        let own = matrix.apis.iter().filter(move |(id, api)| api.kind == kind && !id.contains("${"));
+        own.map(|(id, api)| Api::of(id, api))
+    };
+    // WebSocket APIs take no requests.
+    of_kind(matrix::Kind::Http).chain(of_kind(matrix::Kind::Rest)).collect()
 }
 
-/// The resources of a template.
-#[derive(Clone, Copy)]
-struct Declared<'a>(Option<&'a Map<String, Value>>);
-
-impl<'a> Declared<'a> {
-    /// The properties of all resources of a type, by logical id.
-    fn of_type(self, wanted: &str) -> BTreeMap<&'a str, &'a Value> {
-        let all = self.0.into_iter().flatten();
-        all.filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(wanted))
-            .map(|(id, resource)| (id.as_str(), resource.get("Properties").unwrap_or(&Value::Null)))
-            .collect()
+impl Api {
+    fn of(id: &str, api: &matrix::Api) -> Self {
+        let routes = api.routes.iter().filter(|(key, _)| *key == "$default" || key.contains(" /"));
+        Self {
+            logical_id: id.to_owned(),
+            kind: if api.kind == matrix::Kind::Rest { Kind::Rest } else { Kind::Http },
+            stages: api.stages.keys().cloned().collect(),
+            routes: routes.map(|(key, route)| Route::of(key, &route.guard)).collect(),
+        }
     }
+}
 
-    fn http(self, id: &str) -> Api {
-        let routes = self.of_type("AWS::ApiGatewayV2::Route");
-        let routes = routes.values().filter(|route| refers(route, "ApiId", id));
-        let routes = routes.filter_map(|route| {
-            let key = route.get("RouteKey")?.as_str()?.to_owned();
-            Some(self.route(key, route))
-        });
-        let stages = self.stages("AWS::ApiGatewayV2::Stage", "ApiId", id);
-        Api { logical_id: id.to_owned(), kind: Kind::Http, stages, routes: routes.collect() }
-    }
-
-    fn rest(self, id: &str) -> Api {
-        let paths = self.of_type("AWS::ApiGateway::Resource");
-        let methods = self.of_type("AWS::ApiGateway::Method");
-        let methods = methods.values().filter(|method| refers(method, "RestApiId", id));
-        let routes = methods.filter_map(|method| {
-            let path = path(&paths, method.get("ResourceId")?, 0)?;
-            let path = if path.is_empty() { "/" } else { &path };
-            Some(self.route(format!("{} {path}", method.get("HttpMethod")?.as_str()?), method))
-        });
-        let stages = self.stages("AWS::ApiGateway::Stage", "RestApiId", id);
-        Api { logical_id: id.to_owned(), kind: Kind::Rest, stages, routes: routes.collect() }
-    }
-
-    fn stages(self, kind: &str, property: &str, api: &str) -> Vec<String> {
-        let stages = self.of_type(kind);
-        let own = stages.values().filter(|stage| refers(stage, property, api));
-        let mut names: Vec<String> =
-            own.filter_map(|stage| stage.get("StageName")?.as_str()).map(str::to_owned).collect();
-        names.sort();
-        names
-    }
-
-    fn route(self, key: String, properties: &Value) -> Route {
-        let text = |name: &str| properties.get(name).and_then(Value::as_str);
-        let scopes = properties.get("AuthorizationScopes").and_then(Value::as_array);
-        let is_scoped = scopes.is_some_and(|all| !all.is_empty());
-        let asks = match text("AuthorizationType") {
-            Some("JWT" | "COGNITO_USER_POOLS") if is_scoped => Asks::Scopes,
-            Some("JWT" | "COGNITO_USER_POOLS") => Asks::Token,
-            Some("AWS_IAM") => Asks::Signature,
-            Some("CUSTOM") => Asks::Custom,
-            _ => Asks::Nothing,
+impl Route {
+    fn of(key: &str, guard: &Guard) -> Self {
+        let is_token = |authorization: &str| matches!(authorization, "JWT" | "COGNITO_USER_POOLS");
+        let is_scoped = guard.scopes().is_some_and(|scopes| !scopes.is_empty());
+        let asks = match guard {
+            Guard::Jwt(_) | Guard::Cognito(_) if is_scoped => Asks::Scopes,
+            Guard::Jwt(_) | Guard::Cognito(_) => Asks::Token,
+            Guard::Unknown { authorization, .. } if is_token(authorization) => Asks::Token,
+            Guard::Iam => Asks::Signature,
+            Guard::Lambda(_) => Asks::Custom,
+            Guard::Public | Guard::Connected | Guard::Unknown { .. } => Asks::Nothing,
         };
-        let header = self.token_header(properties).unwrap_or_else(|| "authorization".to_owned());
-        Route { key, asks, header }
+        let header = |source: &String| Some(source.split_once("request.header.")?.1.to_owned());
+        let header = guard.sources().into_iter().flatten().find_map(header);
+        Self { key: key.to_owned(), asks, header: header.unwrap_or_else(|| "authorization".to_owned()) }
     }
-
-    /// The first header that the route's authorizer looks at.
-    fn token_header(self, route: &Value) -> Option<String> {
-        let authorizer = self.0?.get(route.pointer("/AuthorizerId/Ref")?.as_str()?)?;
-        let source = authorizer.pointer("/Properties/IdentitySource")?;
-        let first = source.as_str().or_else(|| source.get(0)?.as_str())?;
-        let sources = first.split(',').map(str::trim);
-        let header = |source: &str| Some(source.split_once("request.header.")?.1.to_owned());
-        sources.filter_map(header).next()
-    }
-}
-
-/// The path of a resource of a REST API: what its parents have, and its own part.
-fn path(paths: &BTreeMap<&str, &Value>, id: &Value, depth: usize) -> Option<String> {
-    /// A path has no more steps than this, and a template may go in a circle.
-    const DEEPEST: usize = 100;
-    let Some(id) = id.get("Ref").and_then(Value::as_str) else { return Some(String::new()) };
-    let own = paths.get(id).filter(|_| depth < DEEPEST)?;
-    let before = path(paths, own.get("ParentId")?, depth + 1)?;
-    Some(format!("{before}/{}", own.get("PathPart")?.as_str()?))
-}
-
-fn refers(properties: &Value, property: &str, id: &str) -> bool {
-    properties.get(property).and_then(|value| value.get("Ref")).and_then(Value::as_str) == Some(id)
 }
 
 /// The API that a call means: the one that is named, the only one, or the only one with such a route.

@@ -1,0 +1,3 @@
+//! Who may call what, read out of a template. Pure.
+
+pub mod matrix;
