@@ -16,7 +16,7 @@ const LONGEST: usize = 64 * 1024;
 /// Bytes that are put together for one template. A template of a megabyte can ask for any number of them.
 const BUDGET: usize = 64 * 1024 * 1024;
 
-/// What stands for a value that is too large or too deep to be worked out. It is like no other, and so never trusted.
+/// What stands for a value that is too large or too deep to be worked out.
 const TOO_MUCH: &str = "${too large to be worked out}";
 
 /// Works out values of a template.
@@ -24,11 +24,22 @@ pub(super) struct Resolver<'a> {
     template: &'a Value,
     parameters: &'a BTreeMap<String, String>,
     budget: Cell<usize>,
+    gave_up: Cell<bool>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(template: &'a Value, parameters: &'a BTreeMap<String, String>) -> Self {
-        Self { template, parameters, budget: Cell::new(BUDGET) }
+        Self { template, parameters, budget: Cell::new(BUDGET), gave_up: Cell::new(false) }
+    }
+
+    /// Whether something was too large or too deep: then two values that look alike need not be.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up.get()
+    }
+
+    fn too_much(&self) -> Value {
+        self.gave_up.set(true);
+        TOO_MUCH.into()
     }
 
     /// A value without functions: texts hold expressions where something is not known. `AWS::NoValue` is null, and is
@@ -39,7 +50,7 @@ impl<'a> Resolver<'a> {
 
     fn at(&self, value: &Value, depth: usize) -> Value {
         if depth > DEEPEST {
-            return TOO_MUCH.into();
+            return self.too_much();
         }
         match value {
             Value::String(text) => self.spend(escape(text)).into(),
@@ -67,7 +78,10 @@ impl<'a> Resolver<'a> {
                 self.budget.set(left);
                 text
             }
-            _ => TOO_MUCH.to_owned(),
+            _ => {
+                self.gave_up.set(true);
+                TOO_MUCH.to_owned()
+            }
         }
     }
 
@@ -168,7 +182,7 @@ impl<'a> Resolver<'a> {
                 },
             }
             if whole.len() > LONGEST {
-                return TOO_MUCH.into();
+                return self.too_much();
             }
         }
         self.spend(whole).into()
@@ -232,7 +246,7 @@ impl<'a> Resolver<'a> {
             ("Fn::Join", Some([Value::String(between), Value::Array(items)])) => {
                 let items = items.iter().map(text).collect::<Option<Vec<_>>>()?;
                 let size = items.iter().map(String::len).sum::<usize>() + items.len() * between.len();
-                Some(if size > LONGEST { TOO_MUCH.into() } else { self.spend(items.join(between)).into() })
+                Some(if size > LONGEST { self.too_much() } else { self.spend(items.join(between)).into() })
             }
             ("Fn::Select", Some([index, Value::Array(items)])) => {
                 items.get(text(index)?.parse::<usize>().ok()?).cloned()
@@ -454,7 +468,7 @@ mod tests {
         for _ in 0..60 {
             doubled = json!({ "Fn::Sub": ["${A}${A}", { "A": doubled }] });
         }
-        assert_eq!(resolved(&doubled), json!(TOO_MUCH));
+        assert!(spelled(&resolved(&doubled)).starts_with(TOO_MUCH));
         // Dropping a value that deep would overflow the stack as well.
         while let Value::Array(mut items) = deep {
             deep = items.pop().unwrap_or_default();

@@ -218,6 +218,16 @@ fn secrets_in_an_environment_are_not_repeated() {
 }
 
 #[test]
+fn what_is_too_large_is_told_of() {
+    let long = |letter: &str| {
+        let long = json!({ "Fn::Join": ["", vec![letter.repeat(1_000); 100]] });
+        read(&json!({ "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "Name": long } } }))
+    };
+    assert_eq!(long("a"), long("a"));
+    assert_ne!(long("a").unseen["Template"], long("b").unseen["Template"], "they only look alike");
+}
+
+#[test]
 fn anything_may_be_given() {
     let shapes = [
         json!(null),
