@@ -8,6 +8,7 @@ pub mod aws;
 pub mod change_set;
 pub mod destroy;
 pub mod diagnosis;
+pub mod gate;
 pub mod indexes;
 pub mod oauth;
 pub mod operation;
