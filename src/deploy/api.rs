@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::aws::{Account, Error as AwsError};
+use super::aws::{Account, Error as AwsError, is_loopback};
 use super::stack::Deployed;
 
 /// An API in a template.
@@ -39,6 +39,10 @@ pub struct Route {
     pub asks: Asks,
     /// The header in which it looks for a token.
     pub header: String,
+    /// The scopes of which an access token needs one.
+    pub scopes: Vec<String>,
+    /// Ids in the template of the clients whose tokens it takes; none where it takes those of every client of its pool.
+    pub clients: Vec<String>,
 }
 
 /// What a route asks of the caller.
@@ -224,8 +228,8 @@ impl<'a> Declared<'a> {
 
     fn route(self, key: String, properties: &Value) -> Route {
         let text = |name: &str| properties.get(name).and_then(Value::as_str);
-        let scopes = properties.get("AuthorizationScopes").and_then(Value::as_array);
-        let is_scoped = scopes.is_some_and(|all| !all.is_empty());
+        let declared = properties.get("AuthorizationScopes").and_then(Value::as_array);
+        let is_scoped = declared.is_some_and(|all| !all.is_empty());
         let asks = match text("AuthorizationType") {
             Some("JWT" | "COGNITO_USER_POOLS") if is_scoped => Asks::Scopes,
             Some("JWT" | "COGNITO_USER_POOLS") => Asks::Token,
@@ -233,19 +237,32 @@ impl<'a> Declared<'a> {
             Some("CUSTOM") => Asks::Custom,
             _ => Asks::Nothing,
         };
-        let header = self.token_header(properties).unwrap_or_else(|| "authorization".to_owned());
-        Route { key, asks, header }
+        let authorizer = self.authorizer(properties).unwrap_or(&Value::Null);
+        let header = token_header(authorizer).unwrap_or_else(|| "authorization".to_owned());
+        let scopes = declared.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+        Route { key, asks, header, scopes, clients: clients(authorizer) }
     }
 
-    /// The first header that the route's authorizer looks at.
-    fn token_header(self, route: &Value) -> Option<String> {
-        let authorizer = self.0?.get(route.pointer("/AuthorizerId/Ref")?.as_str()?)?;
-        let source = authorizer.pointer("/Properties/IdentitySource")?;
-        let first = source.as_str().or_else(|| source.get(0)?.as_str())?;
-        let sources = first.split(',').map(str::trim);
-        let header = |source: &str| Some(source.split_once("request.header.")?.1.to_owned());
-        sources.filter_map(header).next()
+    /// The properties of the authorizer of a route.
+    fn authorizer(self, route: &Value) -> Option<&'a Value> {
+        self.0?.get(route.pointer("/AuthorizerId/Ref")?.as_str()?)?.get("Properties")
     }
+}
+
+/// The first header that an authorizer looks at.
+fn token_header(authorizer: &Value) -> Option<String> {
+    let source = authorizer.get("IdentitySource")?;
+    let first = source.as_str().or_else(|| source.get(0)?.as_str())?;
+    let sources = first.split(',').map(str::trim);
+    let header = |source: &str| Some(source.split_once("request.header.")?.1.to_owned());
+    sources.filter_map(header).next()
+}
+
+/// The clients that a JWT authorizer names.
+fn clients(authorizer: &Value) -> Vec<String> {
+    let audience = authorizer.pointer("/JwtConfiguration/Audience").and_then(Value::as_array);
+    let named = audience.into_iter().flatten().filter_map(|client| client.get("Ref")?.as_str());
+    named.map(str::to_owned).collect()
 }
 
 /// The path of a resource of a REST API: what its parents have, and its own part.
@@ -414,8 +431,12 @@ fn client(address: &Url) -> reqwest::Result<reqwest::Client> {
         .user_agent(concat!("stackgen/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .timeout(Duration::from_secs(60));
+    if is_loopback(address.as_str()) {
+        // A proxy has nothing to do with this machine, and tokens do not go there.
+        client = client.no_proxy();
+    }
     if let Some(Host::Domain(name)) = address.host().filter(|_| is_under_localhost(address)) {
-        client = client.no_proxy().resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        client = client.resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
     client.build()
 }
@@ -442,9 +463,13 @@ mod tests {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
     }
 
+    fn route(key: &str, asks: Asks) -> Route {
+        let header = "authorization".to_owned();
+        Route { key: key.to_owned(), asks, header, scopes: Vec::new(), clients: Vec::new() }
+    }
+
     fn api(id: &str, routes: &[&str]) -> Api {
-        let route = |key: &&str| Route { key: key.to_string(), asks: Asks::Token, header: "authorization".into() };
-        let routes = routes.iter().map(route).collect();
+        let routes = routes.iter().map(|key| route(key, Asks::Token)).collect();
         Api { logical_id: id.into(), kind: Kind::Http, stages: vec!["$default".into()], routes }
     }
 
@@ -468,6 +493,27 @@ mod tests {
         assert_eq!(found.len(), 2, "a WebSocket API takes no calls");
         assert_eq!((found[1].kind, found[1].stages.len()), (Kind::Rest, 0));
         assert_eq!(apis(&json!("no template")), []);
+    }
+
+    #[test]
+    fn a_route_knows_its_scopes_and_whose_tokens_it_takes() {
+        let template = json!({ "Resources": {
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Members": {
+                "Type": "AWS::ApiGatewayV2::Authorizer",
+                "Properties": { "JwtConfiguration": { "Audience": [{ "Ref": "Web" }, "another"] } },
+            },
+            "Route": {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": { "Ref": "Api" }, "RouteKey": "GET /notes", "AuthorizationType": "JWT",
+                    "AuthorizerId": { "Ref": "Members" }, "AuthorizationScopes": ["notes/read", { "Ref": "Scope" }],
+                },
+            },
+        } });
+        let [api] = apis(&template).try_into().expect("there is one");
+        let (scopes, clients) = (vec!["notes/read".to_owned()], vec!["Web".to_owned()]);
+        assert_eq!(api.routes, [Route { scopes, clients, ..route("GET /notes", Asks::Scopes) }]);
     }
 
     #[test]
@@ -504,8 +550,7 @@ mod tests {
             "A": stage("a"),
         } });
         let [api] = apis(&template).try_into().expect("there is one");
-        let route = Route { key: "GET /notes/{id}".into(), asks: Asks::Custom, header: "authToken".into() };
-        assert_eq!(api.routes, [route]);
+        assert_eq!(api.routes, [Route { header: "authToken".into(), ..route("GET /notes/{id}", Asks::Custom) }]);
         assert_eq!(api.stages, ["a", "b"]);
         assert!(matches!(api.stage(None), Err(Error::Stages { .. })));
         assert_eq!(api.stage(Some("b")).ok(), Some("b"));

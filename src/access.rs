@@ -1,0 +1,3 @@
+//! Who may call what, and what must be refused.
+
+pub mod flaw;
