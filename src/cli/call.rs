@@ -6,11 +6,12 @@ use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
 use stackgen::deploy::api::{self, Answer, Api, Asks, Call};
+use stackgen::deploy::tokens::Kind;
 use thiserror::Error;
 
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
-use super::token::{Kind, SignIn, pick, tokens};
+use super::token::{SignIn, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
 /// Arguments of `stackgen call`.
@@ -127,7 +128,7 @@ impl Arguments {
             return Ok(Some(String::from_utf8_lossy(&token).trim().to_owned()));
         }
         let Some(user) = &self.user else { return Ok(None) };
-        let tokens = tokens(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
+        let tokens = signed_in(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
         let is_scoped = api.route(call).is_some_and(|route| route.asks == Asks::Scopes);
         let kind = if self.access || is_scoped { Kind::Access } else { Kind::Id };
         Ok(Some(pick(&tokens, kind).to_owned()))
