@@ -59,6 +59,18 @@ pub(crate) struct SignIn {
     client: Option<String>,
 }
 
+impl SignIn {
+    /// Id of the client in the stack file, where one is named.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// File with the password.
+    pub(crate) fn password_file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
+}
+
 /// Why there is no token.
 #[derive(Debug, Error, Diagnostic)]
 enum Error {
@@ -84,7 +96,7 @@ struct Kept {
 }
 
 /// The scope that a sign-in with a password carries; all others come through the pool's pages.
-const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
+pub(crate) const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
 
 /// A token, whose it is and until when it is good.
 struct Had {
@@ -175,7 +187,7 @@ impl Arguments {
 }
 
 /// Where tokens are made without a sign-in.
-async fn mint(reached: &Reached) -> Outcome<Mint> {
+pub(crate) async fn mint(reached: &Reached) -> Outcome<Mint> {
     Mint::of(&reached.account).await.map_err(|error| match error {
         TokensError::NotLocal { .. } => Failure::refused(error),
         error => error.into(),

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use aws_sdk_cognitoidentityprovider::types::MessageActionType;
 use cognito_authorizer::{Config, KeySet, Refusal, verify};
+use serde_json::{Value, json};
 use stackgen::access::flaw::{Flaw, Guard};
 use stackgen::deploy::tokens::{Kind, Wanted, claims};
 
@@ -209,4 +210,50 @@ fn a_bad_token_is_made_by_the_local_cloud_only() {
             assert!(help.contains("--local"), "{help}");
         }
     }
+}
+
+/// What is added to the stack of the main job, so that its route asks for a scope.
+const SCOPED: [(&str, &str); 2] = [
+    (
+        "    removal: destroy\n",
+        "    removal: destroy\n    resourceServers: { notes: { scopes: { read: Read notes. } } }\n",
+    ),
+    ("authorizer: Members }\n", "authorizer: Members, scopes: [notes/read] }\n"),
+];
+
+#[test]
+fn a_call_gets_a_scope_that_its_route_asks_for() {
+    let project = Project::local();
+    for (old, new) in SCOPED {
+        project.edit(old, new);
+    }
+    project.deploy();
+    project.done(&["user", "create", ALICE]);
+    let call = || {
+        let command = project.command(&["call", "GET", "/protected", "--as", ALICE, "--no-browser"]).output();
+        told(&command.expect("the program runs"))
+    };
+    let scopes = |answer: &Value| answer["body"]["claims"]["scope"].clone();
+
+    let refused = call();
+    assert_eq!((refused.code, &refused.answer["error"]["code"]), (Some(2), &json!("stackgen::call::scopes")));
+    let message = refused.answer["error"]["message"].as_str().expect("it says why");
+    assert!(message.contains("`GET /protected`") && message.contains("`notes/read`"), "{message}");
+
+    let granting = "    allowedOAuthFlows: [implicit]\n    allowedOAuthScopes: [openid, notes/read]\n    \
+                    callbackUrls: [http://localhost:8976/callback]\n";
+    project.edit("    identityProviders: [COGNITO]\n", &format!("    identityProviders: [COGNITO]\n{granting}"));
+    project
+        .edit("    userPoolName: my-user-pool\n", "    userPoolName: my-user-pool\n    domain: { prefix: my-notes }\n");
+    project.deploy();
+    let minted = call();
+    assert_eq!((minted.code, scopes(&minted.answer)), (Some(0), json!("notes/read")), "{}", minted.answer);
+    let kept = project.path().join(".stackgen/tokens");
+    assert!(!kept.exists(), "nothing is kept of what nobody signed in for");
+
+    project.edit("[implicit]", "[code]");
+    project.deploy();
+    let granted = call();
+    assert_eq!((granted.code, scopes(&granted.answer)), (Some(0), json!("notes/read")), "{}", granted.answer);
+    assert!(kept.join("protected-api/oauth").join(ALICE).exists(), "it came through the pool's pages");
 }
