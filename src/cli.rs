@@ -13,6 +13,7 @@ mod deploy;
 mod destroy;
 mod diff;
 mod failure;
+mod flawed;
 mod init;
 mod interrupts;
 mod list;
@@ -118,7 +119,7 @@ enum Command {
     Outputs(outputs::Arguments),
     /// Synthesizes stacks to CloudFormation templates in `stackgen.out`, a cloud assembly. Builds nothing.
     Synth(synth::Arguments),
-    /// Prints a token of a user, signing in if need be.
+    /// Prints a token of a user, signing in if need be; or one that nobody may take, to see that doors stay shut.
     Token(token::Arguments),
     /// Creates, confirms, lists and deletes users of a deployed user pool.
     #[command(subcommand)]

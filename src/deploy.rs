@@ -15,6 +15,7 @@ pub mod operation;
 mod srp;
 pub mod stack;
 pub mod store;
+pub mod tokens;
 pub mod users;
 
 use std::collections::BTreeMap;

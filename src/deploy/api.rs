@@ -14,7 +14,7 @@ use serde_json::Value;
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::aws::{Account, Error as AwsError};
+use super::aws::{Account, Error as AwsError, is_loopback};
 use super::stack::Deployed;
 use crate::access::matrix::{self, Guard, Matrix};
 
@@ -40,6 +40,10 @@ pub struct Route {
     pub asks: Asks,
     /// The header in which it looks for a token.
     pub header: String,
+    /// The scopes of which an access token needs one.
+    pub scopes: Vec<String>,
+    /// Ids in the template of the clients whose tokens it takes; none where it takes those of every client of its pool.
+    pub clients: Vec<String>,
 }
 
 /// What a route asks of the caller.
@@ -204,8 +208,18 @@ impl Route {
         };
         let header = |source: &String| Some(source.split_once("request.header.")?.1.to_owned());
         let header = guard.sources().into_iter().flatten().find_map(header);
-        Self { key: key.to_owned(), asks, header: header.unwrap_or_else(|| "authorization".to_owned()) }
+        let is_known = |scope: &&String| !scope.contains("${");
+        let scopes = guard.scopes().into_iter().flatten().filter(is_known).cloned().collect();
+        let header = header.unwrap_or_else(|| "authorization".to_owned());
+        Self { key: key.to_owned(), asks, header, scopes, clients: clients(guard) }
     }
+}
+
+/// The clients of the template that a JWT authorizer names.
+fn clients(guard: &Guard) -> Vec<String> {
+    let Guard::Jwt(jwt) = guard else { return Vec::new() };
+    let named = jwt.audiences.iter().filter_map(|audience| audience.strip_prefix("${")?.strip_suffix('}'));
+    named.map(str::to_owned).collect()
 }
 
 /// The API that a call means: the one that is named, the only one, or the only one with such a route.
@@ -360,8 +374,12 @@ fn client(address: &Url) -> reqwest::Result<reqwest::Client> {
         .user_agent(concat!("stackgen/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .timeout(Duration::from_secs(60));
+    if is_loopback(address.as_str()) {
+        // A proxy has nothing to do with this machine, and tokens do not go there.
+        client = client.no_proxy();
+    }
     if let Some(Host::Domain(name)) = address.host().filter(|_| is_under_localhost(address)) {
-        client = client.no_proxy().resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        client = client.resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
     client.build()
 }
@@ -388,9 +406,13 @@ mod tests {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
     }
 
+    fn route(key: &str, asks: Asks) -> Route {
+        let header = "authorization".to_owned();
+        Route { key: key.to_owned(), asks, header, scopes: Vec::new(), clients: Vec::new() }
+    }
+
     fn api(id: &str, routes: &[&str]) -> Api {
-        let route = |key: &&str| Route { key: key.to_string(), asks: Asks::Token, header: "authorization".into() };
-        let routes = routes.iter().map(route).collect();
+        let routes = routes.iter().map(|key| route(key, Asks::Token)).collect();
         Api { logical_id: id.into(), kind: Kind::Http, stages: vec!["$default".into()], routes }
     }
 
@@ -414,6 +436,27 @@ mod tests {
         assert_eq!(found.len(), 2, "a WebSocket API takes no calls");
         assert_eq!((found[1].kind, found[1].stages.len()), (Kind::Rest, 0));
         assert_eq!(apis(&json!("no template")), []);
+    }
+
+    #[test]
+    fn a_route_knows_its_scopes_and_whose_tokens_it_takes() {
+        let template = json!({ "Resources": {
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Members": {
+                "Type": "AWS::ApiGatewayV2::Authorizer",
+                "Properties": { "JwtConfiguration": { "Audience": [{ "Ref": "Web" }, "another"] } },
+            },
+            "Route": {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": { "Ref": "Api" }, "RouteKey": "GET /notes", "AuthorizationType": "JWT",
+                    "AuthorizerId": { "Ref": "Members" }, "AuthorizationScopes": ["notes/read", { "Ref": "Scope" }],
+                },
+            },
+        } });
+        let [api] = apis(&template).try_into().expect("there is one");
+        let (scopes, clients) = (vec!["notes/read".to_owned()], vec!["Web".to_owned()]);
+        assert_eq!(api.routes, [Route { scopes, clients, ..route("GET /notes", Asks::Scopes) }]);
     }
 
     #[test]
@@ -450,8 +493,7 @@ mod tests {
             "A": stage("a"),
         } });
         let [api] = apis(&template).try_into().expect("there is one");
-        let route = Route { key: "GET /notes/{id}".into(), asks: Asks::Custom, header: "authToken".into() };
-        assert_eq!(api.routes, [route]);
+        assert_eq!(api.routes, [Route { header: "authToken".into(), ..route("GET /notes/{id}", Asks::Custom) }]);
         assert_eq!(api.stages, ["a", "b"]);
         assert!(matches!(api.stage(None), Err(Error::Stages { .. })));
         assert_eq!(api.stage(Some("b")).ok(), Some("b"));
