@@ -5,4 +5,5 @@ pub mod change;
 pub mod flaw;
 pub mod matrix;
 pub mod page;
+pub mod probe;
 mod routing;

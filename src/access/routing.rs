@@ -20,10 +20,33 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// A request as it is sent, its escapes undone. REST APIs do not count slashes before a path, nor one behind it.
+    pub(super) fn of(kind: Kind, method: &str, path: &str) -> Self {
+        let path = match kind {
+            Kind::Rest => path.trim_start_matches('/').strip_suffix('/').unwrap_or(path.trim_start_matches('/')),
+            Kind::Http | Kind::WebSocket => path.strip_prefix('/').unwrap_or(path),
+        };
+        let parts = path.split('/').filter(|_| !path.is_empty());
+        Self { method: method.to_owned(), path: parts.map(unescaped).collect() }
+    }
+
     /// The request in words, such as `GET /orders/mine`.
     pub(super) fn words(&self) -> String {
         format!("{} /{}", self.method, self.path.join("/"))
     }
+}
+
+/// A part of a path without its escapes; one that has none stays as it is.
+fn unescaped(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// What a route takes.
