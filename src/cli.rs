@@ -32,6 +32,7 @@ mod target;
 mod token;
 mod turn;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -124,6 +125,13 @@ enum Command {
     /// Creates, confirms, lists and deletes users of a deployed user pool.
     #[command(subcommand)]
     User(user::Command),
+    /// Tries every door of a deployed stack, and tells whether it keeps what its file says.
+    ///
+    /// What must come of each call is read from the stack file; the calls go to what is deployed. No body is sent, and no
+    /// call that may change data when all is well, unless `--write` says so. In the local cloud a user is made for it and
+    /// removed again, and every bad token is tried; elsewhere only tokens are used that `--as` lawfully gives. Exit code 0
+    /// means that every call that was made came out as it must.
+    Verify(verify::Arguments),
 }
 
 impl Command {
@@ -146,6 +154,7 @@ impl Command {
             Self::Synth(arguments) => arguments.run(session),
             Self::Token(arguments) => arguments.run(session),
             Self::User(command) => command.run(session),
+            Self::Verify(arguments) => arguments.run(session),
         }
     }
 }

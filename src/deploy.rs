@@ -17,6 +17,7 @@ pub mod stack;
 pub mod store;
 pub mod tokens;
 pub mod users;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -309,6 +309,17 @@ pub async fn signature(
     url: &str,
     call: &Call,
 ) -> Result<Vec<(String, String)>, Error> {
+    signature_at(account, service, url, call, SystemTime::now()).await
+}
+
+/// The same, as if it were made at another time.
+pub(super) async fn signature_at(
+    account: &Account,
+    service: &str,
+    url: &str,
+    call: &Call,
+    time: SystemTime,
+) -> Result<Vec<(String, String)>, Error> {
     let provider = account.config.credentials_provider().ok_or(AwsError::NoCredentials)?;
     let credentials = provider.provide_credentials().await.map_err(|_| AwsError::NoCredentials)?;
     let identity: Identity = credentials.into();
@@ -317,7 +328,7 @@ pub async fn signature(
         .identity(&identity)
         .region(&account.region)
         .name(service)
-        .time(SystemTime::now())
+        .time(time)
         .settings(SigningSettings::default())
         .build()
         .map_err(|_| unsignable())?
