@@ -3,6 +3,7 @@
 //! A new command is a module with an `Arguments` struct and a `run` method, one variant of [`Command`] and one arm of
 //! [`Command::run`].
 
+mod access;
 mod bootstrap;
 mod bundle;
 mod call;
@@ -10,7 +11,9 @@ mod check;
 mod completions;
 mod deploy;
 mod destroy;
+mod diff;
 mod failure;
+mod flawed;
 mod init;
 mod interrupts;
 mod list;
@@ -29,11 +32,13 @@ mod target;
 mod token;
 mod turn;
 mod user;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub(crate) use failure::{Failure, Outcome};
 pub(crate) use interrupts::{Interrupts, Step};
@@ -50,7 +55,7 @@ pub(crate) use turn::Turn;
 #[command(name = "stackgen", version, max_term_width = 100, propagate_version = false)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed or interrupted, 2 refused before anything was done (wrong usage, a \
-                        mistake in a stack file, no consent)."
+                        mistake in a stack file, no consent), 3 access would be weakened and nobody accepted that."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -76,6 +81,11 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Shows who may call what: every route with its guard, its limits, the function behind it and what that may do.
+    ///
+    /// `--output markdown` and `--output html` write a page that can be committed and reviewed: equal stacks give equal
+    /// pages. `--output json` has every fact.
+    Access(access::Arguments),
     /// Makes, or removes, the bucket through which code is deployed. `deploy` makes it when it is missing.
     Bootstrap(bootstrap::Arguments),
     /// Builds functions for AWS, and completes `stackgen.out/` with them: `cdk deploy --app stackgen.out` can take it.
@@ -91,9 +101,13 @@ enum Command {
     /// Prints the completion script of a shell.
     Completions(completions::Arguments),
     /// Deploys stacks: builds and uploads their functions, shows what will change, asks, and does it.
+    ///
+    /// A deployment that would weaken access stops: nobody passes who could not before, unless that is accepted by name.
     Deploy(deploy::Arguments),
     /// Removes deployed stacks, and says what is left of them.
     Destroy(destroy::Arguments),
+    /// Compares stacks with what is deployed, and says what changes in access: weakened, strengthened or neutral.
+    Diff(diff::Arguments),
     /// Makes a project: a protected API, the function behind it, and what editors need.
     Init(init::Arguments),
     /// Lists the stacks of the project and what has become of them.
@@ -106,16 +120,24 @@ enum Command {
     Outputs(outputs::Arguments),
     /// Synthesizes stacks to CloudFormation templates in `stackgen.out`, a cloud assembly. Builds nothing.
     Synth(synth::Arguments),
-    /// Prints a token of a user, signing in if need be.
+    /// Prints a token of a user, signing in if need be; or one that nobody may take, to see that doors stay shut.
     Token(token::Arguments),
     /// Creates, confirms, lists and deletes users of a deployed user pool.
     #[command(subcommand)]
     User(user::Command),
+    /// Tries every door of a deployed stack, and tells whether it keeps what its file says.
+    ///
+    /// What must come of each call is read from the stack file; the calls go to what is deployed. No body is sent, and no
+    /// call that may change data when all is well, unless `--write` says so. In the local cloud a user is made for it and
+    /// removed again, and every bad token is tried; elsewhere only tokens are used that `--as` lawfully gives. Exit code 0
+    /// means that every call that was made came out as it must.
+    Verify(verify::Arguments),
 }
 
 impl Command {
     fn run(&self, session: &Session) -> Outcome {
         match self {
+            Self::Access(arguments) => arguments.run(session),
             Self::Bootstrap(arguments) => arguments.run(session),
             Self::Bundle(arguments) => arguments.run(session),
             Self::Call(arguments) => arguments.run(session),
@@ -123,6 +145,7 @@ impl Command {
             Self::Completions(arguments) => arguments.run(session),
             Self::Deploy(arguments) => arguments.run(session),
             Self::Destroy(arguments) => arguments.run(session),
+            Self::Diff(arguments) => arguments.run(session),
             Self::Init(arguments) => arguments.run(session),
             Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),
@@ -131,6 +154,18 @@ impl Command {
             Self::Synth(arguments) => arguments.run(session),
             Self::Token(arguments) => arguments.run(session),
             Self::User(command) => command.run(session),
+            Self::Verify(arguments) => arguments.run(session),
+        }
+    }
+}
+
+impl Cli {
+    /// Ends the process when a page is asked of a command that has none.
+    fn refuse_pages(&self) {
+        let is_page = matches!(self.globals.output, Format::Markdown | Format::Html);
+        if is_page && !matches!(self.command, Command::Access(_)) {
+            let words = "only `stackgen access` writes Markdown and HTML";
+            Self::command().error(ErrorKind::InvalidValue, words).exit();
         }
     }
 }
@@ -138,6 +173,7 @@ impl Command {
 /// Parses the command line, runs the command, and renders what went wrong.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.refuse_pages();
     output::log_to_standard_error();
     let session = Session::new(Screen::new(cli.globals.output, cli.globals.quiet), cli.globals.project);
     match cli.command.run(&session) {

@@ -8,13 +8,16 @@ pub mod aws;
 pub mod change_set;
 pub mod destroy;
 pub mod diagnosis;
+pub mod gate;
 pub mod indexes;
 pub mod oauth;
 pub mod operation;
 mod srp;
 pub mod stack;
 pub mod store;
+pub mod tokens;
 pub mod users;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod function;
 mod settle;
+pub mod text;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

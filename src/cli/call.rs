@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
-use stackgen::deploy::api::{self, Answer, Api, Asks, Call};
+use stackgen::deploy::api::{self, Answer, Api, Asks, Call, Route};
+use stackgen::deploy::oauth::carries;
+use stackgen::deploy::tokens::{Kind, Wanted as WantedToken};
+use stackgen::deploy::users::{Pool, PoolClient};
 use thiserror::Error;
 
+use super::oauth::{self, Opening, Wanted};
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
-use super::token::{Kind, SignIn, pick, tokens};
+use super::token::{SELF_SERVICE, SignIn, mint, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
 /// Arguments of `stackgen call`.
@@ -21,7 +25,7 @@ pub(crate) struct Arguments {
     /// Path from the API's root, with its query: `/notes?limit=2`.
     path: String,
     /// User whose token is sent, in the header that the route's authorizer looks at. It is the ID token, unless the route
-    /// asks for scopes.
+    /// asks for scopes: then it is an access token with one of them, got through the pool's OAuth endpoints.
     #[arg(long = "as", value_name = "USER")]
     user: Option<String>,
     /// Sends the access token of the user in any case.
@@ -36,6 +40,9 @@ pub(crate) struct Arguments {
     /// A header, `Name: value`.
     #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// Prints the address of the sign-in page, where one is needed, and opens no browser.
+    #[arg(long, requires = "user")]
+    no_browser: bool,
     /// Shows the headers of the answer.
     #[arg(long, short)]
     include: bool,
@@ -62,6 +69,29 @@ enum Error {
     #[error("`{path}` is no path of an API")]
     #[diagnostic(code(stackgen::call::path), help("a path begins with a slash, such as `/protected`"))]
     Path { path: String },
+    /// Whoever signs in gets none of the scopes.
+    #[error("`{route}` asks for one of the scopes {scopes}, which no client that it knows can get for `{user}`")]
+    #[diagnostic(
+        code(stackgen::call::scopes),
+        help(
+            "name one in the `allowedOAuthScopes` of a client with the OAuth flow `code`, and deploy again; a token that a \
+             client gets as itself (`stackgen token --client ID`) can be sent with `--token-file`"
+        )
+    )]
+    NoScope { route: String, scopes: String, user: String },
+}
+
+/// A scope that a client is to get for a user.
+struct Asked<'a> {
+    pool: &'a Pool,
+    client: &'a PoolClient,
+    user: &'a str,
+    scope: &'a String,
+}
+
+/// Whether the token of any sign-in with a password will do.
+fn asks_for_self_service(route: &Route) -> bool {
+    route.scopes.iter().any(|scope| scope == SELF_SERVICE)
 }
 
 /// `Name: value` in two.
@@ -127,10 +157,50 @@ impl Arguments {
             return Ok(Some(String::from_utf8_lossy(&token).trim().to_owned()));
         }
         let Some(user) = &self.user else { return Ok(None) };
-        let tokens = tokens(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
-        let is_scoped = api.route(call).is_some_and(|route| route.asks == Asks::Scopes);
-        let kind = if self.access || is_scoped { Kind::Access } else { Kind::Id };
+        let route = api.route(call).filter(|route| route.asks == Asks::Scopes);
+        // What is no plain text in the template is not known here: the API says whether the token will do.
+        if let Some(route) = route.filter(|route| !route.scopes.is_empty() && !asks_for_self_service(route)) {
+            return self.scoped(session, reached, route, user).await.map(Some);
+        }
+        let kind = if self.access || route.is_some() { Kind::Access } else { Kind::Id };
+        let tokens = signed_in(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
         Ok(Some(pick(&tokens, kind).to_owned()))
+    }
+
+    /// An access token of the user with one of the scopes that the route asks for.
+    async fn scoped(&self, session: &Session, reached: &Reached, route: &Route, user: &str) -> Outcome<String> {
+        let (id, pool) = reached.pool(self.which.pool.as_deref())?;
+        let clients = match self.sign_in.client() {
+            Some(named) => vec![reached.client(&id, &pool, Some(named)).await?],
+            None => reached.clients(&id, &pool, &route.clients).await?,
+        };
+        let able = clients.iter().find_map(|client| Some((client, client.scope_for_people(&route.scopes)?)));
+        if let Some((client, scope)) = able {
+            return self.granted(session, reached, Asked { pool: &pool, client, user, scope }).await;
+        }
+        if reached.adds_scopes(&id) {
+            let tokens = signed_in(session, reached, Some(&id), user, &self.sign_in).await?;
+            if route.scopes.iter().any(|scope| carries(&tokens.access, scope)) {
+                return Ok(tokens.access);
+            }
+        }
+        let scopes = route.scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
+        Err(Failure::refused(Error::NoScope { route: route.key.clone(), scopes, user: user.to_owned() }))
+    }
+
+    /// What the client is granted for the user by the pool's pages. In the local cloud a pool needs none: whoever could
+    /// sign in there gets the same token.
+    async fn granted(&self, session: &Session, reached: &Reached, asked: Asked<'_>) -> Outcome<String> {
+        let Asked { pool, client, user, scope } = asked;
+        let scopes = std::slice::from_ref(scope);
+        let has_way = client.oauth_flows.iter().any(|flow| flow == "code") && !client.callbacks.is_empty();
+        if reached.account.is_local() && (!has_way || pool.pages().await?.is_none()) {
+            let wanted = WantedToken { pool: &pool.id, client: &client.id, user, kind: Kind::Access, scopes };
+            return Ok(mint(reached).await?.good(&wanted).await?);
+        }
+        let opening = if self.no_browser { Opening::Printed } else { Opening::Browser };
+        let wanted = Wanted { scopes, password_file: self.sign_in.password_file(), opening };
+        Ok(oauth::person(session, reached, (pool, client), user, wanted).await?.access)
     }
 
     fn print(&self, session: &Session, answer: &Answer) {

@@ -8,18 +8,21 @@ use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
+use stackgen::access::change as access;
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{self, Action, Change, ChangeSet, NameTaken, Prepared};
+use stackgen::deploy::gate::Comparison;
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::{self, Store};
-use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis};
+use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate};
 use stackgen::project::Project;
 use stackgen::{assembly, bundle};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use super::diff::access_table;
 use super::output::{Board, bold, dim, green, red, yellow};
 use super::place::StackFile;
 use super::plan::{self, Planned};
@@ -37,6 +40,10 @@ pub(crate) struct Arguments {
     /// Does not ask before it changes anything. Deployments to the local cloud never ask.
     #[arg(long, short)]
     yes: bool,
+    /// Accepts that access to this is weakened: a route such as `GET /orders`, or what `stackgen diff` names. `--yes`
+    /// does not accept it, and the local cloud asks for it too.
+    #[arg(long = "accept-weakening", value_name = "NAME")]
+    accepted: Vec<String>,
     /// Value of a template's parameter; one that is not given keeps its deployed value, or its default.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
     parameters: Vec<(String, String)>,
@@ -68,9 +75,20 @@ struct Failed {
     help: String,
 }
 
+/// Access would be weakened.
+#[derive(Debug, Error, Diagnostic)]
+#[error("stack `{stack}` was not deployed: access would be weakened at {names}")]
+#[diagnostic(code(stackgen::deploy::weakened), help("nothing was changed. To accept it, add {flags}"))]
+struct Weakened {
+    stack: String,
+    names: String,
+    flags: String,
+}
+
 /// What became of one stack.
 #[derive(Debug)]
 struct Deployed {
+    access: Vec<access::Change>,
     stack: Stack,
     outcome: What,
     changes: Vec<Change>,
@@ -110,12 +128,15 @@ impl Arguments {
         let units = plan::units(&planned, &built, &parameters)?;
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let board = Board::new(&session.screen);
+        let gate = Gate { arguments: self, session, account: &account };
+        let agreed = gate.pass(&units).await?;
         let mut deployed = Vec::new();
-        for (planned, unit) in planned.iter().zip(&units) {
+        for ((planned, unit), agreed) in planned.iter().zip(&units).zip(&agreed) {
             if session.interrupts().token().is_cancelled() {
                 return Err(between(&deployed, &unit.stack));
             }
-            let run = Run { arguments: self, session, account: &account, board: &board, file: &planned.file, unit };
+            let file = &planned.file;
+            let run = Run { arguments: self, session, account: &account, board: &board, file, unit, gate, agreed };
             let one = run.deploy().await;
             board.clean();
             let mut one = one?;
@@ -174,6 +195,87 @@ fn between(deployed: &[Deployed], next: &str) -> Failure {
 const REACHING: Step<'static> =
     Step { during: "the account was being reached", stands: "nothing was deployed; run the command again" };
 
+/// What stops deployments that would weaken access.
+#[derive(Debug, Clone, Copy)]
+struct Gate<'a> {
+    arguments: &'a Arguments,
+    session: &'a Session,
+    account: &'a Account,
+}
+
+impl Gate<'_> {
+    /// Compares all stacks with what is deployed before anything is done to any of them. Returns the changes in access
+    /// that were agreed to, stack by stack.
+    async fn pass(&self, units: &[Unit]) -> Outcome<Vec<Vec<access::Change>>> {
+        let mut agreed = Vec::new();
+        for unit in units {
+            let stands = "nothing was changed; run the command again";
+            let step = Step { during: "access was compared with what is deployed", stands };
+            let compared = self.session.interrupts().step(step, self.compare(unit)).await?;
+            self.tell(&unit.stack, &compared);
+            self.judge(&unit.stack, &compared.access)?;
+            agreed.push(compared.access);
+        }
+        let names = || agreed.iter().flatten().map(|change| &change.name);
+        for name in self.arguments.accepted.iter().filter(|name| !names().any(|known| known == *name)) {
+            self.session.screen.warn(format_args!("`--accept-weakening {}` accepts nothing", quoted(name)));
+        }
+        Ok(agreed)
+    }
+
+    async fn compare(&self, unit: &Unit) -> Outcome<Comparison> {
+        let deployed = stack::describe(self.account, &unit.stack).await?.filter(Stack::has_resources);
+        Ok(gate::compare(self.account, unit, deployed.as_ref()).await?)
+    }
+
+    fn tell(&self, stack: &str, compared: &Comparison) {
+        let screen = &self.session.screen;
+        if !compared.access.is_empty() {
+            screen.note(format_args!("{}", bold(format_args!("changes in access to {stack}:"))));
+            screen.note(access_table(&compared.access));
+        }
+        for open in &compared.open {
+            screen.note(format_args!("{} {open}", yellow("open:")));
+        }
+    }
+
+    /// Lets pass what weakens nothing and what is accepted by name, by a flag or on the terminal.
+    fn judge(&self, stack: &str, changes: &[access::Change]) -> Outcome {
+        let weakened = access::unaccepted(changes, &self.arguments.accepted);
+        let mut names: Vec<&str> = weakened.iter().map(|change| change.name.as_str()).collect();
+        names.dedup();
+        if self.session.screen.can_ask() {
+            let is_accepted = |name: &str| {
+                let question = format!("{} is weakened. Type its name to accept that:", bold(name));
+                self.session.screen.typed(&question, name)
+            };
+            while let Some(name) = names.first() {
+                if !is_accepted(name)? {
+                    break;
+                }
+                names.remove(0);
+            }
+        }
+        if names.is_empty() { Ok(()) } else { Err(Failure::weakened(Weakened::at(stack, &names))) }
+    }
+}
+
+impl Weakened {
+    fn at(stack: &str, names: &[&str]) -> Self {
+        let join = |words: Vec<String>, between: &str| words.join(between);
+        Self {
+            stack: stack.to_owned(),
+            names: join(names.iter().map(|name| format!("`{name}`")).collect(), ", "),
+            flags: join(names.iter().map(|name| format!("`--accept-weakening {}`", quoted(name))).collect(), " "),
+        }
+    }
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The deployment of one stack.
 #[derive(Debug, Clone, Copy)]
 struct Run<'a> {
@@ -183,6 +285,9 @@ struct Run<'a> {
     board: &'a Board<'a>,
     file: &'a StackFile,
     unit: &'a Unit,
+    gate: Gate<'a>,
+    /// The changes in access that were agreed to.
+    agreed: &'a [access::Change],
 }
 
 impl Run<'_> {
@@ -340,6 +445,10 @@ impl Run<'_> {
     async fn execute(&self, change_set: &ChangeSet) -> Outcome<Deployed> {
         show_changes(self.session, change_set);
         self.warn_of_names(change_set).await?;
+        if let Err(weaker) = self.still_agreed(change_set).await {
+            change_set::discard(self.account, change_set).await?;
+            return Err(weaker);
+        }
         let interrupts = self.session.interrupts();
         let verb = if change_set.is_new { "Create" } else { "Change" };
         let agreed =
@@ -380,7 +489,22 @@ impl Run<'_> {
         let stack = stack::describe(self.account, &change_set.stack_id).await?;
         let Some(stack) = stack else { return Err(self.failed("it is gone", None, "DELETE_COMPLETE")) };
         let outcome = if change_set.is_new { What::Created } else { What::Updated };
-        Ok(Deployed { outcome, changes: change_set.changes.clone(), hints: self.hints(&stack).await, stack })
+        let hints = self.hints(&stack).await;
+        let access = self.agreed.to_vec();
+        Ok(Deployed { access, outcome, changes: change_set.changes.clone(), hints, stack })
+    }
+
+    /// Compares access again, now that the change set is there: CloudFormation does not execute it any more when somebody
+    /// else deploys in between.
+    async fn still_agreed(&self, change_set: &ChangeSet) -> Outcome {
+        if change_set.is_new {
+            return Ok(());
+        }
+        let deployed = stack::describe(self.account, &change_set.stack_id).await?;
+        let compared = gate::compare(self.account, self.unit, deployed.as_ref()).await?;
+        let fresh: Vec<access::Change> =
+            compared.access.into_iter().filter(|change| !self.agreed.contains(change)).collect();
+        self.gate.judge(&self.unit.stack, &fresh)
     }
 
     async fn follow(&self, operation: Operation<'_>, cancel: &CancellationToken) -> Outcome<Ended> {
@@ -391,7 +515,7 @@ impl Run<'_> {
 
     async fn unchanged(&self, stack: Stack) -> Outcome<Deployed> {
         let hints = self.hints(&stack).await;
-        Ok(Deployed { stack, outcome: What::Unchanged, changes: Vec::new(), hints })
+        Ok(Deployed { access: Vec::new(), stack, outcome: What::Unchanged, changes: Vec::new(), hints })
     }
 
     /// Whether a person must agree. In the local cloud nothing is at stake.
@@ -632,6 +756,7 @@ fn answer(session: &Session, account: &Account, deployed: &[Deployed]) {
                 "result": one.outcome,
                 "status": one.stack.status,
                 "terminationProtection": one.stack.protection == Protection::On,
+                "access": one.access,
                 "changes": changes,
                 "outputs": one.stack.outputs,
                 "tryNext": one.hints,
@@ -671,7 +796,13 @@ pub(crate) fn outputs_table(stack: &Stack) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{after_failure, pair};
+    use super::{after_failure, pair, quoted};
+
+    #[test]
+    fn a_name_is_one_word_to_a_shell() {
+        assert_eq!(quoted("GET /orders"), "'GET /orders'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
 
     #[test]
     fn a_parameter_is_a_name_and_a_value() {

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Nothing was done: wrong usage, a mistake in a stack file, no consent.
     Refused = 2,
+    /// Nothing was done: access would be weakened, and nobody has accepted that.
+    Weakened = 3,
 }
 
 impl Failure {
@@ -30,7 +32,17 @@ impl Failure {
 
     /// A failure that the command's answer tells already.
     pub(crate) fn told() -> Self {
-        Self { exit: Exit::Failed, report: None }
+        Self::with(Exit::Failed)
+    }
+
+    /// An exit code whose reason the command's answer tells already.
+    pub(crate) fn with(exit: Exit) -> Self {
+        Self { exit, report: None }
+    }
+
+    /// A weakening that nobody has accepted.
+    pub(crate) fn weakened(report: impl Into<Report>) -> Self {
+        Self { exit: Exit::Weakened, report: Some(report.into()) }
     }
 }
 

@@ -31,6 +31,12 @@ pub(crate) enum Format {
     Text,
     /// One JSON document.
     Json,
+    /// A page to be committed and reviewed; only `access` has one.
+    #[value(hide = true)]
+    Markdown,
+    /// A page for a browser; only `access` has one.
+    #[value(hide = true)]
+    Html,
 }
 
 /// Where a command tells what it does and what came of it.
@@ -120,9 +126,14 @@ impl Screen {
     /// Prints the command's answer: the document, or the text for people. Once a command.
     pub(crate) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            Format::Text => print(&mut anstream::stdout(), &text()),
             Format::Json => print_document(document),
+            Format::Text | Format::Markdown | Format::Html => print(&mut anstream::stdout(), &text()),
         }
+    }
+
+    /// The form of the answer.
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     /// Says what goes on, unless the user wants quiet.
@@ -159,6 +170,15 @@ impl Screen {
         let answer = self.line()?;
         let agreed = matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes");
         if agreed { Ok(()) } else { Err(Failure::refused(Error::Declined)) }
+    }
+
+    /// Asks for a text to be typed, so that nobody agrees by habit.
+    ///
+    /// # Errors
+    /// When the terminal goes away, or the question is interrupted.
+    pub(crate) fn typed(&self, question: &str, expected: &str) -> Outcome<bool> {
+        let _shown = write!(anstream::stderr(), "{question} ");
+        Ok(self.line()?.trim() == expected)
     }
 
     /// A line from the terminal. It is read beside, so that Ctrl-C ends the waiting, and in the terminal's usual mode,
@@ -206,7 +226,7 @@ impl Screen {
     pub(crate) fn fail(&self, failure: Failure) -> ExitCode {
         if let Some(report) = &failure.report {
             match self.format {
-                Format::Text => print(&mut anstream::stderr(), &render(report)),
+                Format::Text | Format::Markdown | Format::Html => print(&mut anstream::stderr(), &render(report)),
                 Format::Json => print_document(&json!({ "error": document(report.as_ref()) })),
             }
         }
@@ -228,12 +248,19 @@ pub(crate) enum Repeat {
 pub(crate) struct Table<const N: usize> {
     headings: [String; N],
     rows: Vec<[String; N]>,
+    is_hidden: [bool; N],
 }
 
 impl<const N: usize> Table<N> {
     /// A table with these headings.
     pub(crate) fn new(headings: [&str; N]) -> Self {
-        Self { headings: headings.map(dim), rows: Vec::new() }
+        Self { headings: headings.map(dim), rows: Vec::new(), is_hidden: [false; N] }
+    }
+
+    /// The same without columns that say nothing in any row.
+    pub(crate) fn without_empty_columns(mut self) -> Self {
+        self.is_hidden = std::array::from_fn(|at| self.rows.iter().all(|cells| cells[at].is_empty()));
+        self
     }
 
     /// Adds a row. Cells may be painted.
@@ -258,7 +285,7 @@ impl<const N: usize> Display for Table<N> {
         }
         for cells in all() {
             let mut line = String::new();
-            for (cell, width) in cells.iter().zip(widths) {
+            for ((cell, width), _) in cells.iter().zip(widths).zip(self.is_hidden).filter(|(_, is_hidden)| !is_hidden) {
                 line.push_str("  ");
                 line.push_str(cell);
                 line.extend(std::iter::repeat_n(' ', width.saturating_sub(shown_width(cell))));

@@ -95,16 +95,34 @@ impl Reached {
 
     /// The client of the pool that is meant.
     pub(crate) async fn client(&self, pool_id: &str, pool: &Pool, named: Option<&str>) -> Outcome<PoolClient> {
-        let clients: Vec<&Deployed> = self
-            .of_kind("AWS::Cognito::UserPoolClient")
-            .into_iter()
-            .filter(|client| {
-                let pointer = format!("/Resources/{}/Properties/UserPoolId/Ref", client.logical_id);
-                self.template.pointer(&pointer).and_then(Value::as_str).is_none_or(|owner| owner == pool_id)
-            })
-            .collect();
-        let client = self.choose(&clients, "user pool client", named, "client")?;
+        let client = self.choose(&self.clients_of(pool_id), "user pool client", named, "client")?;
         Ok(pool.client(&client.physical_id).await?)
+    }
+
+    /// Clients of the pool: those of these ids in the template, or all when no id is given.
+    pub(crate) async fn clients(&self, pool_id: &str, pool: &Pool, ids: &[String]) -> Outcome<Vec<PoolClient>> {
+        let mut clients = Vec::new();
+        for client in self.clients_of(pool_id) {
+            if ids.is_empty() || ids.contains(&client.logical_id) {
+                clients.push(pool.client(&client.physical_id).await?);
+            }
+        }
+        Ok(clients)
+    }
+
+    fn clients_of(&self, pool_id: &str) -> Vec<&Deployed> {
+        let mut clients = self.of_kind("AWS::Cognito::UserPoolClient");
+        clients.retain(|client| {
+            let pointer = format!("/Resources/{}/Properties/UserPoolId/Ref", client.logical_id);
+            self.template.pointer(&pointer).and_then(Value::as_str).is_none_or(|owner| owner == pool_id)
+        });
+        clients
+    }
+
+    /// Whether a function of the pool's owner may add scopes to the tokens of a sign-in.
+    pub(crate) fn adds_scopes(&self, pool_id: &str) -> bool {
+        let pointer = format!("/Resources/{pool_id}/Properties/LambdaConfig/PreTokenGenerationConfig");
+        self.template.pointer(&pointer).is_some()
     }
 
     fn of_kind(&self, kind: &str) -> Vec<&Deployed> {

@@ -60,6 +60,26 @@ impl Target {
         Ok(Account::connect(&target).await?)
     }
 
+    /// Whether it can be a local cloud at all, as far as can be told without asking anybody.
+    pub(crate) fn may_be_local(&self) -> bool {
+        self.local || self.endpoint().is_some_and(|endpoint| aws::is_loopback(&endpoint))
+    }
+
+    /// What to call it on the screen before anybody has been asked.
+    pub(crate) fn title(&self) -> String {
+        match self.endpoint() {
+            _ if self.local => "the local cloud".to_owned(),
+            Some(endpoint) => format!("`{endpoint}`"),
+            None => "AWS".to_owned(),
+        }
+    }
+
+    /// The base URL that is named, here or in the environment.
+    fn endpoint(&self) -> Option<String> {
+        let environment = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|endpoint| !endpoint.is_empty());
+        self.endpoint_url.clone().or_else(environment)
+    }
+
     fn named(&self) -> aws::Target {
         aws::Target {
             profile: self.profile.clone(),

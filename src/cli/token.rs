@@ -6,10 +6,13 @@ use clap::Args;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use stackgen::access::flaw::Flaw;
 use stackgen::deploy::oauth::{Granted, carries};
+use stackgen::deploy::tokens::{self, Error as TokensError, Kind, Mint, Wanted as WantedToken};
 use stackgen::deploy::users::{Error as UsersError, NewPassword, Pool, PoolClient, SignedIn, Tokens};
 use thiserror::Error;
 
+use super::flawed::Flawed;
 use super::oauth::{self, Opening, Wanted};
 use super::output::Repeat;
 use super::pool::{NEW_PASSWORD_VARIABLE, Reached, Which, given_password, keep_password, known_password, token_file};
@@ -36,6 +39,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     sign_in: SignIn,
     #[command(flatten)]
+    flawed: Flawed,
+    #[command(flatten)]
     which: Which,
 }
 
@@ -54,11 +59,16 @@ pub(crate) struct SignIn {
     client: Option<String>,
 }
 
-/// Which of the tokens is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Id,
-    Access,
+impl SignIn {
+    /// Id of the client in the stack file, where one is named.
+    pub(crate) fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// File with the password.
+    pub(crate) fn password_file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
 }
 
 /// Why there is no token.
@@ -86,7 +96,7 @@ struct Kept {
 }
 
 /// The scope that a sign-in with a password carries; all others come through the pool's pages.
-const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
+pub(crate) const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
 
 /// A token, whose it is and until when it is good.
 struct Had {
@@ -98,6 +108,9 @@ struct Had {
 impl Arguments {
     /// Prints the token.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
+        if let (Some(name), Some(flaw)) = (&self.name, self.flawed.flaw) {
+            return block_on(self.bad(session, name, flaw));
+        }
         block_on(async {
             let reached = Reached::stack(session, self.which.stack.as_deref(), &self.which.target).await?;
             let had = match &self.name {
@@ -115,6 +128,31 @@ impl Arguments {
             session.screen.answer(&document, || had.token.clone());
             Ok(())
         })
+    }
+
+    /// Prints a token that nobody may take.
+    async fn bad(&self, session: &Session, name: &str, flaw: Flaw) -> Outcome {
+        let project = session.project()?;
+        let stack = session.stack(&project, self.which.stack.as_deref(), " with `--stack`")?;
+        let target = self.which.target.clone().or_last(&project, &stack);
+        if !target.may_be_local() {
+            return Err(Failure::refused(TokensError::NotLocal { title: target.title() }));
+        }
+        let reached = Reached::stack(session, Some(&stack), &target).await?;
+        let mint = mint(&reached).await?;
+        let (pool, client) = self.chosen(&reached).await?;
+        let kind = if flaw == Flaw::MissingScope && !self.id { Kind::Access } else { self.kind() };
+        let wanted = WantedToken { pool: &pool.id, client: &client.id, user: name, kind, scopes: &self.scopes };
+        let token = mint.flawed(&wanted, flaw).await?;
+        session.screen.note(format_args!("nobody may take this token: it {}", flaw.wrong()));
+        let expires = tokens::expires(&token);
+        let document = json!({ "user": name, "token": token, "expires": expires, "flaw": flaw.name() });
+        session.screen.answer(&document, || token.clone());
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind {
+        if self.access || !self.scopes.is_empty() { Kind::Access } else { Kind::Id }
     }
 
     async fn chosen(&self, reached: &Reached) -> Outcome<(Pool, PoolClient)> {
@@ -142,11 +180,18 @@ impl Arguments {
     }
 
     async fn by_password(&self, session: &Session, reached: &Reached, name: &str) -> Outcome<Had> {
-        let kind = if self.access || !self.scopes.is_empty() { Kind::Access } else { Kind::Id };
         let pool = self.which.pool.as_deref();
-        let tokens = tokens(session, reached, pool, name, &self.sign_in).await?;
-        Ok(Had { owner: name.to_owned(), token: pick(&tokens, kind).to_owned(), expires: tokens.expires })
+        let tokens = signed_in(session, reached, pool, name, &self.sign_in).await?;
+        Ok(Had { owner: name.to_owned(), token: pick(&tokens, self.kind()).to_owned(), expires: tokens.expires })
     }
+}
+
+/// Where tokens are made without a sign-in.
+pub(crate) async fn mint(reached: &Reached) -> Outcome<Mint> {
+    Mint::of(&reached.account).await.map_err(|error| match error {
+        TokensError::NotLocal { .. } => Failure::refused(error),
+        error => error.into(),
+    })
 }
 
 /// The token that is wanted.
@@ -158,7 +203,7 @@ pub(crate) fn pick(tokens: &Tokens, kind: Kind) -> &str {
 }
 
 /// Tokens of a user: those that are kept, renewed ones, or those of a new sign-in.
-pub(crate) async fn tokens(
+pub(crate) async fn signed_in(
     session: &Session,
     reached: &Reached,
     pool: Option<&str>,

@@ -10,12 +10,13 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use miette::Diagnostic;
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::aws::{Account, Error as AwsError};
+use super::aws::{Account, Error as AwsError, is_loopback};
 use super::stack::Deployed;
+use crate::access::matrix::{self, Guard, Matrix};
 
 /// An API in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub struct Route {
     pub asks: Asks,
     /// The header in which it looks for a token.
     pub header: String,
+    /// The scopes of which an access token needs one.
+    pub scopes: Vec<String>,
+    /// Ids in the template of the clients whose tokens it takes; none where it takes those of every client of its pool.
+    pub clients: Vec<String>,
 }
 
 /// What a route asks of the caller.
@@ -167,99 +172,54 @@ pub enum Error {
 /// The APIs that a template declares, with their routes.
 #[must_use]
 pub fn apis(template: &Value) -> Vec<Api> {
-    let declared = Declared(template.get("Resources").and_then(Value::as_object));
-    // WebSocket APIs are of the same type, and take no requests.
-    let takes_requests = |properties: &Value| properties.get("ProtocolType") != Some(&Value::from("WEBSOCKET"));
-    let http = declared.of_type("AWS::ApiGatewayV2::Api").into_iter();
-    let http = http.filter(|(_, properties)| takes_requests(properties)).map(|(id, _)| declared.http(id));
-    let rest = declared.of_type("AWS::ApiGateway::RestApi").into_keys().map(|id| declared.rest(id));
-    http.chain(rest).collect()
+    let matrix = Matrix::of(template, &BTreeMap::new());
+    let of_kind = |kind| {
+        // An API of another stack, to which this one adds routes, is called by that stack.
+        let own = matrix.apis.iter().filter(move |(id, api)| api.kind == kind && !id.contains("${"));
+        own.map(|(id, api)| Api::of(id, api))
+    };
+    // WebSocket APIs take no requests.
+    of_kind(matrix::Kind::Http).chain(of_kind(matrix::Kind::Rest)).collect()
 }
 
-/// The resources of a template.
-#[derive(Clone, Copy)]
-struct Declared<'a>(Option<&'a Map<String, Value>>);
-
-impl<'a> Declared<'a> {
-    /// The properties of all resources of a type, by logical id.
-    fn of_type(self, wanted: &str) -> BTreeMap<&'a str, &'a Value> {
-        let all = self.0.into_iter().flatten();
-        all.filter(|(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(wanted))
-            .map(|(id, resource)| (id.as_str(), resource.get("Properties").unwrap_or(&Value::Null)))
-            .collect()
+impl Api {
+    fn of(id: &str, api: &matrix::Api) -> Self {
+        let routes = api.routes.iter().filter(|(key, _)| *key == "$default" || key.contains(" /"));
+        Self {
+            logical_id: id.to_owned(),
+            kind: if api.kind == matrix::Kind::Rest { Kind::Rest } else { Kind::Http },
+            stages: api.stages.keys().cloned().collect(),
+            routes: routes.map(|(key, route)| Route::of(key, &route.guard)).collect(),
+        }
     }
+}
 
-    fn http(self, id: &str) -> Api {
-        let routes = self.of_type("AWS::ApiGatewayV2::Route");
-        let routes = routes.values().filter(|route| refers(route, "ApiId", id));
-        let routes = routes.filter_map(|route| {
-            let key = route.get("RouteKey")?.as_str()?.to_owned();
-            Some(self.route(key, route))
-        });
-        let stages = self.stages("AWS::ApiGatewayV2::Stage", "ApiId", id);
-        Api { logical_id: id.to_owned(), kind: Kind::Http, stages, routes: routes.collect() }
-    }
-
-    fn rest(self, id: &str) -> Api {
-        let paths = self.of_type("AWS::ApiGateway::Resource");
-        let methods = self.of_type("AWS::ApiGateway::Method");
-        let methods = methods.values().filter(|method| refers(method, "RestApiId", id));
-        let routes = methods.filter_map(|method| {
-            let path = path(&paths, method.get("ResourceId")?, 0)?;
-            let path = if path.is_empty() { "/" } else { &path };
-            Some(self.route(format!("{} {path}", method.get("HttpMethod")?.as_str()?), method))
-        });
-        let stages = self.stages("AWS::ApiGateway::Stage", "RestApiId", id);
-        Api { logical_id: id.to_owned(), kind: Kind::Rest, stages, routes: routes.collect() }
-    }
-
-    fn stages(self, kind: &str, property: &str, api: &str) -> Vec<String> {
-        let stages = self.of_type(kind);
-        let own = stages.values().filter(|stage| refers(stage, property, api));
-        let mut names: Vec<String> =
-            own.filter_map(|stage| stage.get("StageName")?.as_str()).map(str::to_owned).collect();
-        names.sort();
-        names
-    }
-
-    fn route(self, key: String, properties: &Value) -> Route {
-        let text = |name: &str| properties.get(name).and_then(Value::as_str);
-        let scopes = properties.get("AuthorizationScopes").and_then(Value::as_array);
-        let is_scoped = scopes.is_some_and(|all| !all.is_empty());
-        let asks = match text("AuthorizationType") {
-            Some("JWT" | "COGNITO_USER_POOLS") if is_scoped => Asks::Scopes,
-            Some("JWT" | "COGNITO_USER_POOLS") => Asks::Token,
-            Some("AWS_IAM") => Asks::Signature,
-            Some("CUSTOM") => Asks::Custom,
-            _ => Asks::Nothing,
+impl Route {
+    fn of(key: &str, guard: &Guard) -> Self {
+        let is_token = |authorization: &str| matches!(authorization, "JWT" | "COGNITO_USER_POOLS");
+        let is_scoped = guard.scopes().is_some_and(|scopes| !scopes.is_empty());
+        let asks = match guard {
+            Guard::Jwt(_) | Guard::Cognito(_) if is_scoped => Asks::Scopes,
+            Guard::Jwt(_) | Guard::Cognito(_) => Asks::Token,
+            Guard::Unknown { authorization, .. } if is_token(authorization) => Asks::Token,
+            Guard::Iam => Asks::Signature,
+            Guard::Lambda(_) => Asks::Custom,
+            Guard::Public | Guard::Connected | Guard::Unknown { .. } => Asks::Nothing,
         };
-        let header = self.token_header(properties).unwrap_or_else(|| "authorization".to_owned());
-        Route { key, asks, header }
-    }
-
-    /// The first header that the route's authorizer looks at.
-    fn token_header(self, route: &Value) -> Option<String> {
-        let authorizer = self.0?.get(route.pointer("/AuthorizerId/Ref")?.as_str()?)?;
-        let source = authorizer.pointer("/Properties/IdentitySource")?;
-        let first = source.as_str().or_else(|| source.get(0)?.as_str())?;
-        let sources = first.split(',').map(str::trim);
-        let header = |source: &str| Some(source.split_once("request.header.")?.1.to_owned());
-        sources.filter_map(header).next()
+        let header = |source: &String| Some(source.split_once("request.header.")?.1.to_owned());
+        let header = guard.sources().into_iter().flatten().find_map(header);
+        let is_known = |scope: &&String| !scope.contains("${");
+        let scopes = guard.scopes().into_iter().flatten().filter(is_known).cloned().collect();
+        let header = header.unwrap_or_else(|| "authorization".to_owned());
+        Self { key: key.to_owned(), asks, header, scopes, clients: clients(guard) }
     }
 }
 
-/// The path of a resource of a REST API: what its parents have, and its own part.
-fn path(paths: &BTreeMap<&str, &Value>, id: &Value, depth: usize) -> Option<String> {
-    /// A path has no more steps than this, and a template may go in a circle.
-    const DEEPEST: usize = 100;
-    let Some(id) = id.get("Ref").and_then(Value::as_str) else { return Some(String::new()) };
-    let own = paths.get(id).filter(|_| depth < DEEPEST)?;
-    let before = path(paths, own.get("ParentId")?, depth + 1)?;
-    Some(format!("{before}/{}", own.get("PathPart")?.as_str()?))
-}
-
-fn refers(properties: &Value, property: &str, id: &str) -> bool {
-    properties.get(property).and_then(|value| value.get("Ref")).and_then(Value::as_str) == Some(id)
+/// The clients of the template that a JWT authorizer names.
+fn clients(guard: &Guard) -> Vec<String> {
+    let Guard::Jwt(jwt) = guard else { return Vec::new() };
+    let named = jwt.audiences.iter().filter_map(|audience| audience.strip_prefix("${")?.strip_suffix('}'));
+    named.map(str::to_owned).collect()
 }
 
 /// The API that a call means: the one that is named, the only one, or the only one with such a route.
@@ -349,6 +309,17 @@ pub async fn signature(
     url: &str,
     call: &Call,
 ) -> Result<Vec<(String, String)>, Error> {
+    signature_at(account, service, url, call, SystemTime::now()).await
+}
+
+/// The same, as if it were made at another time.
+pub(super) async fn signature_at(
+    account: &Account,
+    service: &str,
+    url: &str,
+    call: &Call,
+    time: SystemTime,
+) -> Result<Vec<(String, String)>, Error> {
     let provider = account.config.credentials_provider().ok_or(AwsError::NoCredentials)?;
     let credentials = provider.provide_credentials().await.map_err(|_| AwsError::NoCredentials)?;
     let identity: Identity = credentials.into();
@@ -357,7 +328,7 @@ pub async fn signature(
         .identity(&identity)
         .region(&account.region)
         .name(service)
-        .time(SystemTime::now())
+        .time(time)
         .settings(SigningSettings::default())
         .build()
         .map_err(|_| unsignable())?
@@ -414,8 +385,12 @@ fn client(address: &Url) -> reqwest::Result<reqwest::Client> {
         .user_agent(concat!("stackgen/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
         .timeout(Duration::from_secs(60));
+    if is_loopback(address.as_str()) {
+        // A proxy has nothing to do with this machine, and tokens do not go there.
+        client = client.no_proxy();
+    }
     if let Some(Host::Domain(name)) = address.host().filter(|_| is_under_localhost(address)) {
-        client = client.no_proxy().resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        client = client.resolve(name, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     }
     client.build()
 }
@@ -442,9 +417,13 @@ mod tests {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
     }
 
+    fn route(key: &str, asks: Asks) -> Route {
+        let header = "authorization".to_owned();
+        Route { key: key.to_owned(), asks, header, scopes: Vec::new(), clients: Vec::new() }
+    }
+
     fn api(id: &str, routes: &[&str]) -> Api {
-        let route = |key: &&str| Route { key: key.to_string(), asks: Asks::Token, header: "authorization".into() };
-        let routes = routes.iter().map(route).collect();
+        let routes = routes.iter().map(|key| route(key, Asks::Token)).collect();
         Api { logical_id: id.into(), kind: Kind::Http, stages: vec!["$default".into()], routes }
     }
 
@@ -468,6 +447,27 @@ mod tests {
         assert_eq!(found.len(), 2, "a WebSocket API takes no calls");
         assert_eq!((found[1].kind, found[1].stages.len()), (Kind::Rest, 0));
         assert_eq!(apis(&json!("no template")), []);
+    }
+
+    #[test]
+    fn a_route_knows_its_scopes_and_whose_tokens_it_takes() {
+        let template = json!({ "Resources": {
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Members": {
+                "Type": "AWS::ApiGatewayV2::Authorizer",
+                "Properties": { "JwtConfiguration": { "Audience": [{ "Ref": "Web" }, "another"] } },
+            },
+            "Route": {
+                "Type": "AWS::ApiGatewayV2::Route",
+                "Properties": {
+                    "ApiId": { "Ref": "Api" }, "RouteKey": "GET /notes", "AuthorizationType": "JWT",
+                    "AuthorizerId": { "Ref": "Members" }, "AuthorizationScopes": ["notes/read", { "Ref": "Scope" }],
+                },
+            },
+        } });
+        let [api] = apis(&template).try_into().expect("there is one");
+        let (scopes, clients) = (vec!["notes/read".to_owned()], vec!["Web".to_owned()]);
+        assert_eq!(api.routes, [Route { scopes, clients, ..route("GET /notes", Asks::Scopes) }]);
     }
 
     #[test]
@@ -504,8 +504,7 @@ mod tests {
             "A": stage("a"),
         } });
         let [api] = apis(&template).try_into().expect("there is one");
-        let route = Route { key: "GET /notes/{id}".into(), asks: Asks::Custom, header: "authToken".into() };
-        assert_eq!(api.routes, [route]);
+        assert_eq!(api.routes, [Route { header: "authToken".into(), ..route("GET /notes/{id}", Asks::Custom) }]);
         assert_eq!(api.stages, ["a", "b"]);
         assert!(matches!(api.stage(None), Err(Error::Stages { .. })));
         assert_eq!(api.stage(Some("b")).ok(), Some("b"));

@@ -218,7 +218,7 @@ fn not_aws(config: &SdkConfig, operation: &str, cause: &str) -> Error {
 }
 
 /// What an error code of AWS means to the user.
-fn refusal(operation: &str, code: &str, message: &str) -> Error {
+pub(crate) fn refusal(operation: &str, code: &str, message: &str) -> Error {
     let operation = operation.to_owned();
     let message = message.to_owned();
     match code {
@@ -347,7 +347,9 @@ impl Account {
     }
 }
 
-fn is_loopback(endpoint: &str) -> bool {
+/// Whether an address is on this machine.
+#[must_use]
+pub fn is_loopback(endpoint: &str) -> bool {
     let Ok(url) = Url::parse(endpoint) else { return false };
     match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),

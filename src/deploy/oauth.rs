@@ -15,6 +15,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
+use super::tokens::claims;
 use super::users::{Error as UsersError, Pool, PoolClient};
 
 /// How long an endpoint may take to answer.
@@ -273,8 +274,7 @@ impl Granted {
 /// Whether an access token says that it carries a scope.
 #[must_use]
 pub fn carries(token: &str, scope: &str) -> bool {
-    let claims = token.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
+    let claims = claims(token).unwrap_or_default();
     claims.get("scope").and_then(Value::as_str).is_some_and(|scopes| scopes.split(' ').any(|one| one == scope))
 }
 

@@ -121,6 +121,12 @@ impl Stack {
         next(&self.status)
     }
 
+    /// Whether it holds resources, so that there is something to compare with.
+    #[must_use]
+    pub fn has_resources(&self) -> bool {
+        !matches!(self.next(), Next::Create | Next::RemoveShell(_))
+    }
+
     /// Whether nothing runs on it.
     #[must_use]
     pub fn is_settled(&self) -> bool {

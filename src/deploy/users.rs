@@ -191,7 +191,8 @@ pub enum Error {
 }
 
 impl Error {
-    fn of(error: AwsError, name: &str) -> Self {
+    /// What a refusal means that is about the user of this name.
+    pub(crate) fn of(error: AwsError, name: &str) -> Self {
         let name = name.to_owned();
         match error {
             AwsError::Service { code, message, operation } => match code.as_str() {
@@ -524,6 +525,13 @@ impl PoolClient {
         (self.flows.is_empty() || allows(&[Allowed::AllowUserSrpAuth])).then_some(Flow::Srp)
     }
 
+    /// The first of these scopes that the client may ask for when a person signs in.
+    #[must_use]
+    pub fn scope_for_people<'a>(&self, wanted: &'a [String]) -> Option<&'a String> {
+        let is_for_people = self.oauth_flows.iter().any(|flow| flow == "code" || flow == "implicit");
+        wanted.iter().find(|scope| is_for_people && self.oauth_scopes.contains(scope))
+    }
+
     /// The client's secret, where it has one.
     pub(crate) fn secret(&self) -> Option<&str> {
         self.secret.as_deref()
@@ -651,6 +659,20 @@ mod tests {
         assert_eq!(client(&[srp, Allowed::AllowRefreshTokenAuth]).flow(), Some(Flow::Srp));
         assert_eq!(client(&[]).flow(), Some(Flow::Srp));
         assert_eq!(client(&[Allowed::AllowCustomAuth]).flow(), None);
+    }
+
+    #[test]
+    fn a_scope_is_for_people_where_people_sign_in() {
+        let wanted = ["notes/write", "notes/read"].map(str::to_owned);
+        let asked = |flow: &str, scopes: &[&str]| {
+            let oauth_scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            let client = PoolClient { oauth_flows: vec![flow.to_owned()], oauth_scopes, ..client(&[]) };
+            client.scope_for_people(&wanted).cloned()
+        };
+        assert_eq!(asked("code", &["openid", "notes/read"]).as_deref(), Some("notes/read"));
+        assert_eq!(asked("implicit", &["notes/read", "notes/write"]).as_deref(), Some("notes/write"));
+        assert_eq!(asked("client_credentials", &["notes/read"]), None);
+        assert_eq!(asked("code", &["notes"]), None);
     }
 
     #[test]

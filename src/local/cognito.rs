@@ -18,6 +18,7 @@ mod keys;
 mod message;
 mod mfa;
 mod migrate;
+pub(crate) mod mint;
 mod moment;
 mod own;
 mod password;

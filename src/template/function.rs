@@ -118,6 +118,57 @@ pub fn no_value() -> Value {
     reference("AWS::NoValue")
 }
 
+/// The functions that a template may use.
+pub const FUNCTIONS: &[&str] = &[
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::Contains",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::GetAZs",
+    "Fn::GetAtt",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Length",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+];
+
+/// A piece of the text of an `Fn::Sub`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// What stands between the names.
+    Text(&'a str),
+    /// `${!Name}`, which stands for `${Name}`.
+    Literal(&'a str),
+    /// `${Name}`.
+    Name(&'a str),
+}
+
+/// The pieces of the text of an `Fn::Sub`, in order.
+#[must_use]
+pub fn pieces(mut text: &str) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
+    while let Some((before, rest)) = text.split_once("${") {
+        let Some((inside, after)) = rest.split_once('}') else { break };
+        found.push(Piece::Text(before));
+        found.push(match inside.strip_prefix('!') {
+            Some(literal) => Piece::Literal(literal),
+            None => Piece::Name(inside.trim()),
+        });
+        text = after;
+    }
+    found.push(Piece::Text(text));
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

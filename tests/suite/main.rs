@@ -29,5 +29,6 @@ mod stacks;
 mod support;
 mod synth;
 mod tidy;
+mod tokens;
 mod tools;
 mod websocket;

@@ -8,29 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::local::cloudformation::cidr::cidr;
 use crate::local::cloudformation::template::Template;
-
-/// The functions that a template may use.
-pub(super) const FUNCTIONS: &[&str] = &[
-    "Fn::And",
-    "Fn::Base64",
-    "Fn::Cidr",
-    "Fn::Contains",
-    "Fn::Equals",
-    "Fn::FindInMap",
-    "Fn::GetAZs",
-    "Fn::GetAtt",
-    "Fn::If",
-    "Fn::ImportValue",
-    "Fn::Join",
-    "Fn::Length",
-    "Fn::Not",
-    "Fn::Or",
-    "Fn::Select",
-    "Fn::Split",
-    "Fn::Sub",
-    "Fn::ToJsonString",
-    "Fn::Transform",
-];
+use crate::template::function::{Piece, pieces};
 
 /// What a change set shows for a value that only its execution can tell.
 pub(super) const UNKNOWN: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
@@ -114,30 +92,6 @@ fn collect_sub(argument: &Value, found: &mut Vec<Reference>) {
     for variable in variables.into_iter().flat_map(Map::values) {
         collect(variable, found);
     }
-}
-
-/// A piece of the text of an `Fn::Sub`.
-#[derive(Debug, PartialEq)]
-enum Piece<'a> {
-    Text(&'a str),
-    /// `${!Name}`, which stands for `${Name}`.
-    Literal(&'a str),
-    Name(&'a str),
-}
-
-fn pieces(mut text: &str) -> Vec<Piece<'_>> {
-    let mut found = Vec::new();
-    while let Some((before, rest)) = text.split_once("${") {
-        let Some((inside, after)) = rest.split_once('}') else { break };
-        found.push(Piece::Text(before));
-        found.push(match inside.strip_prefix('!') {
-            Some(literal) => Piece::Literal(literal),
-            None => Piece::Name(inside.trim()),
-        });
-        text = after;
-    }
-    found.push(Piece::Text(text));
-    found
 }
 
 /// What references come to.

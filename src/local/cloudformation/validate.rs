@@ -8,6 +8,7 @@ use crate::local::cloudformation::intrinsics::{self, Pseudo, Scope, World, call,
 use crate::local::cloudformation::template::{Declared, Section, Template};
 use crate::local::cloudformation::{invalid, resource_type, rules, schema};
 use crate::local::wire::Fault;
+use crate::template::function::FUNCTIONS;
 
 const SECTIONS: &[&str] = &[
     "AWSTemplateFormatVersion",
@@ -347,10 +348,9 @@ fn functions(template: &Template) -> Result<(), Fault> {
 
 fn shapes(value: &Value, extended: bool) -> Result<(), Fault> {
     if let Some((name, argument)) = call(value) {
-        let known = name == "Ref" || intrinsics::FUNCTIONS.contains(&name);
+        let known = name == "Ref" || FUNCTIONS.contains(&name);
         if !known || (!extended && EXTENSIONS.contains(&name)) {
-            let supported: Vec<&str> =
-                intrinsics::FUNCTIONS.iter().copied().filter(|name| !EXTENSIONS.contains(name)).collect();
+            let supported: Vec<&str> = FUNCTIONS.iter().copied().filter(|name| !EXTENSIONS.contains(name)).collect();
             return Err(format_error(format!(
                 "Encountered unsupported function: {name} Supported functions are: [{}]",
                 supported.join(", "),

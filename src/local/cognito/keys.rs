@@ -49,7 +49,16 @@ impl SigningKey {
 
     /// A signed token with these claims.
     pub(crate) fn sign(&self, claims: &Value) -> Result<String, Fault> {
-        let header = json!({ "kid": self.kid, "alg": "RS256" }).to_string();
+        self.sign_under(&json!({ "kid": self.kid, "alg": "RS256" }), claims)
+    }
+
+    /// A signed token that does not say which key signed it. Cognito makes none.
+    pub(crate) fn sign_nameless(&self, claims: &Value) -> Result<String, Fault> {
+        self.sign_under(&json!({ "alg": "RS256" }), claims)
+    }
+
+    fn sign_under(&self, header: &Value, claims: &Value) -> Result<String, Fault> {
+        let header = header.to_string();
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = self.signature(signed.as_bytes()).ok_or_else(fault::internal)?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))

@@ -9,7 +9,11 @@ use crate::local::cognito::attribute::{Declared, Schema, is_email};
 use crate::local::cognito::fault::invalid;
 use crate::local::cognito::moment::{DAY, HOUR, MINUTE};
 use crate::local::cognito::password::PasswordPolicy;
+use crate::local::cognito::token::SELF_SERVICE;
 use crate::local::wire::Fault;
+
+/// Scopes that every pool has.
+pub(crate) const STANDARD_SCOPES: [&str; 5] = ["phone", "email", "openid", "profile", SELF_SERVICE];
 
 /// What is declared of a pool.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -439,8 +443,7 @@ impl ClientSettings {
         if grants("client_credentials") && !self.generate_secret {
             return refused("client_credentials flow can not be selected if client does not have a client secret.");
         }
-        const STANDARD: [&str; 5] = ["phone", "email", "openid", "profile", "aws.cognito.signin.user.admin"];
-        let known = |scope: &&String| STANDARD.contains(&scope.as_str()) || scopes.contains(scope);
+        let known = |scope: &&String| STANDARD_SCOPES.contains(&scope.as_str()) || scopes.contains(scope);
         let unknown: Vec<&str> =
             self.allowed_o_auth_scopes.iter().filter(|scope| !known(scope)).map(String::as_str).collect();
         if !unknown.is_empty() {

@@ -411,12 +411,12 @@ pub(crate) async fn hand_out(
 }
 
 /// The user may have been switched off while the triggers ran.
-fn check_signed_in(user: &User) -> Result<(), Fault> {
+pub(crate) fn check_signed_in(user: &User) -> Result<(), Fault> {
     if user.enabled { Ok(()) } else { Err(fault::disabled()) }
 }
 
 /// What the `PreTokenGeneration` trigger changes.
-async fn overrides(
+pub(crate) async fn overrides(
     cloud: &Cloud,
     door: &Door,
     username: &str,

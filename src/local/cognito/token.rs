@@ -381,6 +381,16 @@ fn claim(name: &str, value: &str) -> Value {
 }
 
 impl Claims {
+    /// Those of the identity token; none where `openid` was not asked for.
+    pub(crate) fn identity(self) -> Option<Value> {
+        self.id
+    }
+
+    /// Those of the access token.
+    pub(crate) fn access(self) -> Value {
+        self.access
+    }
+
     /// The `AuthenticationResult` of an answer.
     pub(crate) fn signed(&self, keys: &SigningKeys, refresh: Option<&RefreshToken>) -> Result<Value, Fault> {
         let access = keys.access.sign(&self.access)?;

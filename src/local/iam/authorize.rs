@@ -211,6 +211,7 @@ fn deeds(account: &Account, service: &str, request: &Request, now: OffsetDateTim
         "ses" => ses::deeds::deeds(account, request),
         "ssm" => ssm::deeds::deeds(account, request),
         "sts" => sts::deeds(request),
+        // The tool's own operations among them: whatever a policy says, no role does them.
         _ => None,
     }
 }

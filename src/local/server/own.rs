@@ -1,13 +1,20 @@
-//! What the tool asks of its own cloud, under `/_stackgen/`.
+//! What the tool asks of its own cloud: under `/_stackgen/`, and as signed operations of a service of its own.
 
 use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::local::cloud::Cloud;
+use crate::local::cognito::mint;
 use crate::local::iam::AccessKey;
 use crate::local::signature;
-use crate::local::wire::{Fault, Response, rest_json_answer};
+use crate::local::wire::{Caller, Fault, Request, Response, json_answer, rest_json_answer};
+
+/// What the service of the signed operations is called in signatures.
+pub(super) const SERVICE: &str = "stackgen";
+
+/// What their names begin with in `X-Amz-Target`, such as `StackgenLocal.MintToken`.
+pub(super) const TARGET: &str = "StackgenLocal";
 
 /// Header that proves knowledge of the account's key. Being a header of our own, no web page can send it unasked.
 pub(crate) const TOKEN: &str = "x-stackgen-token";
@@ -35,6 +42,20 @@ pub(super) fn answer(cloud: &Cloud, name: &str, parts: &Parts) -> Response {
             rest_json_answer(Ok(json!({ "status": "stopping" })))
         }
         _ => Fault::new("NotFound", "no such page").with_status(StatusCode::NOT_FOUND).into_rest_json(),
+    }
+}
+
+/// Answers a signed operation. They are the account's own: no policy can grant them to a role.
+pub(super) async fn operate(cloud: &Cloud, request: &Request) -> Response {
+    if request.caller != Caller::Root {
+        return Fault::new("AccessDeniedException", "only the account itself may ask for this").into_json();
+    }
+    match request.operation() {
+        Some("MintToken") => match request.json() {
+            Ok(asked) => json_answer(mint::mint(cloud, asked).await),
+            Err(fault) => fault.into_json(),
+        },
+        operation => Fault::unknown_operation(SERVICE, operation.unwrap_or_default()).into_json(),
     }
 }
 

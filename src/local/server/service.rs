@@ -2,6 +2,7 @@
 
 use http::request::Parts;
 
+use super::own;
 use crate::local::cloud::Cloud;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Fault, Request, Response};
@@ -23,13 +24,15 @@ pub(super) enum Service {
     SecretsManager,
     Ses,
     Ssm,
+    /// No service of AWS: what only the project's own tool may ask of this cloud.
+    Stackgen,
     Sts,
 }
 
 impl Service {
     /// The service of a signature's scope.
     pub(super) fn named(name: &str) -> Option<Self> {
-        const ALL: [Service; 12] = [
+        const ALL: [Service; 13] = [
             Service::ApiGateway,
             Service::CloudFormation,
             Service::Cognito,
@@ -41,6 +44,7 @@ impl Service {
             Service::SecretsManager,
             Service::Ses,
             Service::Ssm,
+            Service::Stackgen,
             Service::Sts,
         ];
         ALL.into_iter().find(|service| service.name() == name)
@@ -55,6 +59,7 @@ impl Service {
                 "Logs_20140328" => Some(Self::Logs),
                 "AmazonSSM" => Some(Self::Ssm),
                 "secretsmanager" => Some(Self::SecretsManager),
+                own::TARGET => Some(Self::Stackgen),
                 _ => None,
             };
         }
@@ -87,6 +92,7 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::Ses => "ses",
             Self::Ssm => "ssm",
+            Self::Stackgen => own::SERVICE,
             Self::Sts => "sts",
         }
     }
@@ -95,7 +101,9 @@ impl Service {
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::CloudFormation | Self::Iam | Self::Sts => Dialect::Query,
-            Self::Cognito | Self::DynamoDb | Self::Logs | Self::SecretsManager | Self::Ssm => Dialect::Json,
+            Self::Cognito | Self::DynamoDb | Self::Logs | Self::SecretsManager | Self::Ssm | Self::Stackgen => {
+                Dialect::Json
+            }
             Self::ApiGateway | Self::Lambda | Self::Ses => Dialect::RestJson,
             Self::S3 => Dialect::S3,
         }
@@ -123,6 +131,7 @@ impl Service {
             Self::SecretsManager => secretsmanager::api::handle(cloud, request).await,
             Self::Ses => ses::api::handle(cloud, request).await,
             Self::Ssm => ssm::api::handle(cloud, request).await,
+            Self::Stackgen => own::operate(&cloud, &request).await,
             Self::Sts => sts::api::handle(cloud, request).await,
         }
     }

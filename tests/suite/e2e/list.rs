@@ -3,6 +3,7 @@
 use aws_sdk_cognitoidentityprovider::types::{AuthFlowType, ExplicitAuthFlowsType};
 use aws_sdk_cognitoidentityprovider::{Client as Cognito, error::ProvideErrorMetadata};
 use serde_json::{Map, Value, json};
+use stackgen::access::flaw::{Flaw, Guard};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
 use super::{Cloud, Stage, forgery, remains};
@@ -145,25 +146,36 @@ async fn nobody_else_gets_in(stage: &Stage, outputs: &Outputs, tokens: &Tokens) 
     let mut mallory = forgery::claims(&tokens.id);
     mallory["email"] = json!("mallory@example.com");
     refused(stage, "tampered claims", &forgery::with_claims(&tokens.id, &mallory));
-    an_expired_token_is_refused(stage, tokens);
+    a_bad_token_is_refused(stage, tokens);
     refused(stage, "another pool's", &token_of_another_pool(stage).await);
     for token in tokens_of_another_client(stage, outputs).await {
         refused(stage, "another audience's", &token);
     }
 }
 
-fn an_expired_token_is_refused(stage: &Stage, tokens: &Tokens) {
-    for token in [&tokens.id, &tokens.access] {
-        let mut claims = forgery::claims(token);
-        match stage.cloud {
-            Cloud::Embedded => {
-                let fresh = forgery::resigned(&stage.project, token, &claims);
-                assert_eq!(call(stage, "/protected", Some(&fresh))["status"], 200, "the signature is as the pool's");
-                make_old(&mut claims);
-                refused(stage, "expired", &forgery::resigned(&stage.project, token, &claims));
+/// The embedded cloud makes every bad token that has a flag, and keeps none. Nobody has ministack's keys.
+fn a_bad_token_is_refused(stage: &Stage, tokens: &Tokens) {
+    match stage.cloud {
+        Cloud::Embedded => {
+            for flaw in Flaw::ALL.into_iter().filter(|flaw| flaw.answer(Guard::Jwt) == Some(401)) {
+                for kind in ["--id", "--access"] {
+                    let made = stage.project.command(&["token", EMAIL, kind]).args(flaw.flag().split(' ')).output();
+                    let made = succeeded(told(&made.expect("the program runs")));
+                    assert_eq!(made.answer["flaw"], flaw.name());
+                    assert!(made.said.contains(flaw.wrong()), "{}", made.said);
+                    refused(stage, flaw.name(), made.answer["token"].as_str().expect("it is one"));
+                }
             }
-            // Nobody has ministack's keys, and its clock is this machine's: the signature is wrong as well.
-            Cloud::Ministack => {
+            assert!(!stage.project.path().join(".stackgen/tokens").exists(), "bad tokens are not kept");
+        }
+        Cloud::Ministack => {
+            let unmade = stage.project.command(&["token", EMAIL, "--expired"]).output();
+            let unmade = told(&unmade.expect("the program runs"));
+            assert_eq!(unmade.code, Some(2), "{}", unmade.said);
+            assert_eq!(unmade.answer["error"]["code"], "stackgen::token::local_only");
+            // Its clock is this machine's, so the signature is wrong as well.
+            for token in [&tokens.id, &tokens.access] {
+                let mut claims = forgery::claims(token);
                 make_old(&mut claims);
                 refused(stage, "expired and wrongly signed", &forgery::with_claims(token, &claims));
             }

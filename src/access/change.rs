@@ -1,0 +1,319 @@
+//! What a change of a template means for access, in words and with a verdict.
+//!
+//! A change is **weakened** where somebody may pass, or something may be done, that could not before; **strengthened**
+//! where the contrary is sure; else **neutral**. Each fact has an order of its own, and what cannot be compared counts as
+//! weakened, because somebody new may pass. So does whatever cannot be told:
+//!
+//! | fact | weaker is |
+//! |---|---|
+//! | guard of a route | `PUBLIC` is the weakest. A token, a function's decision and a signature admit different callers: one in place of another is weaker. So is every change from or to a guard that cannot be told |
+//! | issuer, pool, function that decides | another one |
+//! | audiences, clients, pools | one more |
+//! | scopes, groups: any one of them is enough | one more beside others, or none at all |
+//! | scopes of a REST API's Cognito authorizer | also the first one: access tokens pass then, where ID tokens did |
+//! | what a request must carry before a function is asked | less, or something else |
+//! | seconds for which decisions, answers and tokens are good | more: revoking takes longer |
+//! | requests a second, at once | more |
+//! | API key, execute-api endpoint, private API, TLS | not needed any more, open, not private, older |
+//! | CORS: origins, methods, headers, credentials | one more; `*` is all |
+//! | resource policy, what a function may do | allows something that was not allowed, or does not deny what was denied |
+//! | who may invoke a function | one more who is no resource of the stack |
+//! | user pool | people may sign up by themselves, a second factor or an attribute's confirmation is not needed, passwords may be weaker, a provider or a way to sign in is added, a function in the flow is another |
+//! | parts that are not read: nested stacks, macros, OpenAPI documents | any change |
+//!
+//! A route that comes or goes is judged by the requests that it takes: whoever answered them before, and whoever does
+//! after, is found by API Gateway's own rules. A new route that is guarded and takes nobody's requests is neutral.
+
+mod guard;
+mod name;
+mod pool;
+mod power;
+mod route;
+mod value;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::matrix::{Api, Domain, Function, Matrix, Setting};
+use name::Names;
+
+/// One change of one fact.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// What it is for access.
+    pub verdict: Verdict,
+    /// What kind of thing changes.
+    pub subject: Subject,
+    /// The thing that changes, by the name under which a weakening of it is accepted: `GET /orders`, `Members`,
+    /// `function GetNotes`, `cors of Api`, `user pool Users`.
+    pub name: String,
+    /// The change in words.
+    pub words: String,
+}
+
+/// What a change is for access. The worst comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Somebody may pass, or something may be done, that could not before.
+    Weakened,
+    /// Neither is sure.
+    Neutral,
+    /// Fewer may pass, or less may be done.
+    Strengthened,
+}
+
+/// What kind of thing changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Subject {
+    /// A route.
+    Route,
+    /// An authorizer.
+    Authorizer,
+    /// An API as a whole.
+    Api,
+    /// Which pages of other origins may read answers.
+    Cors,
+    /// How often something may be called.
+    Throttle,
+    /// A function.
+    Function,
+    /// A user pool.
+    UserPool,
+    /// A domain name.
+    Domain,
+    /// Something that is not read.
+    Unseen,
+}
+
+/// What changes between two matrices, the worst first.
+#[must_use]
+pub fn changes(old: &Matrix, new: &Matrix) -> Vec<Change> {
+    let mut found = Found { names: Names::of(old, new), changes: BTreeSet::new() };
+    found.apis(old, new);
+    found.functions(old, new);
+    found.domains(old, new);
+    found.unseen(old, new);
+    pool::pools(&mut found, old, new);
+    found.changes.into_iter().collect()
+}
+
+/// The weakenings that nobody has accepted by name.
+#[must_use]
+pub fn unaccepted<'a>(changes: &'a [Change], accepted: &[String]) -> Vec<&'a Change> {
+    let weakened = changes.iter().filter(|change| change.verdict == Verdict::Weakened);
+    weakened.filter(|change| !accepted.contains(&change.name)).collect()
+}
+
+/// The changes that were found so far.
+struct Found {
+    names: Names,
+    changes: BTreeSet<Change>,
+}
+
+impl Found {
+    fn add(&mut self, subject: Subject, name: impl Into<String>, finding: Finding) {
+        let Finding { verdict, words } = finding;
+        self.changes.insert(Change { verdict, subject, name: name.into(), words });
+    }
+
+    fn all(&mut self, subject: Subject, name: &str, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.add(subject, name, finding));
+    }
+
+    /// Whether anything was found about a thing.
+    fn tells_of(&self, name: &str) -> bool {
+        self.changes.iter().any(|change| change.name == name)
+    }
+
+    fn apis(&mut self, old: &Matrix, new: &Matrix) {
+        for (id, api) in &new.apis {
+            match old.apis.get(id) {
+                Some(before) if before.kind == api.kind => self.api(id, (before, old), (api, new)),
+                before => {
+                    if before.is_some() {
+                        self.add(Subject::Api, id, weakened(format!("API {id} becomes one of another kind")));
+                    }
+                    route::all_new(self, id, api);
+                }
+            }
+        }
+        for id in old.apis.keys().filter(|id| !new.apis.contains_key(*id)) {
+            self.add(Subject::Api, id, strengthened(format!("API {id} goes")));
+        }
+    }
+
+    fn api(&mut self, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
+        route::routes(self, id, (old, olds), (new, news));
+        route::limits(self, id, old, new);
+        let cors = format!("cors of {id}");
+        for (path, cors_of_path) in &new.cors {
+            let base = route::cors_before(old, path);
+            let at = if path == "/*" { String::new() } else { format!(" at {path}") };
+            if let Some(base) = base {
+                self.all(Subject::Cors, &cors, value::cors(&base, cors_of_path, &at));
+            }
+        }
+        if !old.cors.is_empty() && new.cors.is_empty() {
+            self.add(Subject::Cors, &cors, strengthened("CORS admits no other origin any more"));
+        }
+        self.openness(id, (old, olds), (new, news));
+    }
+
+    /// How an API can be reached at all.
+    fn openness(&mut self, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
+        let endpoint = value::flag(&old.execute_api_endpoint, &new.execute_api_endpoint, true, |on| {
+            let how = if on { "answers" } else { "answers no more" };
+            format!("{id} {how} at the address that API Gateway gives it")
+        });
+        self.all(Subject::Api, id, endpoint);
+        let private = value::flag(&old.private, &new.private, false, |on| {
+            if on {
+                format!("{id} can be reached only from VPCs")
+            } else {
+                format!("{id} can be reached from the internet")
+            }
+        });
+        self.all(Subject::Api, id, private);
+        self.all(Subject::Api, id, power::resource_policy(id, old, new));
+        if new.document.is_some() && old.document != new.document {
+            let words = format!("the OpenAPI document of {id} changes, whose routes are not read");
+            self.add(Subject::Unseen, id, weakened(words));
+        }
+        for domain in new.domains.difference(&old.domains) {
+            let is_guarded = |matrix: &Matrix, domain: &String| {
+                matrix.domains.get(domain).is_some_and(|domain| domain.mutual_tls.is_some())
+            };
+            let was_open = old.execute_api_endpoint == Setting::Known(true)
+                || old.domains.iter().any(|domain| !is_guarded(olds, domain));
+            let name = news.domains.get(domain).map_or(domain, |domain| &domain.name);
+            let words = format!("{id} answers at {name}");
+            let harmless = was_open || is_guarded(news, domain);
+            self.add(Subject::Api, id, if harmless { neutral(words) } else { weakened(words) });
+        }
+    }
+
+    fn functions(&mut self, old: &Matrix, new: &Matrix) {
+        for (id, function) in &new.functions {
+            let name = format!("function {id}");
+            match old.functions.get(id) {
+                Some(before) => {
+                    self.all(Subject::Function, &name, power::powers(id, &before.powers, &function.powers));
+                    self.doors(&name, before, function);
+                }
+                None => {
+                    self.all(Subject::Function, &name, power::new_powers(id, &function.powers));
+                    self.doors(&name, &Function::default(), function);
+                }
+            }
+        }
+    }
+
+    /// Who reaches a function other than by an API.
+    fn doors(&mut self, name: &str, old: &Function, new: &Function) {
+        self.all(Subject::Function, name, power::callers(name, &old.callers, &new.callers));
+        let Some(url) = &new.url else {
+            if old.url.is_some() {
+                self.add(Subject::Function, name, strengthened(format!("{name} has no address of its own any more")));
+            }
+            return;
+        };
+        let who = guard::words(&url.guard);
+        match &old.url {
+            Some(before) => {
+                for finding in guard::compare(&before.guard, &url.guard, &format!("the address of {name}")) {
+                    self.add(Subject::Function, name, finding.into());
+                }
+            }
+            None if guard::is_open(&url.guard) => {
+                self.add(Subject::Function, name, weakened(format!("{name} gets an address of its own, {who}")));
+            }
+            None => self.add(Subject::Function, name, neutral(format!("{name} gets an address of its own, {who}"))),
+        }
+        if let Some(cors) = &url.cors {
+            let before = old.url.as_ref().map(|url| url.cors.clone().unwrap_or_default());
+            if let Some(before) = before {
+                self.all(Subject::Cors, &format!("cors of {name}"), value::cors(&before, cors, ""));
+            }
+        }
+    }
+
+    fn domains(&mut self, old: &Matrix, new: &Matrix) {
+        for (id, domain) in &new.domains {
+            if let Some(before) = old.domains.get(id) {
+                let name = format!("domain {}", domain.name);
+                self.all(Subject::Domain, &name, domain_changes(before, domain));
+            }
+        }
+    }
+
+    fn unseen(&mut self, old: &Matrix, new: &Matrix) {
+        for (id, part) in &new.unseen {
+            match old.unseen.get(id) {
+                Some(before) if before == part => {}
+                Some(_) => {
+                    let words = format!("{id} ({}) changes, and what is in it is not seen", part.kind);
+                    self.add(Subject::Unseen, id, weakened(words));
+                }
+                None => {
+                    let words = format!("{id} ({}) is new, and what is in it is not seen", part.kind);
+                    self.add(Subject::Unseen, id, weakened(words));
+                }
+            }
+        }
+        for (id, part) in old.unseen.iter().filter(|(id, _)| !new.unseen.contains_key(*id)) {
+            // What it held may be in this template now.
+            self.add(
+                Subject::Unseen,
+                id,
+                neutral(format!("{id} ({}) goes, and what was in it is not seen", part.kind)),
+            );
+        }
+    }
+}
+
+fn domain_changes(old: &Domain, new: &Domain) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let name = &new.name;
+    match (&old.mutual_tls, &new.mutual_tls) {
+        (before, after) if before == after => {}
+        (Some(_), None) => findings.push(weakened(format!("{name} takes connections without a client's certificate"))),
+        (None, Some(_)) => findings.push(strengthened(format!("{name} asks for a client's certificate"))),
+        (Some(before), Some(after)) => {
+            findings.push(weakened(format!("{name} trusts the certificates of {after} instead of {before}")));
+        }
+        (None, None) => {}
+    }
+    if old.tls != new.tls {
+        let tls = |policy: &Option<String>| policy.clone().unwrap_or_else(|| "the default".to_owned());
+        let words = format!("{name} takes {} instead of {}", tls(&new.tls), tls(&old.tls));
+        let is_newer = old.tls.as_deref() == Some("TLS_1_0") && new.tls.as_deref() == Some("TLS_1_2");
+        findings.push(if is_newer { strengthened(words) } else { weakened(words) });
+    }
+    findings
+}
+
+/// What was found about one fact, before it is known whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    verdict: Verdict,
+    words: String,
+}
+
+fn weakened(words: impl Into<String>) -> Finding {
+    Finding { verdict: Verdict::Weakened, words: words.into() }
+}
+
+fn neutral(words: impl Into<String>) -> Finding {
+    Finding { verdict: Verdict::Neutral, words: words.into() }
+}
+
+fn strengthened(words: impl Into<String>) -> Finding {
+    Finding { verdict: Verdict::Strengthened, words: words.into() }
+}
+
+#[cfg(test)]
+mod tests;

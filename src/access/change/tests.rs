@@ -1,0 +1,483 @@
+//! The sentences and verdicts of changes, one fact at a time.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A stack with an HTTP API, its authorizers, a function with a role, a table and two user pools. It is changed by
+/// pointers into it.
+fn template() -> Value {
+    let authorizer = |pool: &str, clients: &[&str]| {
+        json!({ "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {
+            "ApiId": { "Ref": "Api" },
+            "AuthorizerType": "JWT",
+            "Name": "jwt",
+            "IdentitySource": ["$request.header.Authorization"],
+            "JwtConfiguration": {
+                "Issuer": { "Fn::Sub": format!("https://cognito-idp.${{AWS::Region}}.amazonaws.com/${{{pool}}}") },
+                "Audience": clients.iter().map(|client| json!({ "Ref": client })).collect::<Value>(),
+            },
+        } })
+    };
+    json!({ "Resources": {
+        "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "ProtocolType": "HTTP", "CorsConfiguration": {
+            "AllowOrigins": ["https://app.example"], "AllowMethods": ["GET"], "AllowHeaders": ["Authorization"],
+        } } },
+        "ApiMembersAuthorizer": authorizer("Users", &["Web"]),
+        "ApiStaffAuthorizer": authorizer("Staff", &["Desk"]),
+        "ApiTokenAuthorizer": { "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {
+            "ApiId": { "Ref": "Api" },
+            "AuthorizerType": "REQUEST",
+            "AuthorizerPayloadFormatVersion": "2.0",
+            "AuthorizerResultTtlInSeconds": 300,
+            "IdentitySource": ["$request.header.Authorization"],
+            "AuthorizerUri": { "Fn::Sub":
+                "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Decide.Arn}/invocations" },
+        } },
+        "Stage": { "Type": "AWS::ApiGatewayV2::Stage", "Properties": { "ApiId": { "Ref": "Api" },
+            "StageName": "$default",
+            "DefaultRouteSettings": { "ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200 } } },
+        "GetOrders": route("GET /orders", "JWT", "ApiMembersAuthorizer", &[]),
+        "PostOrders": route("POST /orders", "JWT", "ApiMembersAuthorizer", &["orders/write"]),
+        "GetToken": route("GET /token", "CUSTOM", "ApiTokenAuthorizer", &[]),
+        "Decide": { "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["Role", "Arn"] },
+            "Environment": { "Variables": { "USER_POOL_ID": { "Ref": "Users" }, "CLIENT_IDS": { "Ref": "Web" },
+                "REQUIRED_GROUPS": "admins", "PLAIN": "x" } } } },
+        "Role": { "Type": "AWS::IAM::Role", "Properties": {} },
+        "GetNotes": { "Type": "AWS::Lambda::Function",
+            "Properties": { "Role": { "Fn::GetAtt": ["GetNotesRole", "Arn"] } } },
+        "GetNotesRole": { "Type": "AWS::IAM::Role", "Properties": { "Policies": [{ "PolicyDocument": { "Statement": [
+            { "Effect": "Allow", "Action": ["dynamodb:GetItem"], "Resource": { "Fn::GetAtt": ["Notes", "Arn"] } },
+        ] } }] } },
+        "Notes": { "Type": "AWS::DynamoDB::Table" },
+        "Users": { "Type": "AWS::Cognito::UserPool",
+            "Properties": { "AdminCreateUserConfig": { "AllowAdminCreateUserOnly": true }, "MfaConfiguration": "ON",
+                "Policies": { "PasswordPolicy": { "MinimumLength": 12, "RequireNumbers": true } } } },
+        "Staff": { "Type": "AWS::Cognito::UserPool" },
+        "Web": { "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" },
+            "ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"] } },
+        "Desk": { "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Staff" } } },
+    } })
+}
+
+fn route(key: &str, kind: &str, authorizer: &str, scopes: &[&str]) -> Value {
+    let mut properties = json!({ "ApiId": { "Ref": "Api" }, "RouteKey": key, "AuthorizationType": kind });
+    if !authorizer.is_empty() {
+        properties["AuthorizerId"] = json!({ "Ref": authorizer });
+    }
+    if !scopes.is_empty() {
+        properties["AuthorizationScopes"] = json!(scopes);
+    }
+    json!({ "Type": "AWS::ApiGatewayV2::Route", "Properties": properties })
+}
+
+fn between(old: &Value, new: &Value) -> Vec<Change> {
+    let read = |template: &Value| Matrix::of(template, &BTreeMap::new());
+    changes(&read(old), &read(new))
+}
+
+/// What becomes of the stack when some resources or properties are set, as lines.
+fn after(edits: &[(&str, Value)]) -> Vec<String> {
+    let (old, mut new) = (template(), template());
+    for (pointer, value) in edits {
+        set(&mut new["Resources"], pointer, value.clone());
+    }
+    told(&between(&old, &new))
+}
+
+/// The same, the other way round.
+fn before(edits: &[(&str, Value)]) -> Vec<String> {
+    let (mut old, new) = (template(), template());
+    for (pointer, value) in edits {
+        set(&mut old["Resources"], pointer, value.clone());
+    }
+    told(&between(&old, &new))
+}
+
+fn set(root: &mut Value, pointer: &str, value: Value) {
+    let mut at = root;
+    for part in pointer.split('/') {
+        at = &mut at[part];
+    }
+    *at = value;
+}
+
+fn told(changes: &[Change]) -> Vec<String> {
+    let mark = |verdict| match verdict {
+        Verdict::Weakened => '-',
+        Verdict::Neutral => '=',
+        Verdict::Strengthened => '+',
+    };
+    changes.iter().map(|change| format!("{} {}: {}", mark(change.verdict), change.name, change.words)).collect()
+}
+
+const MEMBERS: &str = "ApiMembersAuthorizer/Properties/JwtConfiguration";
+
+#[test]
+fn nothing_changes_where_nothing_does() {
+    assert_eq!(after(&[]), [""; 0]);
+}
+
+#[test]
+fn a_route_becomes_public() {
+    let public = [("GetOrders", route("GET /orders", "NONE", "", &[]))];
+    assert_eq!(after(&public), ["- GET /orders: GET /orders becomes PUBLIC"]);
+    assert_eq!(before(&public), ["+ GET /orders: GET /orders is not PUBLIC any more: a token of user pool Users"]);
+}
+
+#[test]
+fn scopes_are_alternatives() {
+    let scopes = |scopes: &[&str]| [("PostOrders", route("POST /orders", "JWT", "ApiMembersAuthorizer", scopes))];
+    assert_eq!(after(&scopes(&[])), ["- POST /orders: scope orders/write no longer needed on POST /orders"]);
+    assert_eq!(before(&scopes(&[])), ["+ POST /orders: scope orders/write needed on POST /orders"]);
+    let two = scopes(&["orders/write", "orders/read"]);
+    assert_eq!(after(&two), ["- POST /orders: scope orders/read is enough on POST /orders now"]);
+    assert_eq!(before(&two), ["+ POST /orders: scope orders/read is not enough on POST /orders any more"]);
+    assert_eq!(
+        after(&scopes(&["orders/read"])),
+        [
+            "- POST /orders: scope orders/read is enough on POST /orders now",
+            "+ POST /orders: scope orders/write is not enough on POST /orders any more",
+        ]
+    );
+}
+
+#[test]
+fn another_issuer_lets_in_others() {
+    let edit = [(
+        "ApiMembersAuthorizer/Properties/JwtConfiguration/Issuer",
+        json!({ "Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Staff}" }),
+    )];
+    let words = "- Members: issuer of Members changes from user pool Users to user pool Staff";
+    assert_eq!(after(&edit), [words], "told once, though two routes have it");
+}
+
+#[test]
+fn one_more_audience_lets_in_others() {
+    let edit = [(&*format!("{MEMBERS}/Audience"), json!([{ "Ref": "Web" }, { "Ref": "Desk" }]))];
+    assert_eq!(after(&edit), ["- Members: audience of Members now has Desk"]);
+    assert_eq!(before(&edit), ["+ Members: audience of Members has Desk no more"]);
+}
+
+#[test]
+fn decisions_that_are_remembered_for_longer_are_revoked_later() {
+    let edit = [("ApiTokenAuthorizer/Properties/AuthorizerResultTtlInSeconds", json!(3600))];
+    assert_eq!(after(&edit), ["- Token: TTL of cached decisions 300 s -> 3600 s"]);
+    assert_eq!(before(&edit), ["+ Token: TTL of cached decisions 3600 s -> 300 s"]);
+}
+
+#[test]
+fn the_settings_of_a_function_that_decides_count() {
+    let variables = "Decide/Properties/Environment/Variables";
+    let edit = |name: &str, value: Value| after(&[(&*format!("{variables}/{name}"), value)]);
+    assert_eq!(edit("REQUIRED_GROUPS", json!("")), ["- Token: group admins no longer needed by Token"]);
+    assert_eq!(edit("REQUIRED_GROUPS", json!("a, admins")), ["- Token: group a is enough for Token now"]);
+    assert_eq!(
+        edit("CLIENT_IDS", json!({ "Fn::Sub": "${Web},${Desk}" })),
+        ["- Token: client Desk is enough for Token now"]
+    );
+    assert_eq!(
+        edit("USER_POOL_ID", json!({ "Ref": "Staff" })),
+        ["- Token: issuer of Token changes from user pool Users to user pool Staff"]
+    );
+    assert_eq!(edit("TOKEN_USE", json!("any")), ["- Token: Token takes any tokens instead of access ones"]);
+    assert_eq!(
+        edit("PLAIN", json!("y")),
+        ["- Token: variable PLAIN of the function that decides for Token changes: what it means is not known"]
+    );
+    assert_eq!(edit("RUST_LOG", json!("debug")), [""; 0]);
+}
+
+#[test]
+fn a_function_that_may_do_more_is_told_of() {
+    let mut put = json!({ "PolicyDocument": { "Statement": [
+        { "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+          "Resource": { "Fn::GetAtt": ["Notes", "Arn"] } },
+    ] } });
+    let edit = |policy: &Value| [("GetNotesRole/Properties/Policies", json!([policy]))];
+    assert_eq!(after(&edit(&put)), ["- function GetNotes: function GetNotes may now dynamodb:PutItem on Notes"]);
+    assert_eq!(before(&edit(&put)), ["+ function GetNotes: function GetNotes may dynamodb:PutItem on Notes no more"]);
+    put["PolicyDocument"]["Statement"][0]["Action"] = json!("dynamodb:*");
+    assert_eq!(
+        after(&edit(&put)).first().map(String::as_str),
+        Some("- function GetNotes: function GetNotes may now dynamodb:* on Notes")
+    );
+    assert_eq!(
+        before(&edit(&put)),
+        ["+ function GetNotes: function GetNotes may dynamodb:* on Notes no more"],
+        "what a wildcard covers is nothing new"
+    );
+}
+
+#[test]
+fn cors_that_admits_every_origin_is_told_of() {
+    let cors = "Api/Properties/CorsConfiguration";
+    let edit = [(&*format!("{cors}/AllowOrigins"), json!(["*"]))];
+    assert_eq!(after(&edit), ["- cors of Api: CORS now admits every origin"]);
+    assert_eq!(before(&edit), ["+ cors of Api: CORS admits only https://app.example now"]);
+    let edit = [(&*format!("{cors}/AllowCredentials"), json!(true))];
+    assert_eq!(after(&edit), ["- cors of Api: CORS now admits cookies of other origins' pages"]);
+}
+
+#[test]
+fn throttles_bound() {
+    let rate = "Stage/Properties/DefaultRouteSettings/ThrottlingRateLimit";
+    let words = "- throttle of Api: requests a second of stage $default of Api 100 -> 500";
+    assert_eq!(after(&[(rate, json!(500))]), [words]);
+    let none = after(&[("Stage/Properties/DefaultRouteSettings", json!({}))]);
+    assert_eq!(none.len(), 2, "{none:?}");
+    assert!(none.iter().all(|line| line.starts_with('-') && line.contains("none but the account's")), "{none:?}");
+    let own = after(&[("Stage/Properties/RouteSettings", json!({ "GET /orders": { "ThrottlingRateLimit": 900 } }))]);
+    assert_eq!(own, ["- throttle of GET /orders: requests a second of GET /orders 100 -> 900"]);
+}
+
+#[test]
+fn guards_of_two_kinds_cannot_be_compared() {
+    let kinds = [
+        ("JWT", "ApiMembersAuthorizer", "a token of user pool Users"),
+        ("CUSTOM", "ApiTokenAuthorizer", "whom function Decide lets pass"),
+        ("AWS_IAM", "", "a signature with AWS keys"),
+    ];
+    for (old_kind, old_authorizer, old_words) in kinds {
+        for (new_kind, new_authorizer, new_words) in kinds {
+            let side = |kind, authorizer| {
+                let mut template = template();
+                template["Resources"]["GetOrders"] = route("GET /orders", kind, authorizer, &[]);
+                template
+            };
+            let told = told(&between(&side(old_kind, old_authorizer), &side(new_kind, new_authorizer)));
+            if old_kind == new_kind {
+                assert_eq!(told, [""; 0]);
+            } else {
+                assert_eq!(told, [format!("- GET /orders: GET /orders takes {new_words} instead of {old_words}")]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_weaker() {
+    let edit = [("GetOrders/Properties/AuthorizerId", json!({ "Fn::ImportValue": "x" }))];
+    let [line] = after(&edit).try_into().expect("one change");
+    assert!(
+        line.starts_with("- GET /orders: who passes at GET /orders cannot be told any more: UNKNOWN (JWT)"),
+        "{line}"
+    );
+    let [line] = before(&edit).try_into().expect("one change");
+    assert!(line.starts_with("- GET /orders: "), "{line}");
+    let both = |name: &str| {
+        let mut template = template();
+        template["Resources"]["GetOrders"]["Properties"]["AuthorizerId"] = json!({ "Fn::ImportValue": name });
+        template
+    };
+    assert_eq!(told(&between(&both("x"), &both("x"))), [""; 0]);
+    assert!(told(&between(&both("x"), &both("y")))[0].starts_with('-'));
+    let public = route("GET /orders", "NONE", "", &[]);
+    let mut open = template();
+    open["Resources"]["GetOrders"] = public;
+    assert!(told(&between(&open, &both("x")))[0].starts_with('='), "nothing is weaker than PUBLIC");
+}
+
+#[test]
+fn a_new_route_is_judged_by_what_took_its_requests() {
+    let public = ("New", route("GET /new", "NONE", "", &[]));
+    assert_eq!(after(&[public.clone()]), ["- GET /new: GET /new is new and PUBLIC"]);
+    assert_eq!(before(&[public]), ["+ GET /new: GET /new goes"]);
+    let guarded = ("New", route("GET /new", "AWS_IAM", "", &[]));
+    assert_eq!(after(&[guarded]), ["= GET /new: GET /new is new and takes a signature with AWS keys"]);
+    let with_proxy = |extra: &[(&str, Value)]| {
+        let mut template = template();
+        template["Resources"]["Proxy"] = route("ANY /{proxy+}", "JWT", "ApiMembersAuthorizer", &[]);
+        extra.iter().for_each(|(id, route)| template["Resources"][*id] = route.clone());
+        template
+    };
+    let particular = [("New", route("GET /new", "NONE", "", &[]))];
+    assert_eq!(
+        told(&between(&with_proxy(&[]), &with_proxy(&particular))),
+        [
+            "- GET /new: GET /new is now taken by GET /new (PUBLIC) instead of ANY /{proxy+} (a token of user pool Users)"
+        ]
+    );
+    let same = [("New", route("GET /new", "JWT", "ApiMembersAuthorizer", &[]))];
+    assert_eq!(
+        told(&between(&with_proxy(&[]), &with_proxy(&same))),
+        ["= GET /new: GET /new is new and takes a token of user pool Users"]
+    );
+}
+
+#[test]
+fn a_route_that_goes_leaves_its_requests_to_others() {
+    let with = |routes: &[(&str, Value)]| {
+        let mut template = template();
+        routes.iter().for_each(|(id, route)| template["Resources"][*id] = route.clone());
+        template
+    };
+    let open = ("Open", route("$default", "NONE", "", &[]));
+    let own = ("Own", route("GET /own", "AWS_IAM", "", &[]));
+    assert_eq!(
+        told(&between(&with(&[open.clone(), own.clone()]), &with(&[open]))),
+        ["- GET /own: GET /own is now taken by $default (PUBLIC) instead of GET /own (a signature with AWS keys)"]
+    );
+    assert_eq!(told(&between(&with(&[own]), &with(&[]))), ["+ GET /own: GET /own goes"]);
+}
+
+#[test]
+fn another_name_of_a_parameter_is_no_change_of_access() {
+    let with = |key: &str| {
+        let mut template = template();
+        template["Resources"]["One"] = route(key, "JWT", "ApiMembersAuthorizer", &[]);
+        template
+    };
+    let told = told(&between(&with("GET /orders/{id}"), &with("GET /orders/{orderId}")));
+    assert!(told.iter().all(|line| line.starts_with('=')), "{told:?}");
+    assert_eq!(told.len(), 2);
+}
+
+#[test]
+fn names_say_which_api_is_meant_where_two_have_them() {
+    let other = |kind: &str| {
+        let mut template = template();
+        template["Resources"]["Other"] = json!({ "Type": "AWS::ApiGatewayV2::Api" });
+        template["Resources"]["OtherRoute"] = route("GET /orders", kind, "", &[]);
+        template["Resources"]["OtherRoute"]["Properties"]["ApiId"] = json!({ "Ref": "Other" });
+        template
+    };
+    let [change] = between(&other("AWS_IAM"), &other("NONE")).try_into().expect("one change");
+    assert_eq!(change.name, "Other GET /orders");
+    assert_eq!(change.words, "Other GET /orders becomes PUBLIC");
+}
+
+#[test]
+fn a_user_pool_decides_who_gets_a_token() {
+    let pool = |pointer: &str, value: Value| after(&[(&*format!("Users/Properties/{pointer}"), value)]);
+    let line = |words: &str| vec![format!("- user pool Users: {words}")];
+    assert_eq!(
+        pool("AdminCreateUserConfig/AllowAdminCreateUserOnly", json!(false)),
+        line("people may sign up by themselves in user pool Users")
+    );
+    assert_eq!(pool("MfaConfiguration", json!("OPTIONAL")), line("second factor in user pool Users ON -> OPTIONAL"));
+    assert_eq!(
+        pool("Policies/PasswordPolicy/MinimumLength", json!(8)),
+        line("characters of a password in user pool Users 12 -> 8")
+    );
+    assert_eq!(
+        pool("Policies/PasswordPolicy/RequireNumbers", json!(false)),
+        line("passwords of user pool Users need no numbers any more")
+    );
+    assert_eq!(
+        pool("LambdaConfig", json!({ "PreSignUp": { "Fn::GetAtt": ["Decide", "Arn"] } })),
+        line("PreSignUp of user pool Users is function Decide instead of none")
+    );
+    let client = |pointer: &str, value: Value| after(&[(&*format!("Web/Properties/{pointer}"), value)]);
+    assert_eq!(
+        client("AccessTokenValidity", json!(24)),
+        line("access tokens of client Web of user pool Users are good for 3600 s -> 86400 s")
+    );
+    assert_eq!(
+        client("ExplicitAuthFlows", json!(["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH"])),
+        line("users of client Web of user pool Users may now sign in by ALLOW_USER_PASSWORD_AUTH")
+    );
+    let new = json!({ "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" } } });
+    assert_eq!(after(&[("App", new)]), ["= user pool Users: client App of user pool Users is new"]);
+}
+
+#[test]
+fn doors_beside_the_api_are_told_of() {
+    let url = |kind: &str| {
+        let properties = json!({ "TargetFunctionArn": { "Ref": "GetNotes" }, "AuthType": kind });
+        [("Url", json!({ "Type": "AWS::Lambda::Url", "Properties": properties }))]
+    };
+    assert_eq!(after(&url("NONE")), ["- function GetNotes: function GetNotes gets an address of its own, PUBLIC"]);
+    assert!(after(&url("AWS_IAM"))[0].starts_with('='));
+    let permission = [(
+        "Let",
+        json!({ "Type": "AWS::Lambda::Permission", "Properties": {
+        "FunctionName": { "Ref": "GetNotes" }, "Principal": "*", "Action": "lambda:InvokeFunction" } }),
+    )];
+    assert_eq!(
+        after(&permission),
+        ["- function GetNotes: function GetNotes may now be invoked by everybody (lambda:InvokeFunction)"]
+    );
+    let nested = [("Inner", json!({ "Type": "AWS::CloudFormation::Stack", "Properties": { "TemplateURL": "x" } }))];
+    assert_eq!(after(&nested), ["- Inner: Inner (AWS::CloudFormation::Stack) is new, and what is in it is not seen"]);
+}
+
+#[test]
+fn a_rest_method_that_names_scopes_takes_other_tokens() {
+    let with = |scopes: &[&str], key: bool| {
+        json!({ "Resources": {
+            "Rest": { "Type": "AWS::ApiGateway::RestApi" },
+            "Users": { "Type": "AWS::Cognito::UserPool" },
+            "RestMembersAuthorizer": { "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+                "Type": "COGNITO_USER_POOLS", "ProviderARNs": [{ "Fn::GetAtt": ["Users", "Arn"] }] } },
+            "Get": { "Type": "AWS::ApiGateway::Method", "Properties": {
+                "RestApiId": { "Ref": "Rest" }, "ResourceId": { "Fn::GetAtt": ["Rest", "RootResourceId"] },
+                "HttpMethod": "GET", "AuthorizationType": "COGNITO_USER_POOLS", "ApiKeyRequired": key,
+                "AuthorizerId": { "Ref": "RestMembersAuthorizer" }, "AuthorizationScopes": scopes } },
+        } })
+    };
+    assert_eq!(
+        told(&between(&with(&[], false), &with(&["a/b"], false))),
+        ["- GET /: access tokens with scope a/b pass on GET /, where ID tokens did"]
+    );
+    assert_eq!(
+        told(&between(&with(&["a/b"], false), &with(&[], false))),
+        ["- GET /: scope a/b no longer needed on GET /: ID tokens pass"]
+    );
+    assert_eq!(told(&between(&with(&[], true), &with(&[], false))), ["- GET /: GET / needs no API key any more"]);
+}
+
+#[test]
+fn a_resource_policy_that_goes_opens_the_api() {
+    let with = |policy: Value| json!({ "Resources": { "Rest": { "Type": "AWS::ApiGateway::RestApi", "Properties": { "Policy": policy } } } });
+    let policy = |effect: &str| {
+        json!({ "Statement": [
+            { "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*" },
+            { "Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": "b" },
+        ] })
+    };
+    let told_of = |old: Value, new: Value| told(&between(&with(old), &with(new)));
+    assert_eq!(told_of(policy("Deny"), Value::Null), ["- Rest: Rest has no resource policy any more"]);
+    assert_eq!(
+        told_of(policy("Deny"), policy("Allow")),
+        ["- Rest: the resource policy of Rest does not deny execute-api:Invoke on b by * any more"]
+    );
+    assert_eq!(
+        told_of(policy("Allow"), policy("Deny")),
+        ["+ Rest: the resource policy of Rest denies execute-api:Invoke on b by *"]
+    );
+}
+
+#[test]
+fn a_weakening_is_accepted_by_its_name() {
+    let (old, mut new) = (template(), template());
+    new["Resources"]["GetOrders"] = route("GET /orders", "NONE", "", &[]);
+    new["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["*"]);
+    let found = between(&old, &new);
+    let left = |accepted: &[&str]| {
+        let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
+        unaccepted(&found, &accepted).iter().map(|change| change.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&[]), ["GET /orders", "cors of Api"]);
+    assert_eq!(left(&["GET /orders"]), ["cors of Api"]);
+    assert_eq!(left(&["cors of Api", "GET /orders"]), [""; 0]);
+}
+
+#[test]
+fn every_stack_is_the_same_as_itself() {
+    for text in [
+        include_str!("../../../tests/templates/chat.json"),
+        include_str!("../../../tests/templates/contact.json"),
+        include_str!("../../../tests/templates/federated.json"),
+        include_str!("../../../tests/templates/notes.json"),
+        include_str!("../../../tests/templates/protected-api.json"),
+        include_str!("../../../tests/suite/rest/everything.json"),
+    ] {
+        let template: Value = serde_json::from_str(text).expect("a synthesized template");
+        assert_eq!(told(&between(&template, &template)), [""; 0]);
+        let from_nothing = between(&json!({}), &template);
+        assert!(!from_nothing.is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! HTTP and WebSocket APIs, and domain names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::guard::{Guard, Reader};
+use super::policy::Policy;
+use super::resolve::referred;
+use super::resolve::spelled;
+use super::resources::{Resource, Resources, digest, flag, number, texts, written};
+use super::{Api, Behind, Cors, Domain, Kind, Limits, Route, Setting, Stage};
+
+const API: &str = "AWS::ApiGatewayV2::Api";
+const ROUTE: &str = "AWS::ApiGatewayV2::Route";
+const STAGE: &str = "AWS::ApiGatewayV2::Stage";
+const INTEGRATION: &str = "AWS::ApiGatewayV2::Integration";
+
+/// The HTTP and WebSocket APIs. Routes that are added to an API of elsewhere make an entry for it.
+pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
+    let mut apis: BTreeMap<String, Api> =
+        resources.of_type(API).map(|(id, api)| (id.to_owned(), declared(api))).collect();
+    for (id, api) in resources.of_type(API) {
+        if let (Some(entry), Some((key, route))) = (apis.get_mut(id), quick(resources, api)) {
+            entry.routes.insert(key, route);
+        }
+    }
+    for (_, route) in resources.of_type(ROUTE) {
+        let id = owner(route);
+        let api = apis.entry(id.clone()).or_insert_with(|| empty(Kind::Http));
+        let reader = Reader { resources, api: &id, default_ttl: 0.0, authorizers: "AWS::ApiGatewayV2::Authorizer" };
+        let key = route.text("RouteKey").unwrap_or_else(|| "$default".to_owned());
+        add(&mut api.routes, key, read(&reader, api.kind, route));
+    }
+    for (_, stage) in resources.of_type(STAGE) {
+        let name = stage.text("StageName").unwrap_or_default();
+        if let Some(api) = apis.get_mut(&owner(stage)) {
+            api.stages.insert(name, read_stage(stage));
+        }
+    }
+    for (_, mapping) in resources.of_type("AWS::ApiGatewayV2::ApiMapping") {
+        if let Some(api) = apis.get_mut(&owner(mapping)) {
+            api.domains.insert(domain(mapping));
+        }
+    }
+    apis.values_mut().filter(|api| api.kind == Kind::WebSocket).for_each(open);
+    apis
+}
+
+/// An API of which nothing is known but its kind.
+pub(super) fn empty(kind: Kind) -> Api {
+    Api {
+        kind,
+        routes: BTreeMap::new(),
+        stages: BTreeMap::new(),
+        cors: BTreeMap::new(),
+        execute_api_endpoint: Setting::Known(true),
+        private: Setting::Known(false),
+        policy: Policy::default(),
+        document: None,
+        domains: BTreeSet::new(),
+    }
+}
+
+fn declared(api: &Resource) -> Api {
+    let is_socket = api.text("ProtocolType").as_deref() == Some("WEBSOCKET");
+    let cors = api.get("CorsConfiguration");
+    let document = ["Body", "BodyS3Location"].iter().map(|name| api.get(name)).find(|body| !body.is_null());
+    Api {
+        cors: (!cors.is_null()).then(|| ("/*".to_owned(), read_cors(cors))).into_iter().collect(),
+        execute_api_endpoint: not(flag(api.get("DisableExecuteApiEndpoint"), false)),
+        document: document.map(|body| digest(&spelled(body))),
+        ..empty(if is_socket { Kind::WebSocket } else { Kind::Http })
+    }
+}
+
+/// The route that an API makes by itself when it is created with a target.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-apigatewayv2-api.html>
+fn quick(resources: &Resources, api: &Resource) -> Option<(String, Route)> {
+    let target = api.text("Target")?;
+    let is_function = target.contains(":lambda:") || resources.get(&target, "AWS::Lambda::Function").is_some();
+    let behind = if is_function { Behind::Function(resources.invoked(&target)) } else { Behind::Other(target) };
+    let key = api.text("RouteKey").unwrap_or_else(|| "$default".to_owned());
+    Some((key, Route { behind, ..bare(Guard::Public) }))
+}
+
+/// A route of which nothing is known but its guard.
+fn bare(guard: Guard) -> Route {
+    Route { guard, api_key: Setting::Known(false), behind: Behind::Nothing, payload: None, only_if: None }
+}
+
+/// Adds a route. Where there are two of one key, which only conditions can tell apart, it is not known who passes.
+pub(super) fn add(routes: &mut BTreeMap<String, Route>, key: String, route: Route) {
+    let merged = match routes.remove(&key) {
+        Some(other) if other.guard != route.guard => {
+            let expression = format!("{} or {}", spell(&other.guard), spell(&route.guard));
+            Route { guard: Guard::Unknown { authorization: "several".to_owned(), expression }, ..route }
+        }
+        _ => route,
+    };
+    routes.insert(key, merged);
+}
+
+fn spell(guard: &Guard) -> String {
+    serde_json::to_string(guard).unwrap_or_default()
+}
+
+fn read(reader: &Reader<'_>, kind: Kind, route: &Resource) -> Route {
+    let is_message = kind == Kind::WebSocket && route.text("RouteKey").as_deref() != Some("$connect");
+    let guard = if is_message { Guard::Connected } else { reader.guard(route) };
+    let target = route.text("Target").unwrap_or_default();
+    let integration = target.strip_prefix("integrations/").and_then(|id| reader.resources.get(id, INTEGRATION));
+    let payload = integration.and_then(|(_, integration)| integration.text("PayloadFormatVersion"));
+    Route {
+        guard,
+        api_key: flag(route.get("ApiKeyRequired"), false),
+        behind: integration.map_or(Behind::Nothing, |(_, integration)| behind(reader.resources, integration)),
+        payload,
+        only_if: route.only_if.clone(),
+    }
+}
+
+fn behind(resources: &Resources, integration: &Resource) -> Behind {
+    let address = integration.text("IntegrationUri").or_else(|| integration.text("IntegrationSubtype"));
+    match (integration.text("IntegrationType").as_deref(), address) {
+        (Some("MOCK"), _) => Behind::Fixed,
+        (Some("AWS_PROXY"), Some(address)) if integration.get("IntegrationSubtype").is_null() => {
+            Behind::Function(resources.invoked(&address))
+        }
+        (_, Some(address)) => Behind::Other(address),
+        (_, None) => Behind::Nothing,
+    }
+}
+
+/// A WebSocket API without `$connect` lets everybody open a connection.
+fn open(api: &mut Api) {
+    api.routes.entry("$connect".to_owned()).or_insert_with(|| bare(Guard::Public));
+}
+
+fn read_stage(stage: &Resource) -> Stage {
+    let limits = |settings: &Value| Limits {
+        rate: number(settings.get("ThrottlingRateLimit").unwrap_or(&Value::Null)),
+        burst: number(settings.get("ThrottlingBurstLimit").unwrap_or(&Value::Null)),
+        cached: None,
+    };
+    let own = limits(stage.get("DefaultRouteSettings"));
+    let routes = stage.get("RouteSettings").as_object().into_iter().flatten();
+    let routes = routes.map(|(key, settings)| {
+        let given = limits(settings);
+        let (rate, burst) = (given.rate.or_else(|| own.rate.clone()), given.burst.or_else(|| own.burst.clone()));
+        (key.clone(), Limits { rate, burst, cached: None })
+    });
+    Stage { routes: routes.collect(), limits: own.clone() }
+}
+
+/// What `CorsConfiguration` of an API, or `Cors` of a function URL, allows.
+pub(super) fn read_cors(cors: &Value) -> Cors {
+    let list = |name: &str| texts(cors.get(name).unwrap_or(&Value::Null));
+    let Value::Object(members) = cors else {
+        return Cors { origins: written(cors).into_iter().collect(), credentials: true, ..Cors::default() };
+    };
+    let credentials = members.get("AllowCredentials").unwrap_or(&Value::Null);
+    Cors {
+        origins: list("AllowOrigins"),
+        methods: list("AllowMethods"),
+        headers: list("AllowHeaders").iter().map(|name| name.to_ascii_lowercase()).collect(),
+        // What cannot be told is taken for allowed.
+        credentials: flag(credentials, false) != Setting::Known(false),
+    }
+}
+
+/// The domain names of APIs.
+pub(super) fn domains(resources: &Resources) -> BTreeMap<String, Domain> {
+    let kinds = ["AWS::ApiGatewayV2::DomainName", "AWS::ApiGateway::DomainName", "AWS::ApiGateway::DomainNameV2"];
+    let all = kinds.iter().flat_map(|kind| resources.of_type(kind));
+    all.map(|(id, domain)| {
+        let newer = domain.part("/DomainNameConfigurations/0/SecurityPolicy");
+        let read = Domain {
+            name: domain.text("DomainName").unwrap_or_default(),
+            mutual_tls: written(domain.part("/MutualTlsAuthentication/TruststoreUri")),
+            tls: domain.text("SecurityPolicy").or_else(|| written(newer)),
+        };
+        (id.to_owned(), read)
+    })
+    .collect()
+}
+
+/// The domain name that a mapping is about.
+pub(super) fn domain(mapping: &Resource) -> String {
+    let named = mapping.text("DomainName").or_else(|| mapping.text("DomainNameArn")).unwrap_or_default();
+    referred(&named).unwrap_or(&named).to_owned()
+}
+
+/// Logical id of the API that a part belongs to, or the expression that names it.
+fn owner(part: &Resource) -> String {
+    let named = part.text("ApiId").unwrap_or_default();
+    referred(&named).unwrap_or(&named).to_owned()
+}
+
+pub(super) fn not(setting: Setting<bool>) -> Setting<bool> {
+    match setting {
+        Setting::Known(flag) => Setting::Known(!flag),
+        Setting::Unknown { unknown } => Setting::Unknown { unknown },
+    }
+}

@@ -1,0 +1,265 @@
+//! What a route asks of the caller.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Setting;
+use super::resources::{Resource, Resources, digest, number, texts, written};
+
+/// Who passes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Guard {
+    /// Everybody.
+    Public,
+    /// Who has opened the connection: a message of a WebSocket is guarded by `$connect`.
+    Connected,
+    /// Who has a token of an issuer, checked by the gateway of an HTTP API.
+    Jwt(Jwt),
+    /// Who has a token of a user pool, checked by the gateway of a REST API.
+    Cognito(Cognito),
+    /// Whom a function lets pass.
+    Lambda(Lambda),
+    /// Who signs with AWS keys that may do so.
+    Iam,
+    /// The template does not tell.
+    Unknown {
+        /// The authorization type, or the expression for it.
+        authorization: String,
+        /// What is said beside it.
+        expression: String,
+    },
+}
+
+/// A token of an issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Jwt {
+    /// Name of the authorizer.
+    pub authorizer: String,
+    /// Who must have signed.
+    pub issuer: String,
+    /// For whom: the token must name one of these.
+    pub audiences: BTreeSet<String>,
+    /// Scopes of which the token must have one; any token will do where there are none.
+    pub scopes: BTreeSet<String>,
+    /// Where the token is looked for, such as `$request.header.Authorization`.
+    pub sources: BTreeSet<String>,
+}
+
+/// A token of a user pool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cognito {
+    /// Name of the authorizer.
+    pub authorizer: String,
+    /// The pools: logical ids, or expressions.
+    pub pools: BTreeSet<String>,
+    /// Scopes of which an access token must have one; an ID token is wanted where there are none.
+    pub scopes: BTreeSet<String>,
+    /// Where the token is looked for, such as `method.request.header.Authorization`.
+    pub sources: BTreeSet<String>,
+    /// What the token must look like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+}
+
+/// A function that decides.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lambda {
+    /// Name of the authorizer.
+    pub authorizer: String,
+    /// The function: its logical id, or an expression.
+    pub function: String,
+    /// What it is asked and how it answers: `TOKEN`, `REQUEST`, `REQUEST 1.0`, `REQUEST 2.0` or `REQUEST 2.0 simple`.
+    pub form: String,
+    /// What every request must carry, and what decisions are remembered by.
+    pub sources: BTreeSet<String>,
+    /// What a token must look like before the function is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Seconds for which a decision is remembered.
+    pub ttl: Setting<f64>,
+    /// The variables of the function's environment that say whom it lets pass, by name. Lists are sorted.
+    pub settings: BTreeMap<String, String>,
+    /// Digests of the other variables of its environment: what they mean is not known, and they may be secret.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, String>,
+    /// Where the function's code lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl Guard {
+    /// Where a route looks for what its caller shows, such as `method.request.header.Authorization`.
+    #[must_use]
+    pub fn sources(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::Jwt(jwt) => Some(&jwt.sources),
+            Self::Cognito(cognito) => Some(&cognito.sources),
+            Self::Lambda(lambda) => Some(&lambda.sources),
+            Self::Public | Self::Connected | Self::Iam | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// Scopes of which a token must have one.
+    #[must_use]
+    pub fn scopes(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::Jwt(jwt) => Some(&jwt.scopes),
+            Self::Cognito(cognito) => Some(&cognito.scopes),
+            Self::Public | Self::Connected | Self::Lambda(_) | Self::Iam | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The name of the authorizer.
+    #[must_use]
+    pub fn authorizer(&self) -> Option<&str> {
+        match self {
+            Self::Jwt(jwt) => Some(&jwt.authorizer),
+            Self::Cognito(cognito) => Some(&cognito.authorizer),
+            Self::Lambda(lambda) => Some(&lambda.authorizer),
+            Self::Public | Self::Connected | Self::Iam | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+/// Variables of the environments of our own authorizers that say whom they let pass.
+const SETTINGS: &[&str] = &[
+    "API_TOKEN_SECRET",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "CLIENT_IDS",
+    "LEEWAY_SECONDS",
+    "REQUIRED_GROUPS",
+    "REQUIRED_SCOPES",
+    "SIMPLE_RESPONSES",
+    "TOKEN_HEADER",
+    "TOKEN_QUERY",
+    "TOKEN_USE",
+    "USER_POOL_ID",
+];
+
+/// Variables that say how much is logged, and nothing about access.
+const HARMLESS: &[&str] = &["LOG_LEVEL", "RUST_BACKTRACE", "RUST_LOG"];
+
+/// Which API a guard belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) resources: &'a Resources,
+    /// Logical id of the API.
+    pub(super) api: &'a str,
+    /// Seconds for which decisions are remembered where nothing is said.
+    pub(super) default_ttl: f64,
+    /// Type of its authorizers.
+    pub(super) authorizers: &'static str,
+}
+
+impl Reader<'_> {
+    /// What a route or method asks, by its properties.
+    pub(super) fn guard(&self, route: &Resource) -> Guard {
+        let authorization = route.text("AuthorizationType");
+        match authorization.as_deref() {
+            None | Some("NONE") => Guard::Public,
+            Some("AWS_IAM") => Guard::Iam,
+            Some(kind @ ("JWT" | "CUSTOM" | "COGNITO_USER_POOLS")) => self.authorized(kind, route),
+            Some(other) => unknown(other, route),
+        }
+    }
+
+    fn authorized(&self, kind: &str, route: &Resource) -> Guard {
+        let named = route.text("AuthorizerId").unwrap_or_default();
+        let Some((id, authorizer)) = self.resources.get(&named, self.authorizers) else { return unknown(kind, route) };
+        let name = self.name(id, authorizer);
+        let sources = sources(authorizer.get("IdentitySource"));
+        let scopes = texts(route.get("AuthorizationScopes"));
+        match kind {
+            "JWT" => Guard::Jwt(Jwt {
+                authorizer: name,
+                issuer: written(authorizer.part("/JwtConfiguration/Issuer")).unwrap_or_default(),
+                audiences: texts(authorizer.part("/JwtConfiguration/Audience")),
+                scopes,
+                sources,
+            }),
+            "COGNITO_USER_POOLS" => Guard::Cognito(Cognito {
+                authorizer: name,
+                pools: texts(authorizer.get("ProviderARNs")).iter().map(|arn| self.pool(arn)).collect(),
+                scopes,
+                sources,
+                pattern: authorizer.text("IdentityValidationExpression"),
+            }),
+            _ => Guard::Lambda(self.lambda(name, authorizer, sources)),
+        }
+    }
+
+    fn pool(&self, arn: &str) -> String {
+        self.resources.get(arn, "AWS::Cognito::UserPool").map_or(arn, |(id, _)| id).to_owned()
+    }
+
+    fn lambda(&self, authorizer: String, properties: &Resource, sources: BTreeSet<String>) -> Lambda {
+        let address = properties.text("AuthorizerUri").unwrap_or_default();
+        let function = self.resources.invoked(&address);
+        let declared = self.resources.get_id(&function, "AWS::Lambda::Function");
+        let variables = declared.and_then(|function| function.part("/Environment/Variables").as_object());
+        let is_setting = |name: &str| SETTINGS.contains(&name);
+        let all = || variables.into_iter().flatten().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
+        let settings = all().filter(|(name, _)| is_setting(name)).map(|(name, value)| (name.clone(), sorted(value)));
+        let others = all().filter(|(name, _)| !is_setting(name));
+        let others = others.map(|(name, value)| (name.clone(), digest(&written(value).unwrap_or_default())));
+        Lambda {
+            authorizer,
+            form: form(properties),
+            sources,
+            pattern: properties.text("IdentityValidationExpression"),
+            ttl: number(properties.get("AuthorizerResultTtlInSeconds")).unwrap_or(Setting::Known(self.default_ttl)),
+            settings: settings.collect(),
+            others: others.collect(),
+            code: declared.and_then(|function| written(function.get("Code"))),
+            function,
+        }
+    }
+
+    /// The name by which people know an authorizer: that in its logical id, as we make them, or its own.
+    fn name(&self, id: &str, authorizer: &Resource) -> String {
+        let inside = id.strip_prefix(self.api).and_then(|rest| rest.strip_suffix("Authorizer"));
+        let inside = inside.filter(|name| !name.is_empty()).map(str::to_owned);
+        inside.or_else(|| authorizer.text("Name")).unwrap_or_else(|| id.to_owned())
+    }
+}
+
+fn unknown(authorization: &str, route: &Resource) -> Guard {
+    let said = ["AuthorizerId", "AuthorizationScopes"];
+    let said = said.iter().filter_map(|name| Some(format!("{name} {}", route.text(name)?)));
+    Guard::Unknown { authorization: authorization.to_owned(), expression: said.collect::<Vec<_>>().join(", ") }
+}
+
+fn form(authorizer: &Resource) -> String {
+    let kind = authorizer.text("Type").or_else(|| authorizer.text("AuthorizerType"));
+    let version = authorizer.text("AuthorizerPayloadFormatVersion");
+    let simple = authorizer.text("EnableSimpleResponses").filter(|simple| simple != "false");
+    let simple = simple.map(|simple| if simple == "true" { "simple".to_owned() } else { simple });
+    [kind, version, simple].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A list of REST APIs is one text, with commas.
+fn sources(value: &Value) -> BTreeSet<String> {
+    let all = texts(value);
+    let parts = all
+        .iter()
+        .flat_map(|text| if text.contains("${Fn::") { vec![text.as_str()] } else { text.split(',').collect() });
+    parts.map(|source| source.trim().to_owned()).filter(|source| !source.is_empty()).collect()
+}
+
+/// The values of a variable in order: those of lists stand apart by commas or spaces.
+fn sorted(value: &Value) -> String {
+    let written = written(value).unwrap_or_default();
+    if written.contains("${Fn::") {
+        return written;
+    }
+    let parts: BTreeSet<&str> = written.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+    parts.into_iter().collect::<Vec<_>>().join(" ")
+}

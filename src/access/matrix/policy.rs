@@ -1,0 +1,115 @@
+//! The statements of IAM policies, one action and one resource at a time.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::resolve::spelled;
+use super::resources::{texts, written};
+
+/// What a policy, or all policies of a role together, allow and deny.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// What is allowed.
+    pub allowed: BTreeSet<Grant>,
+    /// What is denied whatever is allowed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub denied: BTreeSet<Grant>,
+}
+
+/// One action on one resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Such as `dynamodb:GetItem`; with `all but` before it, every action but these.
+    pub action: String,
+    /// ARN, or an expression for it; with `all but` before it, every resource but these.
+    pub resource: String,
+    /// Who, in the policy of a resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// Under which condition.
+    #[serde(rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+}
+
+impl Policy {
+    /// Reads a policy document, an object or a text that holds one.
+    pub(super) fn of(document: &Value) -> Self {
+        let mut policy = Self::default();
+        policy.add(document);
+        policy
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.allowed.is_empty() && self.denied.is_empty()
+    }
+
+    /// Adds what another document says.
+    pub(super) fn add(&mut self, document: &Value) {
+        match document {
+            Value::Null => {}
+            Value::Object(members) => match members.get("Statement") {
+                Some(Value::Array(statements)) => statements.iter().for_each(|statement| self.statement(statement)),
+                Some(one) => self.statement(one),
+                None => {}
+            },
+            Value::String(text) => match serde_json::from_str::<Value>(text) {
+                Ok(inner @ Value::Object(_)) => self.add(&inner),
+                _ => self.unreadable(text.clone()),
+            },
+            other => self.unreadable(spelled(other)),
+        }
+    }
+
+    /// What cannot be read may allow anything.
+    fn unreadable(&mut self, expression: String) {
+        let grant = Grant { action: expression, resource: "*".to_owned(), principal: None, condition: None };
+        self.allowed.insert(grant);
+    }
+
+    fn statement(&mut self, statement: &Value) {
+        let Value::Object(members) = statement else { return self.unreadable(spelled(statement)) };
+        let part = |name: &str| members.get(name).unwrap_or(&Value::Null);
+        let principals = match (part("Principal"), part("NotPrincipal")) {
+            (Value::Null, Value::Null) => vec![None],
+            (Value::Null, not) => vec![Some(format!("all but {}", spelled(not)))],
+            (principal, _) => principals(principal).into_iter().map(Some).collect(),
+        };
+        let condition = written(part("Condition"));
+        let denies = part("Effect").as_str() == Some("Deny");
+        for action in all_or_all_but(part("Action"), part("NotAction")) {
+            for resource in all_or_all_but(part("Resource"), part("NotResource")) {
+                for principal in &principals {
+                    let (action, resource, condition) = (action.clone(), resource.clone(), condition.clone());
+                    let grant = Grant { action, resource, principal: principal.clone(), condition };
+                    if denies {
+                        self.denied.insert(grant)
+                    } else {
+                        self.allowed.insert(grant)
+                    };
+                }
+            }
+        }
+    }
+}
+
+fn all_or_all_but(listed: &Value, excepted: &Value) -> BTreeSet<String> {
+    if excepted.is_null() {
+        return texts(listed);
+    }
+    let excepted: Vec<String> = texts(excepted).into_iter().collect();
+    BTreeSet::from([format!("all but {}", excepted.join(", "))])
+}
+
+/// Whom a `Principal` names: `*`, services, accounts and ARNs alike.
+pub(super) fn principals(principal: &Value) -> BTreeSet<String> {
+    match principal {
+        Value::Object(kinds) => kinds.values().flat_map(texts).collect(),
+        other => texts(other),
+    }
+}

@@ -1,0 +1,240 @@
+//! User pools: who can get a token at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Setting;
+use super::api::not;
+use super::resolve::{referred, spelled};
+use super::resources::{Resource, Resources, digest, flag, number, texts, written};
+
+/// A user pool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// Whether people can make an account for themselves.
+    pub self_sign_up: Setting<bool>,
+    /// `OFF`, `OPTIONAL` or `ON`.
+    pub mfa: String,
+    /// The factors that count as a second one, and those that can be the first.
+    pub factors: BTreeSet<String>,
+    /// Fewest characters of a password.
+    pub password_length: Setting<f64>,
+    /// Kinds of characters that a password must have.
+    pub password_classes: BTreeSet<String>,
+    /// Passwords that may not be used again.
+    pub password_history: Setting<f64>,
+    /// Days for which a password that an administrator has set is good.
+    pub temporary_password_days: Setting<f64>,
+    /// By what a forgotten password is replaced.
+    pub recovery: BTreeSet<String>,
+    /// Attributes that are confirmed by a code, and those that may stand for the name.
+    pub verified: BTreeSet<String>,
+    /// What is done about attacks: `OFF`, `AUDIT` or `ENFORCED`.
+    pub protection: String,
+    /// Functions that decide or change what happens at sign-up and sign-in, by trigger.
+    pub triggers: BTreeMap<String, String>,
+    /// Identity providers whose users are let in: the name, and a digest of their settings.
+    pub providers: BTreeMap<String, String>,
+    /// Groups.
+    pub groups: BTreeSet<String>,
+    /// Scopes of its resource servers.
+    pub scopes: BTreeSet<String>,
+    /// Its app clients by logical id.
+    pub clients: BTreeMap<String, Client>,
+}
+
+/// An app client of a user pool.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Client {
+    /// Ways to sign in by the API, such as `ALLOW_USER_SRP_AUTH`.
+    pub auth_flows: BTreeSet<String>,
+    /// Ways to sign in by pages, such as `code`; none where they are turned off.
+    pub oauth_flows: BTreeSet<String>,
+    /// Scopes that it may ask for by those.
+    pub scopes: BTreeSet<String>,
+    /// Addresses that get codes and tokens.
+    pub callbacks: BTreeSet<String>,
+    /// Identity providers that it lets in.
+    pub providers: BTreeSet<String>,
+    /// Whether it has a secret.
+    pub secret: Setting<bool>,
+    /// Whether tokens can be revoked.
+    pub revocation: Setting<bool>,
+    /// Whether it is hidden who is a user.
+    pub hides_users: Setting<bool>,
+    /// Seconds for which tokens are good, by kind: `access`, `id` and `refresh`.
+    pub lifetimes: BTreeMap<String, Setting<f64>>,
+    /// Attributes that its users may change; all that are usual where none is named.
+    pub writable: BTreeSet<String>,
+}
+
+/// The user pools by logical id. Clients of a pool of elsewhere make an entry for it.
+pub(super) fn pools(resources: &Resources) -> BTreeMap<String, Pool> {
+    let all = resources.of_type("AWS::Cognito::UserPool");
+    let mut pools: BTreeMap<String, Pool> = all.map(|(id, pool)| (id.to_owned(), read(resources, pool))).collect();
+    for (id, client) in resources.of_type("AWS::Cognito::UserPoolClient") {
+        pools.entry(owner(client)).or_insert_with(foreign).clients.insert(id.to_owned(), read_client(client));
+    }
+    for (id, group) in resources.of_type("AWS::Cognito::UserPoolGroup") {
+        if let Some(pool) = pools.get_mut(&owner(group)) {
+            pool.groups.insert(group.text("GroupName").unwrap_or_else(|| id.to_owned()));
+        }
+    }
+    for (id, provider) in resources.of_type("AWS::Cognito::UserPoolIdentityProvider") {
+        if let Some(pool) = pools.get_mut(&owner(provider)) {
+            let name = provider.text("ProviderName").unwrap_or_else(|| id.to_owned());
+            let settings = ["ProviderType", "ProviderDetails", "AttributeMapping", "IdpIdentifiers"];
+            let settings = settings.map(|name| spelled(provider.get(name)));
+            pool.providers.insert(name, digest(&settings.join(" ")));
+        }
+    }
+    for (_, server) in resources.of_type("AWS::Cognito::UserPoolResourceServer") {
+        if let Some(pool) = pools.get_mut(&owner(server)) {
+            let identifier = server.text("Identifier").unwrap_or_default();
+            let scopes = server.get("Scopes").as_array().into_iter().flatten();
+            let names = scopes.filter_map(|scope| scope.get("ScopeName").and_then(written));
+            pool.scopes.extend(names.map(|name| format!("{identifier}/{name}")));
+        }
+    }
+    pools
+}
+
+/// A pool that stands in another template: what can be known is known there.
+fn foreign() -> Pool {
+    let unknown = || "elsewhere".to_owned();
+    Pool {
+        self_sign_up: Setting::Unknown { unknown: unknown() },
+        mfa: unknown(),
+        factors: BTreeSet::new(),
+        password_length: Setting::Unknown { unknown: unknown() },
+        password_classes: BTreeSet::new(),
+        password_history: Setting::Unknown { unknown: unknown() },
+        temporary_password_days: Setting::Unknown { unknown: unknown() },
+        recovery: BTreeSet::new(),
+        verified: BTreeSet::new(),
+        protection: unknown(),
+        triggers: BTreeMap::new(),
+        providers: BTreeMap::new(),
+        groups: BTreeSet::new(),
+        scopes: BTreeSet::new(),
+        clients: BTreeMap::new(),
+    }
+}
+
+fn read(resources: &Resources, pool: &Resource) -> Pool {
+    let password = |name: &str| pool.part("/Policies/PasswordPolicy").get(name).unwrap_or(&Value::Null);
+    let class = |(property, class): (&str, &str)| is_on(password(property)).then(|| class.to_owned());
+    let classes = [
+        ("RequireLowercase", "lowercase"),
+        ("RequireNumbers", "numbers"),
+        ("RequireSymbols", "symbols"),
+        ("RequireUppercase", "uppercase"),
+    ];
+    let said = |value: &Value, default: f64| number(value).unwrap_or(Setting::Known(default));
+    let add_ons = written(pool.part("/UserPoolAddOns/AdvancedSecurityMode"));
+    Pool {
+        self_sign_up: not(flag(pool.part("/AdminCreateUserConfig/AllowAdminCreateUserOnly"), false)),
+        mfa: pool.text("MfaConfiguration").unwrap_or_else(|| "OFF".to_owned()),
+        factors: texts(pool.get("EnabledMfas"))
+            .into_iter()
+            .chain(texts(pool.part("/Policies/SignInPolicy/AllowedFirstAuthFactors")))
+            .collect(),
+        // Where a template says nothing of the policy, a password has eight characters of all kinds.
+        password_length: said(password("MinimumLength"), 8.0),
+        password_classes: if pool.part("/Policies/PasswordPolicy").is_null() {
+            classes.iter().map(|(_, class)| (*class).to_owned()).collect()
+        } else {
+            classes.into_iter().filter_map(class).collect()
+        },
+        password_history: said(password("PasswordHistorySize"), 0.0),
+        temporary_password_days: said(password("TemporaryPasswordValidityDays"), 7.0),
+        recovery: names(pool.part("/AccountRecoverySetting/RecoveryMechanisms")),
+        verified: texts(pool.get("AutoVerifiedAttributes")),
+        protection: add_ons.unwrap_or_else(|| "OFF".to_owned()),
+        triggers: triggers(resources, pool.get("LambdaConfig")),
+        providers: BTreeMap::new(),
+        groups: BTreeSet::new(),
+        scopes: BTreeSet::new(),
+        clients: BTreeMap::new(),
+    }
+}
+
+/// Whether something is surely on.
+fn is_on(value: &Value) -> bool {
+    flag(value, false) == Setting::Known(true)
+}
+
+fn names(list: &Value) -> BTreeSet<String> {
+    match list {
+        Value::Array(items) => items.iter().filter_map(|item| written(item.get("Name").unwrap_or(item))).collect(),
+        other => texts(other),
+    }
+}
+
+fn triggers(resources: &Resources, config: &Value) -> BTreeMap<String, String> {
+    let Value::Object(members) = config else {
+        return written(config).map(|expression| ("LambdaConfig".to_owned(), expression)).into_iter().collect();
+    };
+    let function = |value: &Value| written(value.get("LambdaArn").unwrap_or(value)).unwrap_or_default();
+    members.iter().map(|(name, value)| (name.clone(), resources.function(&function(value)))).collect()
+}
+
+fn read_client(client: &Resource) -> Client {
+    let oauth = flag(client.get("AllowedOAuthFlowsUserPoolClient"), false) != Setting::Known(false);
+    Client {
+        auth_flows: match texts(client.get("ExplicitAuthFlows")) {
+            none if none.is_empty() => DEFAULT_FLOWS.iter().map(|flow| (*flow).to_owned()).collect(),
+            flows => flows,
+        },
+        oauth_flows: if oauth { texts(client.get("AllowedOAuthFlows")) } else { BTreeSet::new() },
+        scopes: if oauth { texts(client.get("AllowedOAuthScopes")) } else { BTreeSet::new() },
+        callbacks: if oauth { texts(client.get("CallbackURLs")) } else { BTreeSet::new() },
+        providers: texts(client.get("SupportedIdentityProviders")),
+        secret: flag(client.get("GenerateSecret"), false),
+        revocation: flag(client.get("EnableTokenRevocation"), true),
+        hides_users: flag(&Value::from(client.text("PreventUserExistenceErrors").as_deref() == Some("ENABLED")), false),
+        lifetimes: lifetimes(client),
+        writable: texts(client.get("WriteAttributes")),
+    }
+}
+
+/// Ways to sign in of a client that names none.
+/// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html>
+const DEFAULT_FLOWS: &[&str] = &["ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"];
+
+/// How long tokens are good. Access and ID tokens count in hours and refresh tokens in days where nothing is said.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cognito-userpoolclient.html>
+fn lifetimes(client: &Resource) -> BTreeMap<String, Setting<f64>> {
+    let kinds = [
+        ("access", "AccessToken", "hours", 1.0),
+        ("id", "IdToken", "hours", 1.0),
+        ("refresh", "RefreshToken", "days", 30.0),
+    ];
+    let lifetime = |(kind, property, unit, default): (&str, &str, &str, f64)| {
+        let value = number(client.get(&format!("{property}Validity"))).unwrap_or(Setting::Known(default));
+        let named = written(client.part(&format!("/TokenValidityUnits/{property}")));
+        let unit = named.unwrap_or_else(|| unit.to_owned());
+        let seconds = match (value, unit.as_str()) {
+            // None, and nothing that is said, mean the same.
+            (Setting::Known(0.0), _) if kind == "refresh" => Setting::Known(30.0 * 86_400.0),
+            (Setting::Known(count), "seconds") => Setting::Known(count),
+            (Setting::Known(count), "minutes") => Setting::Known(count * 60.0),
+            (Setting::Known(count), "hours") => Setting::Known(count * 3_600.0),
+            (Setting::Known(count), "days") => Setting::Known(count * 86_400.0),
+            (Setting::Known(count), unit) => Setting::Unknown { unknown: format!("{count} {unit}") },
+            (Setting::Unknown { unknown }, unit) => Setting::Unknown { unknown: format!("{unknown} {unit}") },
+        };
+        (kind.to_owned(), seconds)
+    };
+    kinds.into_iter().map(lifetime).collect()
+}
+
+/// Logical id of the pool that a part belongs to, or the expression that names it.
+fn owner(part: &Resource) -> String {
+    let named = part.text("UserPoolId").unwrap_or_default();
+    referred(&named).unwrap_or(&named).to_owned()
+}

@@ -1,0 +1,246 @@
+//! What is tried at each kind of door.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{ApiKey, Asked, Credential, Door, Must, Plan, Probe};
+use crate::access::flaw::Flaw;
+use crate::access::matrix::Matrix;
+
+fn plan(resources: &Value) -> Plan {
+    Plan::of(&Matrix::of(&json!({ "Resources": resources }), &BTreeMap::new()))
+}
+
+fn ours(text: &str) -> Plan {
+    Plan::of(&Matrix::of(&serde_json::from_str(text).expect("a synthesized template"), &BTreeMap::new()))
+}
+
+/// What is tried at a door that must come to something, in words.
+fn tried(plan: &Plan, door: &str, must: fn(&Must) -> bool) -> BTreeSet<String> {
+    let own = plan.probes.iter().filter(|probe| probe.door.to_string() == door && must(&probe.must));
+    own.map(|probe| probe.what.clone()).collect()
+}
+
+fn passes(must: &Must) -> bool {
+    *must == Must::Pass
+}
+
+fn refused(must: &Must) -> bool {
+    matches!(must, Must::BeRefused(_))
+}
+
+fn reaches_nothing(must: &Must) -> bool {
+    *must == Must::ReachNothing
+}
+
+/// An HTTP API with a pool, two clients and these routes.
+fn http(routes: &[(&str, Value)], authorizer: Value) -> Value {
+    let mut resources = json!({
+        "Users": { "Type": "AWS::Cognito::UserPool" },
+        "Web": { "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" } } },
+        "Other": { "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" } } },
+        "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "ProtocolType": "HTTP" } },
+        "Stage": { "Type": "AWS::ApiGatewayV2::Stage", "Properties": { "ApiId": { "Ref": "Api" }, "StageName": "$default" } },
+        "Members": { "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": authorizer },
+    });
+    for (at, (key, own)) in routes.iter().enumerate() {
+        let mut properties = json!({ "ApiId": { "Ref": "Api" }, "RouteKey": key });
+        properties.as_object_mut().expect("it is a map").extend(own.as_object().expect("it is a map").clone());
+        resources[format!("Route{at}")] = json!({ "Type": "AWS::ApiGatewayV2::Route", "Properties": properties });
+    }
+    resources
+}
+
+fn jwt() -> Value {
+    json!({ "ApiId": { "Ref": "Api" }, "AuthorizerType": "JWT", "IdentitySource": ["$request.header.Authorization"],
+        "JwtConfiguration": {
+            "Issuer": { "Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}" },
+            "Audience": [{ "Ref": "Web" }] } })
+}
+
+fn guarded() -> Value {
+    json!({ "AuthorizationType": "JWT", "AuthorizerId": { "Ref": "Members" } })
+}
+
+#[test]
+fn a_jwt_route_is_tried_with_every_bad_token() {
+    let plan = ours(include_str!("../../../tests/templates/protected-api.json"));
+    let door = "GET /protected of Api";
+    let expected = ["an ID token of client Web", "an access token of client Web"].map(str::to_owned);
+    assert_eq!(tried(&plan, door, passes), BTreeSet::from(expected));
+    let bad = tried(&plan, door, refused);
+    for flaw in Flaw::ALL {
+        let is_tried = bad.contains(&format!("a token that {}", flaw.wrong()));
+        assert_eq!(is_tried, !matches!(flaw, Flaw::MissingScope | Flaw::Id), "{flaw} in {bad:?}");
+    }
+    assert!(bad.contains("no credentials") && bad.contains("a text that is no token"), "{bad:?}");
+    let tricks = tried(&plan, door, reaches_nothing);
+    for trick in ["method DELETE", "another case", "a slash behind", "a double slash in front", "two dot segments"] {
+        assert!(tricks.contains(trick), "{trick} in {tricks:?}");
+    }
+    let cors = tried(&plan, "CORS of Api", |must| matches!(must, Must::NotShare(_)));
+    assert_eq!(cors, BTreeSet::from(["a page of https://evil.example".to_owned()]));
+    assert!(plan.left_out.is_empty(), "{:?}", plan.left_out);
+}
+
+#[test]
+fn each_scope_is_enough_and_none_is_not() {
+    let mut route = guarded();
+    route["AuthorizationScopes"] = json!(["notes/read", "notes/write"]);
+    let plan = plan(&http(&[("GET /notes/{id}", route)], jwt()));
+    let door = "GET /notes/{id} of Api";
+    let good = tried(&plan, door, passes);
+    let expected =
+        ["notes/read", "notes/write"].map(|scope| format!("an access token of client Web with scope {scope}"));
+    assert_eq!(good, BTreeSet::from(expected));
+    let bad = tried(&plan, door, refused);
+    for flaw in [Flaw::MissingScope, Flaw::Id] {
+        assert!(bad.contains(&format!("a token that {}", flaw.wrong())), "{bad:?}");
+    }
+    assert!(bad.contains("a token of client Other of user pool Users"), "{bad:?}");
+    let probe = plan.probes.iter().find(|probe| passes(&probe.must)).expect("there is one");
+    assert_eq!(probe.request.path, "/notes/stackgen-verify");
+    assert!(probe.credential.needs_mint(), "only the local cloud gives any scope");
+}
+
+#[test]
+fn what_a_public_route_takes_is_no_trick() {
+    let open = json!({ "AuthorizationType": "NONE" });
+    let plan = plan(&http(&[("GET /a", guarded()), ("ANY /{proxy+}", open)], jwt()));
+    let tricks = tried(&plan, "GET /a of Api", reaches_nothing);
+    assert!(tricks.is_empty(), "the public route takes them all: {tricks:?}");
+    let public: Vec<&Probe> = plan.probes.iter().filter(|probe| probe.door.name() == "ANY /{proxy+}").collect();
+    let [only] = public.as_slice() else { panic!("{public:?}") };
+    assert_eq!((&only.must, &only.credential), (&Must::Pass, &Credential::Nothing));
+}
+
+#[test]
+fn a_route_that_another_one_shadows_is_left_out() {
+    let open = json!({ "AuthorizationType": "NONE" });
+    let plan = plan(&http(&[("$default", guarded()), ("ANY /{proxy+}", open)], jwt()));
+    assert!(plan.left_out.iter().any(|left| left.door.name() == "$default"), "{:?}", plan.left_out);
+}
+
+#[test]
+fn writes_are_told_from_reads() {
+    let plan = plan(&http(&[("DELETE /a", guarded()), ("GET /a", guarded())], jwt()));
+    let writes: BTreeSet<&str> =
+        plan.probes.iter().filter(|probe| probe.may_change_data()).map(|probe| probe.door.name()).collect();
+    assert_eq!(writes, BTreeSet::from(["DELETE /a"]));
+}
+
+#[test]
+fn an_iam_route_is_tried_with_bad_signatures() {
+    let plan = plan(&http(&[("GET /a", json!({ "AuthorizationType": "AWS_IAM" }))], jwt()));
+    let bad = tried(&plan, "GET /a of Api", refused);
+    for what in ["no credentials", "a signature of an hour ago", "a signature with another secret", "a user's token"] {
+        assert!(bad.contains(what), "{bad:?}");
+    }
+    assert_eq!(tried(&plan, "GET /a of Api", passes), BTreeSet::from(["a signature".to_owned()]));
+}
+
+#[test]
+fn a_shared_secret_is_named_and_not_known() {
+    let plan = ours(include_str!("../../../tests/templates/notes.json"));
+    let good = plan.probes.iter().find(|probe| probe.door.name() == "GET /notes" && passes(&probe.must));
+    let shared =
+        Credential::Shared { api: "Api".into(), authorizer: "Token".into(), secret: Some("${ApiToken}".into()) };
+    assert_eq!(good.map(|probe| &probe.credential), Some(&shared));
+    let connect = ours(include_str!("../../../tests/templates/chat.json"));
+    let bad = tried(&connect, "$connect of Chat at prod", refused);
+    assert_eq!(bad, BTreeSet::from(["a text that is no token".to_owned(), "no credentials".to_owned()]));
+    assert!(connect.left_out.iter().any(|left| left.door.name() == "send"), "{:?}", connect.left_out);
+}
+
+#[test]
+fn an_api_key_is_asked_for_besides() {
+    let plan = ours(include_str!("../../../tests/templates/contact.json"));
+    let own: Vec<&Probe> = plan.probes.iter().filter(|probe| probe.door.name() == "POST /partners").collect();
+    let of_key = |key: ApiKey| own.iter().filter(|probe| probe.api_key == key).collect::<Vec<_>>();
+    assert_eq!(of_key(ApiKey::Missing).len() + of_key(ApiKey::Wrong).len(), 2);
+    assert!(of_key(ApiKey::Missing).iter().all(|probe| probe.must == Must::BeRefused(Asked::ApiKey)));
+    assert!(of_key(ApiKey::Good).iter().any(|probe| probe.must == Must::Pass && probe.may_change_data()));
+}
+
+#[test]
+fn an_authorizer_of_ours_is_read_by_its_environment() {
+    let plan = ours(include_str!("../../../tests/templates/federated.json"));
+    let door = "GET / of BasicApi at prod";
+    assert_eq!(tried(&plan, door, passes), BTreeSet::from(["an access token of client Web".to_owned()]));
+    let bad = tried(&plan, door, refused);
+    for flaw in Flaw::ALL.into_iter().filter(|flaw| *flaw != Flaw::MissingScope) {
+        assert!(bad.contains(&format!("a token that {}", flaw.wrong())), "{flaw} in {bad:?}");
+    }
+    let origins = tried(&plan, "CORS of / of BasicApi at prod", |must| matches!(must, Must::Share(_)));
+    assert_eq!(origins, BTreeSet::from(["a page of http://localhost:3000".to_owned()]));
+}
+
+#[test]
+fn groups_keep_others_out() {
+    let lambda = json!({ "ApiId": { "Ref": "Api" }, "AuthorizerType": "REQUEST",
+        "AuthorizerPayloadFormatVersion": "2.0", "IdentitySource": ["$request.header.Authorization"],
+        "AuthorizerUri": { "Fn::Sub": "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Decide.Arn}/invocations" } });
+    let mut resources =
+        http(&[("GET /a", json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": { "Ref": "Members" } }))], lambda);
+    let variables =
+        json!({ "USER_POOL_ID": { "Ref": "Users" }, "CLIENT_IDS": { "Ref": "Web" }, "REQUIRED_GROUPS": "admins" });
+    resources["Decide"] =
+        json!({ "Type": "AWS::Lambda::Function", "Properties": { "Environment": { "Variables": variables } } });
+    for group in ["admins", "staff"] {
+        let properties = json!({ "UserPoolId": { "Ref": "Users" }, "GroupName": group });
+        resources[format!("Group{group}")] = json!({ "Type": "AWS::Cognito::UserPoolGroup", "Properties": properties });
+    }
+    let plan = plan(&resources);
+    let door = "GET /a of Api";
+    let good = tried(&plan, door, passes);
+    assert_eq!(good, BTreeSet::from(["an access token of client Web, in group admins".to_owned()]));
+    let bad = tried(&plan, door, refused);
+    assert!(
+        bad.contains("a token of a user in no group") && bad.contains("a token of a user in group staff"),
+        "{bad:?}"
+    );
+}
+
+#[test]
+fn a_policy_that_denies_all_refuses_good_callers_too() {
+    let method = json!({ "Type": "AWS::ApiGateway::Method", "Properties": {
+        "RestApiId": { "Ref": "Api" }, "ResourceId": { "Fn::GetAtt": ["Api", "RootResourceId"] },
+        "HttpMethod": "GET", "AuthorizationType": "NONE" } });
+    let deny = json!({ "Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/prod/GET/" });
+    let plan = plan(&json!({
+        "Api": { "Type": "AWS::ApiGateway::RestApi", "Properties": { "Policy": { "Statement": [deny] } } },
+        "Stage": { "Type": "AWS::ApiGateway::Stage", "Properties": { "RestApiId": { "Ref": "Api" }, "StageName": "prod" } },
+        "Get": method,
+    }));
+    assert_eq!(tried(&plan, "GET / of Api at prod", refused), BTreeSet::from(["no credentials".to_owned()]));
+    assert!(tried(&plan, "GET / of Api at prod", passes).is_empty());
+}
+
+#[test]
+fn a_function_with_an_address_is_tried_there() {
+    let url = |kind: &str| {
+        let properties = json!({ "TargetFunctionArn": { "Fn::GetAtt": ["F", "Arn"] }, "AuthType": kind });
+        plan(
+            &json!({ "F": { "Type": "AWS::Lambda::Function" }, "U": { "Type": "AWS::Lambda::Url", "Properties": properties } }),
+        )
+    };
+    let door = Door::Url { function: "F".to_owned() }.to_string();
+    assert_eq!(tried(&url("NONE"), &door, passes).len(), 1);
+    assert!(tried(&url("AWS_IAM"), &door, refused).contains("no credentials"));
+}
+
+#[test]
+fn no_probe_is_there_twice() {
+    for text in [
+        include_str!("../../../tests/templates/protected-api.json"),
+        include_str!("../../../tests/templates/notes.json"),
+        include_str!("../../../tests/templates/contact.json"),
+        include_str!("../../../tests/templates/federated.json"),
+        include_str!("../../../tests/templates/chat.json"),
+    ] {
+        let plan = ours(text);
+        let distinct: BTreeSet<_> = plan.probes.iter().map(|probe| (probe.door.clone(), probe.what.clone())).collect();
+        assert_eq!(distinct.len(), plan.probes.len());
+    }
+}

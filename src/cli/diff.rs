@@ -1,0 +1,138 @@
+//! `stackgen diff`: what a deployment would change, in access first.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use serde_json::{Value, json};
+use stackgen::access::change::{Change, Verdict};
+use stackgen::deploy::gate::{self, Comparison};
+use stackgen::deploy::stack::{self, Stack};
+use stackgen::project::Project;
+
+use super::deploy::pair;
+use super::failure::Exit;
+use super::output::{bold, dim, green, red, yellow};
+use super::plan::{self, Planned};
+use super::{Failure, Outcome, Session, Step, Table, Target, block_on};
+
+/// Arguments of `stackgen diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Names of the stacks; all of the project when absent.
+    #[arg(value_name = "STACK")]
+    stacks: Vec<String>,
+    /// Ends with exit code 3 when access is weakened anywhere.
+    #[arg(long)]
+    fail_on_weakening: bool,
+    /// Value of a template's parameter; one that is not given keeps its deployed value, or its default.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    parameters: Vec<(String, String)>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// One stack, compared.
+struct Compared {
+    stack: String,
+    comparison: Comparison,
+}
+
+impl Arguments {
+    /// Compares.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let project = session.project()?;
+        let names =
+            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let compared = block_on(self.compare(session, &project, &planned))?;
+        let document: Vec<Value> = compared.iter().map(Compared::document).collect();
+        session.screen.answer(&json!({ "stacks": document }), || {
+            compared.iter().map(Compared::told).collect::<Vec<_>>().join("\n")
+        });
+        let is_weaker = compared.iter().any(|one| weakens(&one.comparison.access));
+        if is_weaker && self.fail_on_weakening { Err(Failure::with(Exit::Weakened)) } else { Ok(()) }
+    }
+
+    async fn compare(&self, session: &Session, project: &Project, planned: &[Planned]) -> Outcome<Vec<Compared>> {
+        let parameters: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
+        let none = vec![Vec::new(); planned.len()];
+        let units = plan::units(planned, &none, &parameters)?;
+        let step = Step { during: "what is deployed was looked at", stands: "nothing was changed" };
+        let work = async {
+            let mut compared = Vec::new();
+            for unit in &units {
+                let target = self.target.clone().or_last(project, &unit.stack);
+                let account = target.connect(session, project).await?;
+                session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
+                let deployed = stack::describe(&account, &unit.stack).await?.filter(Stack::has_resources);
+                let comparison = gate::compare(&account, unit, deployed.as_ref()).await?;
+                compared.push(Compared { stack: unit.stack.clone(), comparison });
+            }
+            Ok(compared)
+        };
+        session.interrupts().step(step, work).await
+    }
+}
+
+fn weakens(changes: &[Change]) -> bool {
+    changes.iter().any(|change| change.verdict == Verdict::Weakened)
+}
+
+impl Compared {
+    fn document(&self) -> Value {
+        let Comparison { access, resources, open, is_new } = &self.comparison;
+        json!({
+            "stack": self.stack,
+            "isNew": is_new,
+            "weakens": weakens(access),
+            "access": access,
+            "open": open,
+            "resources": resources,
+        })
+    }
+
+    fn told(&self) -> String {
+        let Comparison { access, resources, open, is_new } = &self.comparison;
+        let name = bold(&self.stack);
+        if *is_new {
+            let open: String = open.iter().map(|words| format!("  {} {words}\n", yellow("open:"))).collect();
+            let whole = format!("`stackgen access {}` shows who may call what", self.stack);
+            return format!("{name} is not deployed yet: all of it is new. {whole}\n{open}");
+        }
+        if access.is_empty() && resources.is_empty() {
+            return format!("{} {name} is deployed as it is; nothing changes\n", green("✓"));
+        }
+        let mut text = if access.is_empty() {
+            format!("{} {name}: nothing changes in access\n", green("✓"))
+        } else {
+            format!("{name}: {}\n{}", bold("changes in access"), access_table(access))
+        };
+        if !resources.is_empty() {
+            let mut table = Table::new(["", "resource", "type"]);
+            for one in resources {
+                let word = match one.action {
+                    "added" => green(one.action),
+                    "removed" => red(one.action),
+                    _ => yellow(one.action),
+                };
+                table.row([word, one.logical_id.clone(), dim(&one.kind)]);
+            }
+            text.push_str(&format!("{name}: {}\n{table}", bold("changes of resources")));
+        }
+        text
+    }
+}
+
+/// Changes in access for people.
+pub(crate) fn access_table(changes: &[Change]) -> String {
+    let mut table = Table::new(["", "of", "change"]);
+    for change in changes {
+        let verdict = match change.verdict {
+            Verdict::Weakened => red("weakened"),
+            Verdict::Neutral => dim("neutral"),
+            Verdict::Strengthened => green("strengthened"),
+        };
+        table.row([verdict, change.name.clone(), change.words.clone()]);
+    }
+    table.to_string()
+}

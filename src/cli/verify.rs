@@ -1,0 +1,262 @@
+//! `stackgen verify`: the proof that a deployment keeps what its stack file says.
+
+mod junit;
+mod told;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use miette::Diagnostic;
+use stackgen::access::change::{self, Change, Verdict};
+use stackgen::access::matrix::Matrix;
+use stackgen::access::probe::{Credential, Door, Plan, Token};
+use stackgen::deploy::gate;
+use stackgen::deploy::tokens::Mint;
+use stackgen::deploy::users::{Pool, SignedIn};
+use stackgen::deploy::verify::{self, Ended, Given, Lawful, Options, Report, Secrets, Subject, Writes};
+use thiserror::Error;
+
+use super::deploy::pair;
+use super::output::{dim, yellow};
+use super::plan;
+use super::pool::{Reached, known_password};
+use super::target::write_shared;
+use super::{Failure, Outcome, Session, Step, Target, block_on};
+
+/// Arguments of `stackgen verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Name of the stack; the only one of the project when absent.
+    stack: Option<String>,
+    /// Also makes the calls that must pass and may change data: POST, PUT, PATCH and DELETE, without a body.
+    #[arg(long)]
+    write: bool,
+    /// A route such as `GET /notes`, or `cors`; all when absent.
+    #[arg(long, value_name = "ROUTE")]
+    only: Vec<String>,
+    /// User whose tokens are shown, where there is no local cloud that gives any.
+    #[arg(long = "as", value_name = "USER")]
+    user: Option<String>,
+    /// File with the user's password on its first line; else STACKGEN_PASSWORD, or a prompt.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password_file: Option<PathBuf>,
+    /// File with what a Lambda authorizer lets pass, sent as it stands there: `Api/Token=token.txt`.
+    #[arg(long = "credential", value_name = "API/AUTHORIZER=FILE", value_parser = pair)]
+    credentials: Vec<(String, String)>,
+    /// Reads secrets and API keys of the stack to show them to the routes that want them. On this machine that is done
+    /// without asking.
+    #[arg(long)]
+    read_secrets: bool,
+    /// Writes the results as JUnit XML too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Longest time that calls are made.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Why nothing could be tried.
+#[derive(Debug, Error, Diagnostic)]
+enum Error {
+    /// A file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    #[diagnostic(code(stackgen::verify::file), help("check that the file exists and that you may read it"))]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// No route has that name.
+    #[error("stack `{stack}` has no route `{name}`")]
+    #[diagnostic(code(stackgen::verify::unknown), help("it has {names}"))]
+    Unknown { stack: String, name: String, names: String },
+    /// Nothing has such a credential.
+    #[error("no authorizer is called `{name}`")]
+    #[diagnostic(code(stackgen::verify::authorizer), help("{names}"))]
+    UnknownAuthorizer { name: String, names: String },
+}
+
+/// What came of it all.
+struct Verified {
+    stack: String,
+    report: Report,
+    /// In what the deployed template is weaker than the file.
+    weaker: Vec<Change>,
+}
+
+impl Verified {
+    fn is_proof(&self) -> bool {
+        self.report.is_proof() && self.weaker.is_empty()
+    }
+}
+
+impl Arguments {
+    /// Tries every door, and tells what came of it.
+    pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let verified = block_on(self.verify(session))?;
+        if let Some(file) = &self.junit {
+            write_shared(file, junit::document(&verified).as_bytes())?;
+        }
+        session.screen.answer(&told::document(&verified), || told::text(&verified));
+        if verified.is_proof() { Ok(()) } else { Err(Failure::told()) }
+    }
+
+    async fn verify(&self, session: &Session) -> Outcome<Verified> {
+        let project = session.project()?;
+        let name = session.stack(&project, self.stack.as_deref(), "")?;
+        let planned = plan::synthesize(plan::read(&project, std::slice::from_ref(&name))?)?;
+        let units = plan::units(&planned, &vec![Vec::new(); planned.len()], &BTreeMap::new())?;
+        let shared = self.shared()?;
+        let reached = Reached::stack(session, Some(&name), &self.target).await?;
+        session.screen.note(format_args!("{} {}", dim("target:"), reached.account.title()));
+        let matrix = units.first().map(|unit| gate::wanted(unit, Some(&reached.stack))).unwrap_or_default();
+        let deployed = gate::deployed(&reached.account, &reached.stack).await?;
+        let plan = Plan::of(&matrix);
+        self.check_names(&name, &plan)?;
+        let given =
+            Given { tokens: self.tokens(session, &reached, &plan).await?, shared, secrets: self.secrets(&reached) };
+        let options = Options {
+            given,
+            writes: if self.write { Writes::Made } else { Writes::LeftOut },
+            only: self.only.clone(),
+            patience: Duration::from_secs(self.patience),
+        };
+        let weaker = deployed.map(|deployed| weaker(&matrix, &deployed)).unwrap_or_default();
+        let report = self.tried(session, &reached, &matrix, plan, &options).await?;
+        Ok(Verified { stack: name, report, weaker })
+    }
+
+    async fn tried(
+        &self,
+        session: &Session,
+        reached: &Reached,
+        matrix: &Matrix,
+        plan: Plan,
+        options: &Options,
+    ) -> Outcome<Report> {
+        let interrupts = session.interrupts();
+        interrupts.stands(STANDS);
+        let subject = Subject {
+            account: &reached.account,
+            stack: &reached.stack.name,
+            resources: &reached.resources,
+            template: &reached.template,
+            matrix,
+        };
+        let screen = session.screen.clone();
+        let told = move |door: &Door| screen.note(format_args!("{} {door}", dim("tried")));
+        let report = verify::run(subject, plan, options, interrupts.token(), &told).await;
+        for user in &report.users_left {
+            session.screen.warn(format_args!("user `{user}` was made for this, and could not be removed"));
+        }
+        if report.ended == Ended::Interrupted {
+            let stands = "nothing is left of it; run the command again";
+            return Err(Step { during: "routes were tried", stands }.interrupted());
+        }
+        Ok(report)
+    }
+
+    fn secrets(&self, reached: &Reached) -> Secrets {
+        if self.read_secrets || reached.account.is_local() { Secrets::Read } else { Secrets::Untouched }
+    }
+
+    /// What is to be shown to Lambda authorizers.
+    fn shared(&self) -> Outcome<BTreeMap<String, String>> {
+        let read = |(name, file): &(String, String)| {
+            let path = PathBuf::from(file);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Ok((name.clone(), text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(source) => Err(Failure::refused(Error::Unreadable { path, source })),
+            }
+        };
+        self.credentials.iter().map(read).collect()
+    }
+
+    /// Refuses names that mean nothing, before anything is done.
+    fn check_names(&self, stack: &str, plan: &Plan) -> Outcome {
+        let doors: BTreeSet<&Door> =
+            plan.probes.iter().map(|probe| &probe.door).chain(plan.left_out.iter().map(|left| &left.door)).collect();
+        if let Some(name) = self.only.iter().find(|name| !doors.iter().any(|door| verify::is_named(door, name))) {
+            let names = doors.iter().map(|door| format!("`{}`", door.name())).collect::<BTreeSet<_>>();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let (stack, name) = (stack.to_owned(), name.clone());
+            return Err(Failure::refused(Error::Unknown { stack, name, names }));
+        }
+        let authorizer = |credential: &Credential| match credential {
+            Credential::Shared { api, authorizer, .. } => Some(format!("{api}/{authorizer}")),
+            _ => None,
+        };
+        let known: BTreeSet<String> = plan.probes.iter().filter_map(|probe| authorizer(&probe.credential)).collect();
+        match self.credentials.iter().find(|(name, _)| !known.contains(name)) {
+            Some((name, _)) => {
+                let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+                let names = match all.is_empty() {
+                    true => "no route of the stack asks for such a credential".to_owned(),
+                    false => format!("there is {}", all.join(", ")),
+                };
+                Err(Failure::refused(Error::UnknownAuthorizer { name: name.clone(), names }))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The tokens of the user with every client that the plan names, where no local cloud gives any.
+    async fn tokens(&self, session: &Session, reached: &Reached, plan: &Plan) -> Outcome<Vec<Lawful>> {
+        let Some(user) = &self.user else { return Ok(Vec::new()) };
+        if Mint::of(&reached.account).await.is_ok() {
+            session.screen.warn("`--as` is not needed: the local cloud makes a user for this, and removes it again");
+            return Ok(Vec::new());
+        }
+        let password = known_password(session, reached, user, self.password_file.as_deref())?;
+        let mut tokens = Vec::new();
+        for (pool, client) in clients(plan) {
+            match signed_in(reached, (&pool, &client), user, &password).await {
+                Ok(own) => tokens.push(own),
+                Err(why) => session.screen.note(format_args!("{} {why}", yellow("no token:"))),
+            }
+        }
+        Ok(tokens)
+    }
+}
+
+/// What stands when the process ends at once.
+const STANDS: &str = "a user whose name begins with `stackgen-verify-` may be left in a pool of the local cloud";
+
+/// In what the deployed template lets pass whom the file does not.
+fn weaker(file: &Matrix, deployed: &Matrix) -> Vec<Change> {
+    change::changes(file, deployed).into_iter().filter(|change| change.verdict == Verdict::Weakened).collect()
+}
+
+/// The clients whose tokens a plan shows, with their pools.
+fn clients(plan: &Plan) -> BTreeSet<(String, String)> {
+    let token = |credential: &Credential| match credential {
+        Credential::Token(token) | Credential::Flawed(token, _) => {
+            let Token { pool, client, .. } = token;
+            Some((pool.clone(), client.clone()))
+        }
+        _ => None,
+    };
+    plan.probes.iter().filter_map(|probe| token(&probe.credential)).collect()
+}
+
+/// The tokens of a sign-in with a password; or why there are none.
+async fn signed_in(
+    reached: &Reached,
+    (pool_id, client_id): (&str, &str),
+    user: &str,
+    password: &str,
+) -> Result<Lawful, String> {
+    let physical = |id: &str| {
+        let found = reached.resources.iter().find(|one| one.logical_id == id);
+        found.map(|one| one.physical_id.clone()).ok_or_else(|| format!("`{id}` is not deployed"))
+    };
+    let pool = Pool::new(&reached.account, &physical(pool_id)?);
+    let failed = |error: &dyn std::fmt::Display| format!("client `{client_id}`: {error}");
+    let client = pool.client(&physical(client_id)?).await.map_err(|error| failed(&error))?;
+    match pool.sign_in(&client, user, password).await.map_err(|error| failed(&error))? {
+        SignedIn::Done(tokens) => {
+            Ok(Lawful { pool: pool_id.to_owned(), client: client_id.to_owned(), id: tokens.id, access: tokens.access })
+        }
+        SignedIn::NewPassword(_) => Err(format!("client `{client_id}`: the user must choose a new password first")),
+    }
+}

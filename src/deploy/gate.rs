@@ -1,0 +1,227 @@
+//! What a deployment changes in access, against the template that is deployed and not a file that claims to be it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudformation::types::TemplateStage;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Unit;
+use super::aws::{Account, During, Error as AwsError};
+use super::stack::Stack;
+use crate::access::change::{self, Change, Subject, Verdict};
+use crate::access::matrix::Matrix;
+use crate::template::text;
+
+/// What stands for the value of a parameter that CloudFormation does not show.
+const HIDDEN: &str = "****";
+
+/// What a deployment changes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Comparison {
+    /// Changes in access, the worst first.
+    pub access: Vec<Change>,
+    /// Resources that come, go or change.
+    pub resources: Vec<Resource>,
+    /// What is open to everybody from the first deployment on, in words.
+    pub open: Vec<String>,
+    /// Whether nothing is deployed yet.
+    pub is_new: bool,
+}
+
+/// A resource that comes, goes or changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// What becomes of it: `added`, `changed` or `removed`.
+    pub action: &'static str,
+    /// Id in the template.
+    #[serde(rename = "resource")]
+    pub logical_id: String,
+    /// CloudFormation type.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// Compares what is deployed with what would be.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn compare(account: &Account, unit: &Unit, deployed: Option<&Stack>) -> Result<Comparison, AwsError> {
+    let wanted = wanted(unit, deployed);
+    let Some(stack) = deployed else {
+        let template = serde_json::from_str(&unit.template).unwrap_or_default();
+        let resources = resources(&Value::Null, &template);
+        return Ok(Comparison { resources, open: open(&wanted), is_new: true, ..Comparison::default() });
+    };
+    Ok(judge(&original(account, &stack.id).await?, stack, unit, &wanted))
+}
+
+/// What is deployed, as a matrix; nothing where the deployed template cannot be read.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn deployed(account: &Account, stack: &Stack) -> Result<Option<Matrix>, AwsError> {
+    let template = original(account, &stack.id).await?;
+    Ok(text::parse(&template).ok().map(|template| Matrix::of(&template, &shown(&template, stack))))
+}
+
+/// The matrix of what would be deployed. A parameter that is not given keeps its deployed value.
+#[must_use]
+pub fn wanted(unit: &Unit, deployed: Option<&Stack>) -> Matrix {
+    let template: Value = serde_json::from_str(&unit.template).unwrap_or_default();
+    let mut parameters = deployed.map(|stack| shown(&template, stack)).unwrap_or_default();
+    parameters.extend(unit.parameters.clone());
+    Matrix::of(&template, &parameters)
+}
+
+/// What a new stack opens to everybody: where there was nothing, nothing is weakened.
+fn open(wanted: &Matrix) -> Vec<String> {
+    let changes = change::changes(&Matrix::default(), wanted).into_iter();
+    changes.filter(|change| change.verdict == Verdict::Weakened).map(|change| change.words).collect()
+}
+
+fn judge(text: &str, stack: &Stack, unit: &Unit, wanted: &Matrix) -> Comparison {
+    let Ok(before) = text::parse(text) else {
+        let unread = Change {
+            verdict: Verdict::Weakened,
+            subject: Subject::Unseen,
+            name: "template".to_owned(),
+            words: "the deployed template cannot be read, so nothing can be compared with it".to_owned(),
+        };
+        return Comparison { access: vec![unread], ..Comparison::default() };
+    };
+    let deployed = Matrix::of(&before, &shown(&before, stack));
+    let after = serde_json::from_str(&unit.template).unwrap_or_default();
+    Comparison {
+        access: change::changes(&deployed, wanted),
+        resources: resources(&before, &after),
+        ..Comparison::default()
+    }
+}
+
+/// The values with which a stack is deployed, those that are not shown left out.
+fn shown(template: &Value, stack: &Stack) -> BTreeMap<String, String> {
+    let is_hidden = |name: &str, value: &str| {
+        let declared = template.get("Parameters").and_then(|all| all.get(name));
+        value == HIDDEN && declared.is_some_and(|parameter| parameter.get("NoEcho").is_some())
+    };
+    let parameters = stack.parameters.iter().filter(|(name, value)| !is_hidden(name, value));
+    parameters.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The template as somebody wrote it, before macros.
+async fn original(account: &Account, stack: &str) -> Result<String, AwsError> {
+    let request = account.cloudformation.get_template().stack_name(stack).template_stage(TemplateStage::Original);
+    let answer = request.send().await.during("cloudformation:GetTemplate", &account.config)?;
+    Ok(answer.template_body.unwrap_or_default())
+}
+
+/// The resources in which two templates differ.
+fn resources(old: &Value, new: &Value) -> Vec<Resource> {
+    let none = Map::new();
+    let all =
+        |template: &'_ Value| template.get("Resources").and_then(Value::as_object).cloned().unwrap_or(none.clone());
+    let (old, new) = (all(old), all(new));
+    let ids: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = ids.into_iter().filter_map(|id| {
+        let (action, resource) = match (old.get(id), new.get(id)) {
+            (None, Some(resource)) => ("added", resource),
+            (Some(resource), None) => ("removed", resource),
+            (Some(before), Some(resource)) if before != resource => ("changed", resource),
+            _ => return None,
+        };
+        let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Resource { action, logical_id: id.clone(), kind })
+    });
+    differ.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::assembly::Protection;
+
+    fn stack(parameters: &[(&str, &str)]) -> Stack {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Stack {
+            name: "s".into(),
+            id: "arn:s".into(),
+            status: "CREATE_COMPLETE".into(),
+            reason: None,
+            outputs: BTreeMap::new(),
+            parameters: parameters.collect(),
+            tags: BTreeMap::new(),
+            protection: Protection::Off,
+        }
+    }
+
+    fn template(kind: &Value) -> Value {
+        json!({
+            "Parameters": {
+                "Kind": { "Type": "String", "Default": "NONE" },
+                "Secret": { "Type": "String", "NoEcho": true, "Default": "NONE" },
+            },
+            "Resources": {
+                "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+                "Route": { "Type": "AWS::ApiGatewayV2::Route",
+                    "Properties": { "ApiId": { "Ref": "Api" }, "RouteKey": "GET /", "AuthorizationType": kind } },
+            },
+        })
+    }
+
+    fn compared(deployed: &str, stack: &Stack, unit: &Unit) -> Vec<String> {
+        let comparison = judge(deployed, stack, unit, &wanted(unit, Some(stack)));
+        comparison.access.into_iter().map(|change| format!("{:?} {}", change.verdict, change.words)).collect()
+    }
+
+    fn unit(template: &Value, parameters: &[(&str, &str)]) -> Unit {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Unit { stack: "s".into(), template: template.to_string(), parameters, ..Unit::default() }
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_given_keeps_its_deployed_value() {
+        let by_parameter = template(&json!({ "Ref": "Kind" }));
+        let deployed = stack(&[("Kind", "AWS_IAM")]);
+        let text = by_parameter.to_string();
+        assert_eq!(compared(&text, &deployed, &unit(&by_parameter, &[])), [""; 0]);
+        let weaker = compared(&text, &deployed, &unit(&by_parameter, &[("Kind", "NONE")]));
+        assert_eq!(weaker, ["Weakened GET / becomes PUBLIC"]);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_known() {
+        let by_secret = template(&json!({ "Ref": "Secret" }));
+        let deployed = stack(&[("Secret", HIDDEN)]);
+        let text = by_secret.to_string();
+        assert_eq!(compared(&text, &deployed, &unit(&by_secret, &[])), [""; 0], "it stays what it is");
+        let given = compared(&text, &deployed, &unit(&by_secret, &[("Secret", "AWS_IAM")]));
+        assert!(given[0].starts_with("Weakened"), "{given:?}");
+    }
+
+    #[test]
+    fn a_deployed_template_may_be_yaml() {
+        let yaml = "Resources:\n  Api: { Type: AWS::ApiGatewayV2::Api }\n  Route:\n    Type: AWS::ApiGatewayV2::Route\n    \
+                    Properties: { ApiId: !Ref Api, RouteKey: GET /, AuthorizationType: AWS_IAM }\n";
+        let weaker = compared(yaml, &stack(&[]), &unit(&template(&json!("NONE")), &[]));
+        assert_eq!(weaker, ["Weakened GET / becomes PUBLIC"]);
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_read_stops_the_gate() {
+        let [told] = compared("a: [", &stack(&[]), &unit(&template(&json!("NONE")), &[])).try_into().expect("one");
+        assert!(told.starts_with("Weakened the deployed template cannot be read"), "{told}");
+    }
+
+    #[test]
+    fn resources_are_told_by_what_becomes_of_them() {
+        let old = json!({ "Resources": { "A": { "Type": "a" }, "B": { "Type": "b" }, "C": { "Type": "c" } } });
+        let new = json!({ "Resources": { "B": { "Type": "b", "Properties": {} }, "C": { "Type": "c" }, "D": {} } });
+        let told: Vec<_> =
+            resources(&old, &new).iter().map(|one| format!("{} {}", one.action, one.logical_id)).collect();
+        assert_eq!(told, ["removed A", "changed B", "added D"]);
+    }
+}

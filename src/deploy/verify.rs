@@ -1,0 +1,546 @@
+//! Whether a deployment keeps what its stack file says: the calls of a [`Plan`], made and judged.
+//!
+//! Nothing is taken on trust: what must come of a call is the file's word, the call goes to what is deployed, and who
+//! answered is told by the gateway's own marks and its access log (see [`crate::access::probe::answer`]).
+
+mod log;
+mod pace;
+mod purse;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::form_urlencoded;
+
+use super::api::{self, Call};
+use super::aws::Account;
+use super::stack::Deployed;
+use super::tokens::Mint;
+use crate::access::matrix::{Kind, Limits, Matrix, Setting};
+use crate::access::probe::answer::{Answer, Log, Outcome, judge};
+use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Plan, Probe, Signature};
+use log::AccessLog;
+use pace::Pace;
+use purse::{NO_MINT, Purse, Shown};
+use wire::Wire;
+
+pub use purse::{Given, Lawful, Secrets};
+
+/// What is deployed, and what it should be.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// Where it is deployed.
+    pub account: &'a Account,
+    /// Name of the stack.
+    pub stack: &'a str,
+    /// What was made.
+    pub resources: &'a [Deployed],
+    /// The template that is deployed.
+    pub template: &'a Value,
+    /// What the stack file says.
+    pub matrix: &'a Matrix,
+}
+
+/// How it is tried.
+#[derive(Clone)]
+pub struct Options {
+    /// What is shown to APIs.
+    pub given: Given,
+    /// Whether calls are made that change data when all is as it should be.
+    pub writes: Writes,
+    /// Doors that are tried, by name or as `NAME of API`; all when there are none.
+    pub only: Vec<String>,
+    /// How long it may take.
+    pub patience: Duration,
+}
+
+/// Whether calls are made that change data when all is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// They are left out.
+    LeftOut,
+    /// They are made, without a body.
+    Made,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// What was tried.
+    pub probe: Probe,
+    /// The address, without credentials.
+    pub url: String,
+    /// The status that was answered; none when nobody answered.
+    pub status: Option<u16>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// All that was tried, and what was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Calls that were made, door by door.
+    pub tried: Vec<Tried>,
+    /// Calls that were not.
+    pub left_out: Vec<LeftOut>,
+    /// Users that were made and could not be removed.
+    pub users_left: Vec<String>,
+    /// Whether it was stopped before its end.
+    pub ended: Ended,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ended {
+    /// All was tried.
+    #[default]
+    Whole,
+    /// It took too long.
+    TimedOut,
+    /// It was interrupted.
+    Interrupted,
+}
+
+impl Report {
+    /// The calls that came to something else than they must.
+    pub fn failures(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Leaked(_) | Outcome::Shut(_)))
+    }
+
+    /// The calls whose answers do not tell.
+    pub fn untold(&self) -> impl Iterator<Item = &Tried> {
+        self.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Untold(_)))
+    }
+
+    /// Whether every call that was made came to what it must.
+    #[must_use]
+    pub fn is_proof(&self) -> bool {
+        self.ended == Ended::Whole && self.failures().next().is_none() && self.untold().next().is_none()
+    }
+}
+
+/// How many doors are tried at once.
+const AT_ONCE: usize = 4;
+
+/// How often a call is repeated that the limits refuse, and how long is waited at most.
+const REPEATS: u32 = 6;
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long AWS may take to show what was logged.
+const LOGS_ARRIVE: Duration = Duration::from_secs(45);
+
+/// Makes the calls of a plan. `told` hears of each door when it is done.
+pub async fn run(
+    subject: Subject<'_>,
+    plan: Plan,
+    options: &Options,
+    cancel: &CancellationToken,
+    told: &(dyn Fn(&Door) + Sync),
+) -> Report {
+    let mint = Mint::of(subject.account).await.ok();
+    let mut purse = Purse::new(subject.account, subject.resources, &options.given, mint);
+    let mut preparation =
+        Preparation { subject, options, purse: &mut purse, bases: BTreeMap::new(), keys: BTreeMap::new() };
+    let mut report = Report::default();
+    let is_chosen = |door: &Door| options.only.is_empty() || options.only.iter().any(|name| is_named(door, name));
+    report.left_out.extend(plan.left_out.into_iter().filter(|left| is_chosen(&left.door)));
+    let probes = plan.probes.into_iter().filter(|probe| is_chosen(&probe.door)).collect();
+    let ready = tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        ready = preparation.all(probes, &mut report.left_out) => Some(ready),
+    };
+    match ready {
+        Some(ready) => {
+            let deadline = Instant::now() + options.patience;
+            let runner = Runner { subject, wire: Wire::new(), start: SystemTime::now(), deadline, cancel };
+            runner.run(ready, &mut report, told).await;
+        }
+        None => report.ended = Ended::Interrupted,
+    }
+    report.users_left = purse.close().await;
+    report
+}
+
+/// Whether a door is meant by a name: its own, or with the API's behind it.
+pub fn is_named(door: &Door, name: &str) -> bool {
+    let whole = door.to_string();
+    name == door.name() || name == whole || whole.split_once(" at ").is_some_and(|(before, _)| before == name)
+}
+
+/// A call that can be made.
+struct Ready {
+    probe: Probe,
+    /// Address of what is called, without a slash at the end.
+    base: String,
+    shown: Shown,
+    api_key: Option<String>,
+}
+
+/// The search for addresses and credentials.
+struct Preparation<'a, 'b> {
+    subject: Subject<'a>,
+    options: &'a Options,
+    purse: &'b mut Purse<'a>,
+    bases: BTreeMap<String, Result<String, String>>,
+    keys: BTreeMap<String, Result<String, String>>,
+}
+
+impl Preparation<'_, '_> {
+    /// What is needed for every probe; one that lacks something is left out.
+    async fn all(&mut self, probes: Vec<Probe>, left_out: &mut Vec<LeftOut>) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        for probe in probes {
+            match self.one(&probe).await {
+                Ok((base, shown, api_key)) => ready.push(Ready { probe, base, shown, api_key }),
+                Err(why) => left_out.push(LeftOut { door: probe.door, what: probe.what, why }),
+            }
+        }
+        ready
+    }
+
+    async fn one(&mut self, probe: &Probe) -> Result<(String, Shown, Option<String>), String> {
+        if probe.may_change_data() && self.options.writes == Writes::LeftOut {
+            return Err("it may change data: add `--write`".to_owned());
+        }
+        if probe.credential.needs_mint() && !self.purse.has_mint() {
+            return Err(NO_MINT.to_owned());
+        }
+        let base = self.base(&probe.door).await?;
+        let shown = self.purse.take(&probe.credential).await?;
+        let api_key = match probe.api_key {
+            ApiKey::NotAsked | ApiKey::Missing => None,
+            ApiKey::Wrong => Some("stackgen-verify-nobody-was-given-this".to_owned()),
+            ApiKey::Good => Some(self.api_key(probe).await?),
+        };
+        Ok((base, shown, api_key))
+    }
+
+    async fn base(&mut self, door: &Door) -> Result<String, String> {
+        let key = format!("{:?}", door.api().ok_or(door));
+        if let Some(known) = self.bases.get(&key) {
+            return known.clone();
+        }
+        let found = match door {
+            Door::Url { function } => function_url(&self.subject, function).await,
+            _ => self.api(door).await,
+        };
+        self.bases.insert(key, found.clone());
+        found
+    }
+
+    async fn api(&self, door: &Door) -> Result<String, String> {
+        let Subject { account, stack, resources, matrix, .. } = self.subject;
+        let (id, stage) = door.api().unwrap_or_default();
+        let kind = matrix.apis.get(id).map(|api| api.kind);
+        let kind = if kind == Some(Kind::Rest) { api::Kind::Rest } else { api::Kind::Http };
+        let api = api::Api { logical_id: id.to_owned(), kind, stages: Vec::new(), routes: Vec::new() };
+        let base = api::base_url(account, stack, (&api, stage), resources).await;
+        let base = base.map_err(|_| format!("API `{id}` is not deployed"))?;
+        // A connection of a WebSocket begins as a request.
+        Ok(base.replacen("ws", "http", usize::from(base.starts_with("ws"))))
+    }
+
+    async fn api_key(&mut self, probe: &Probe) -> Result<String, String> {
+        let (api, _) = probe.door.api().unwrap_or_default();
+        if let Some(known) = self.keys.get(api) {
+            return known.clone();
+        }
+        let found = self.purse.api_key(self.subject.template, api).await;
+        self.keys.insert(api.to_owned(), found.clone());
+        found
+    }
+}
+
+/// The address of a function.
+async fn function_url(subject: &Subject<'_>, function: &str) -> Result<String, String> {
+    let deployed = subject.resources.iter().find(|one| one.logical_id == function);
+    let name = &deployed.ok_or_else(|| format!("function `{function}` is not deployed"))?.physical_id;
+    let url = format!("{}/2021-10-31/functions/{name}/url", service(subject.account, "lambda"));
+    let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
+    let none = || format!("function `{function}` has no address, or it cannot be asked for");
+    let headers = api::signature(subject.account, "lambda", &url, &call).await.map_err(|_| none())?;
+    let answer = api::send(&url, &Call { headers, ..call }).await.map_err(|_| none())?;
+    let described: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let address = described.get("FunctionUrl").and_then(Value::as_str).ok_or_else(none)?;
+    Ok(address.trim_end_matches('/').to_owned())
+}
+
+/// The base URL of a service of AWS.
+fn service(account: &Account, name: &str) -> String {
+    match &account.endpoint {
+        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+        None => {
+            let suffix = if account.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://{name}.{}.{suffix}", account.region)
+        }
+    }
+}
+
+/// A call that was made, and has to be judged.
+struct Called {
+    probe: Probe,
+    url: String,
+    answer: Result<Answer, String>,
+}
+
+/// What became of the calls of one door.
+#[derive(Default)]
+struct Visited {
+    called: Vec<Called>,
+    left_out: Vec<LeftOut>,
+    ended: Ended,
+}
+
+/// What makes the calls.
+struct Runner<'a> {
+    subject: Subject<'a>,
+    wire: Wire,
+    start: SystemTime,
+    deadline: Instant,
+    cancel: &'a CancellationToken,
+}
+
+impl Runner<'_> {
+    async fn run(&self, ready: Vec<Ready>, report: &mut Report, told: &(dyn Fn(&Door) + Sync)) {
+        let mut doors: BTreeMap<Door, Vec<Ready>> = BTreeMap::new();
+        for one in ready {
+            doors.entry(one.probe.door.clone()).or_default().push(one);
+        }
+        let visits = doors.into_iter().map(|(door, ready)| async move {
+            let visited = self.visit(&door, ready).await;
+            told(&door);
+            visited
+        });
+        let visits: Vec<Visited> = futures_util::stream::iter(visits).buffered(AT_ONCE).collect().await;
+        let mut called = Vec::new();
+        for visited in visits {
+            called.extend(visited.called);
+            report.left_out.extend(visited.left_out);
+            report.ended = report.ended.max(visited.ended);
+        }
+        let logs = self.logs(&called).await;
+        report.tried = called.into_iter().map(|one| one.judged(&logs)).collect();
+    }
+
+    /// Calls at one door, one after the other and below its limits.
+    async fn visit(&self, door: &Door, ready: Vec<Ready>) -> Visited {
+        let mut pace = self.pace(door);
+        let mut visited = Visited::default();
+        for one in ready {
+            match self.patiently(self.call(&one, &mut pace)).await {
+                Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, answer }),
+                Err(ended) => {
+                    let why = if ended == Ended::Interrupted { "it was interrupted" } else { "the time was over" };
+                    let Probe { door, what, .. } = one.probe;
+                    visited.left_out.push(LeftOut { door, what, why: why.to_owned() });
+                    visited.ended = ended;
+                }
+            }
+        }
+        visited
+    }
+
+    /// Does a work unless it is interrupted, or time is over.
+    async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Ended::Interrupted),
+            () = tokio::time::sleep_until(self.deadline) => Err(Ended::TimedOut),
+            done = work => Ok(done),
+        }
+    }
+
+    fn pace(&self, door: &Door) -> Pace {
+        let limits = door.api().and_then(|(id, stage)| {
+            let stage = self.subject.matrix.apis.get(id)?.stages.get(stage)?;
+            Some(stage.limits(door.name()).clone())
+        });
+        let Limits { rate, burst, .. } = limits.unwrap_or_default();
+        let known = |setting: Option<Setting<f64>>| setting.and_then(|setting| setting.known().copied());
+        Pace::below(known(rate), known(burst), Instant::now())
+    }
+
+    /// Makes one call, again and again while the limits refuse it.
+    async fn call(&self, ready: &Ready, pace: &mut Pace) -> (String, Result<Answer, String>) {
+        let mut repeats = 0;
+        loop {
+            tokio::time::sleep(pace.wait(Instant::now())).await;
+            let (url, answer) = self.once(ready).await;
+            match &answer {
+                Ok(busy) if busy.is_throttled() && repeats < REPEATS => {
+                    tokio::time::sleep(pause(busy, repeats)).await;
+                    repeats += 1;
+                }
+                _ => return (url, answer),
+            }
+        }
+    }
+
+    async fn once(&self, ready: &Ready) -> (String, Result<Answer, String>) {
+        let Ready { probe, base, shown, api_key } = ready;
+        let url = address(base, probe);
+        let mut headers = probe.request.headers.clone();
+        headers.extend(api_key.iter().map(|key| ("x-api-key".to_owned(), key.clone())));
+        let mut sent = url.clone();
+        match (shown, &probe.carrier) {
+            (Shown::Nothing, _) => {}
+            (Shown::Text(text), Carrier::Header(name)) => {
+                headers.push((name.clone(), presented(&probe.credential, text)))
+            }
+            (Shown::Text(text), Carrier::Query(name)) => {
+                let value: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+                sent = format!("{url}{}{name}={value}", if url.contains('?') { '&' } else { '?' });
+            }
+            (Shown::Signed(signature), _) => match self.signed(*signature, probe, &url, &headers).await {
+                Ok(signed) => headers.extend(signed),
+                Err(why) => return (url, Err(why)),
+            },
+        }
+        let answer = self.wire.send(&probe.request.method, &sent, &headers).await;
+        (url, answer)
+    }
+
+    async fn signed(
+        &self,
+        signature: Signature,
+        probe: &Probe,
+        url: &str,
+        headers: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, String> {
+        let service = if matches!(probe.door, Door::Url { .. }) { "lambda" } else { "execute-api" };
+        let service = if signature == Signature::OtherService { "s3" } else { service };
+        let age = if signature == Signature::Stale { Duration::from_secs(3_600) } else { Duration::ZERO };
+        let time = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let call =
+            Call { method: probe.request.method.clone(), path: String::new(), headers: headers.to_vec(), body: None };
+        let signed = api::signature_at(self.subject.account, service, url, &call, time).await;
+        let mut signed = signed.map_err(|error| error.to_string())?;
+        if signature == Signature::OtherSecret {
+            signed.iter_mut().for_each(|(_, value)| *value = with_other_signature(value));
+        }
+        Ok(signed)
+    }
+
+    /// What the access logs say of all calls. AWS shows them late, so that they are waited for where they are needed.
+    async fn logs(&self, called: &[Called]) -> BTreeMap<String, Log> {
+        let mut logs = Vec::new();
+        for (id, stage) in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
+            let deployed = self.subject.resources.iter().find(|one| one.logical_id == id);
+            let kind = self.subject.matrix.apis.get(id).map(|api| api.kind);
+            let (Some(deployed), Some(kind)) = (deployed, kind) else { continue };
+            logs.extend(AccessLog::of(self.subject.account, kind, (&deployed.physical_id, stage)).await);
+        }
+        let patience = if self.subject.account.is_local() { Duration::ZERO } else { LOGS_ARRIVE };
+        let end = Instant::now() + patience;
+        let mut said = BTreeMap::new();
+        loop {
+            for log in &logs {
+                said.extend(log.since(self.subject.account, self.start).await);
+            }
+            let is_open = called.iter().any(|one| one.waits(&said));
+            if logs.is_empty() || !is_open || Instant::now() >= end || self.cancel.is_cancelled() {
+                return said;
+            }
+            self.subject.account.pause(self.cancel, false).await;
+        }
+    }
+}
+
+impl Called {
+    fn log(&self, logs: &BTreeMap<String, Log>) -> Option<Log> {
+        logs.get(self.answer.as_ref().ok()?.request_id()?).copied()
+    }
+
+    /// Whether a line of the log would tell what cannot be told without.
+    fn waits(&self, logs: &BTreeMap<String, Log>) -> bool {
+        let Ok(answer) = &self.answer else { return false };
+        self.log(logs).is_none() && matches!(judge(&self.probe, answer, Log::Silent), Outcome::Untold(_))
+    }
+
+    fn judged(self, logs: &BTreeMap<String, Log>) -> Tried {
+        let log = self.log(logs).unwrap_or(Log::Silent);
+        let outcome = match &self.answer {
+            Ok(answer) => judge(&self.probe, answer, log),
+            Err(why) => Outcome::Untold(format!("nobody answered: {why}")),
+        };
+        let status = self.answer.ok().map(|answer| answer.status);
+        Tried { probe: self.probe, url: self.url, status, outcome }
+    }
+}
+
+/// The address of a call, without what the caller shows.
+fn address(base: &str, probe: &Probe) -> String {
+    // The address of a WebSocket ends with the stage.
+    let path = if probe.gateway == Gateway::WebSocket { "" } else { &probe.request.path };
+    let query = probe.request.query.join("&");
+    format!("{base}{path}{}{query}", if query.is_empty() { "" } else { "?" })
+}
+
+/// Tokens have the name of their scheme before them. What a function compares with is sent as it was given.
+fn presented(credential: &Credential, text: &str) -> String {
+    match credential {
+        Credential::Shared { .. } => text.to_owned(),
+        _ => format!("Bearer {text}"),
+    }
+}
+
+/// How long to wait before a call is repeated.
+fn pause(busy: &Answer, repeats: u32) -> Duration {
+    let asked = busy.header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+    let own = Duration::from_millis(500) * 2_u32.saturating_pow(repeats);
+    asked.unwrap_or(own).min(LONGEST_WAIT)
+}
+
+/// An `Authorization` header with another signature in it; other values as they are.
+fn with_other_signature(value: &str) -> String {
+    match value.rsplit_once("Signature=") {
+        Some((before, signature)) => {
+            let other = signature.chars().map(|c| if c == '0' { '1' } else { '0' });
+            format!("{before}Signature={}", other.collect::<String>())
+        }
+        None => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Answer, Door, is_named, pause, with_other_signature};
+
+    #[test]
+    fn a_door_is_named_with_or_without_its_api() {
+        let door = Door::Route { api: "Api".into(), stage: "prod".into(), key: "GET /a".into() };
+        for name in ["GET /a", "GET /a of Api", "GET /a of Api at prod"] {
+            assert!(is_named(&door, name), "{name}");
+        }
+        assert!(!is_named(&door, "GET /a of Other"));
+    }
+
+    #[test]
+    fn another_signature_is_as_long() {
+        let value = "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=00ff";
+        let other = with_other_signature(value);
+        assert_eq!((other.len(), other == value), (value.len(), false));
+        assert_eq!(with_other_signature("20260101T000000Z"), "20260101T000000Z");
+    }
+
+    #[test]
+    fn a_busy_api_says_when_to_come_again() {
+        let busy = |after: &str| Answer {
+            status: 429,
+            headers: vec![("retry-after".to_owned(), after.to_owned())],
+            body: Vec::new(),
+        };
+        assert_eq!(pause(&busy("2"), 0), Duration::from_secs(2));
+        assert_eq!(pause(&busy("86400"), 0), Duration::from_secs(10), "nobody waits a day");
+        assert_eq!(pause(&busy("soon"), 1), Duration::from_secs(1));
+    }
+}

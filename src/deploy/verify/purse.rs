@@ -1,0 +1,319 @@
+//! The credentials that calls show.
+//!
+//! The local cloud gives any token, and users are made for it who are gone afterwards. Everywhere else only that is used
+//! which may lawfully be had: the tokens of a user who has signed in, and secrets that whoever runs this may read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::service;
+use crate::access::flaw::Flaw;
+use crate::access::matrix::references;
+use crate::access::probe::{Credential, SELF_SERVICE, Signature, Token, TokenKind};
+use crate::deploy::api::{self, Call};
+use crate::deploy::aws::Account;
+use crate::deploy::stack::Deployed;
+use crate::deploy::tokens::{Kind, Mint, Wanted, claims};
+use crate::deploy::users::{Error as UsersError, Lasting, NewUser, Pool};
+
+/// The tokens of a user who has signed in with a client.
+#[derive(Clone)]
+pub struct Lawful {
+    /// Logical id of the pool.
+    pub pool: String,
+    /// Logical id of the client.
+    pub client: String,
+    /// Who the user is.
+    pub id: String,
+    /// What the user may do.
+    pub access: String,
+}
+
+/// What is given to show, besides what can be had.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// Tokens of a user.
+    pub tokens: Vec<Lawful>,
+    /// Credentials of Lambda authorizers, by `API/AUTHORIZER`.
+    pub shared: BTreeMap<String, String>,
+    /// Whether secrets and API keys of the stack may be read.
+    pub secrets: Secrets,
+}
+
+/// Whether secrets and API keys of the stack may be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are left alone.
+    #[default]
+    Untouched,
+    /// They are read, to be shown to the API that wants them.
+    Read,
+}
+
+/// What a caller shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    /// A text, and whether it is a token, which has a scheme before it.
+    Text(String),
+    Signed(Signature),
+}
+
+/// Where credentials come from.
+pub(super) struct Purse<'a> {
+    account: &'a Account,
+    resources: &'a [Deployed],
+    given: &'a Given,
+    mint: Option<Mint>,
+    /// Users that were made, by pool and groups.
+    users: BTreeMap<(String, Vec<String>), String>,
+    /// What is known already.
+    known: BTreeMap<Credential, Result<Shown, String>>,
+}
+
+/// A text that is no token, and that no secret is.
+const GARBAGE: &str = "stackgen-verify-this-is-no-token";
+
+impl<'a> Purse<'a> {
+    pub(super) fn new(account: &'a Account, resources: &'a [Deployed], given: &'a Given, mint: Option<Mint>) -> Self {
+        Self { account, resources, given, mint, users: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    pub(super) fn has_mint(&self) -> bool {
+        self.mint.is_some()
+    }
+
+    /// What a credential is; or why it cannot be had, in words.
+    pub(super) async fn take(&mut self, credential: &Credential) -> Result<Shown, String> {
+        if let Some(known) = self.known.get(credential) {
+            return known.clone();
+        }
+        let found = self.find(credential).await;
+        self.known.insert(credential.clone(), found.clone());
+        found
+    }
+
+    async fn find(&mut self, credential: &Credential) -> Result<Shown, String> {
+        match credential {
+            Credential::Nothing => Ok(Shown::Nothing),
+            Credential::Garbage => Ok(Shown::Text(GARBAGE.to_owned())),
+            Credential::Signature(signature) => Ok(Shown::Signed(*signature)),
+            Credential::Shared { api, authorizer, secret } => {
+                self.shared(&format!("{api}/{authorizer}"), secret.as_deref()).await.map(Shown::Text)
+            }
+            Credential::Token(token) if self.mint.is_some() => self.minted(token, None).await.map(Shown::Text),
+            Credential::Flawed(token, flaw) if self.mint.is_some() => {
+                self.minted(token, Some(*flaw)).await.map(Shown::Text)
+            }
+            Credential::Token(token) => self.lawful(token).map(Shown::Text),
+            Credential::Flawed(token, flaw) => self.lawfully_flawed(token, *flaw).map(Shown::Text),
+        }
+    }
+
+    async fn shared(&self, name: &str, secret: Option<&str>) -> Result<String, String> {
+        if let Some(given) = self.given.shared.get(name) {
+            return Ok(given.clone());
+        }
+        let advice = format!("give it with `--credential '{name}=FILE'`");
+        let secret = secret.and_then(|secret| self.of_kind(secret, "AWS::SecretsManager::Secret"));
+        let Some(secret) = secret else { return Err(format!("the credential is not known: {advice}")) };
+        if self.given.secrets == Secrets::Untouched {
+            return Err(format!(
+                "the credential is in secret `{}`: {advice}, or add `--read-secrets`",
+                secret.logical_id
+            ));
+        }
+        let found = self.secret(&secret.physical_id).await;
+        found.ok_or_else(|| format!("secret `{}` cannot be read: {advice}", secret.logical_id))
+    }
+
+    /// There is no SDK client for this one question.
+    async fn secret(&self, arn: &str) -> Option<String> {
+        let url = format!("{}/", service(self.account, "secretsmanager"));
+        let headers = [
+            ("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()),
+            ("x-amz-target".to_owned(), "secretsmanager.GetSecretValue".to_owned()),
+        ];
+        let body = json!({ "SecretId": arn }).to_string().into_bytes();
+        let call = Call { method: "POST".to_owned(), path: String::new(), headers: headers.to_vec(), body: Some(body) };
+        let answer = self.ask("secretsmanager", &url, call).await?;
+        answer.get("SecretString").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// The value of an API key that opens an API, by the template that is deployed.
+    pub(super) async fn api_key(&self, template: &Value, api: &str) -> Result<String, String> {
+        if self.given.secrets == Secrets::Untouched {
+            return Err("an API key is needed besides: add `--read-secrets` to use one of the stack".to_owned());
+        }
+        let none = || "no API key of the stack opens it".to_owned();
+        let key =
+            opening_key(template, api).and_then(|id| self.of_kind(&format!("${{{id}}}"), "AWS::ApiGateway::ApiKey"));
+        let key = key.ok_or_else(none)?;
+        let url = format!("{}/apikeys/{}?includeValue=true", service(self.account, "apigateway"), key.physical_id);
+        let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
+        let answer = self.ask("apigateway", &url, call).await;
+        let value = answer.as_ref().and_then(|answer| answer.get("value")).and_then(Value::as_str);
+        value.map(str::to_owned).ok_or_else(|| format!("API key `{}` cannot be read", key.logical_id))
+    }
+
+    async fn ask(&self, name: &str, url: &str, mut call: Call) -> Option<Value> {
+        let signed = api::signature(self.account, name, url, &call).await.ok()?;
+        call.headers.extend(signed);
+        let answer = api::send(url, &call).await.ok()?;
+        serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200)
+    }
+
+    /// The resource of a kind that an expression names.
+    fn of_kind(&self, expression: &str, kind: &str) -> Option<&'a Deployed> {
+        let named = references(expression);
+        self.resources.iter().find(|one| one.kind == kind && named.contains(one.logical_id.as_str()))
+    }
+
+    fn physical(&self, logical_id: &str) -> Result<&'a str, String> {
+        let found = self.resources.iter().find(|one| one.logical_id == logical_id && !one.physical_id.is_empty());
+        found.map(|one| one.physical_id.as_str()).ok_or_else(|| format!("`{logical_id}` is not deployed"))
+    }
+
+    async fn minted(&mut self, token: &Token, flaw: Option<Flaw>) -> Result<String, String> {
+        let (pool, client) = (self.physical(&token.pool)?, self.physical(&token.client)?);
+        let user = self.user(pool, &token.groups).await?;
+        let Some(mint) = &self.mint else { return Err(NO_MINT.to_owned()) };
+        let kind = match token.kind {
+            TokenKind::Id => Kind::Id,
+            TokenKind::Access => Kind::Access,
+        };
+        let scopes = if token.kind == TokenKind::Access { token.scopes.as_slice() } else { &[] };
+        let wanted = Wanted { pool, client, user: &user, kind, scopes };
+        let made = match flaw {
+            Some(flaw) => mint.flawed(&wanted, flaw).await,
+            None => mint.good(&wanted).await,
+        };
+        made.map_err(|error| format!("the local cloud gives no such token: {error}"))
+    }
+
+    /// A user of the pool who is in these groups.
+    async fn user(&mut self, pool: &str, groups: &[String]) -> Result<String, String> {
+        let key = (pool.to_owned(), groups.to_vec());
+        if let Some(name) = self.users.get(&key) {
+            return Ok(name.clone());
+        }
+        let own = Pool::new(self.account, pool);
+        let failed = |error: UsersError| format!("no user can be made to sign in: {error}");
+        let password = own.password_rules().await.map_err(failed)?.password();
+        let plain = format!("stackgen-verify-{:016x}", rand::random::<u64>());
+        // Pools that know their users by addresses take only these for names, and others none.
+        let mut refused = None;
+        for name in [plain.clone(), format!("{plain}@verify.example")] {
+            let user = NewUser {
+                name: name.clone(),
+                attributes: BTreeMap::new(),
+                groups: groups.to_vec(),
+                password: password.clone(),
+                lasting: Lasting::Permanent,
+            };
+            // Noted before it is made: whatever happens then, it is removed in the end.
+            self.users.insert(key.clone(), name.clone());
+            match own.create(&user).await {
+                Ok(()) => return Ok(name),
+                Err(error) => refused = Some(error),
+            }
+            self.users.remove(&key);
+        }
+        Err(refused.map_or_else(String::new, failed))
+    }
+
+    /// Removes the users that were made. Those that are left are named.
+    pub(super) async fn close(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        for ((pool, _), name) in std::mem::take(&mut self.users) {
+            if Pool::new(self.account, &pool).delete(&name).await.is_err() {
+                left.push(name);
+            }
+        }
+        left
+    }
+
+    /// A token that a user has got by signing in.
+    fn lawful(&self, token: &Token) -> Result<String, String> {
+        if self.given.tokens.is_empty() {
+            return Err("a user's token is needed: name a user with `--as`".to_owned());
+        }
+        let own = self.signed_in(token);
+        let own = own.ok_or_else(|| format!("the user does not sign in with client {}", token.client))?;
+        if let Some(scope) = token.scopes.iter().find(|scope| *scope != SELF_SERVICE) {
+            return Err(format!("scope {scope} is not had by a sign-in with a password"));
+        }
+        let groups = groups_in(&own.access);
+        if let Some(group) = token.groups.iter().find(|group| !groups.contains(*group)) {
+            return Err(format!("the user is not in group {group}"));
+        }
+        if let Some(group) = token.outside.iter().find(|group| groups.contains(*group)) {
+            return Err(format!("the user is in group {group}"));
+        }
+        Ok(match token.kind {
+            TokenKind::Id => own.id.clone(),
+            TokenKind::Access => own.access.clone(),
+        })
+    }
+
+    /// Two flaws can be had by lawful means: the token of the other kind, and one without scopes.
+    fn lawfully_flawed(&self, token: &Token, flaw: Flaw) -> Result<String, String> {
+        let bare = |kind| Token { kind, scopes: Vec::new(), ..token.clone() };
+        match flaw {
+            Flaw::Id => self.lawful(&bare(TokenKind::Id)),
+            Flaw::MissingScope if !token.scopes.iter().any(|scope| scope == SELF_SERVICE) => {
+                self.lawful(&bare(TokenKind::Access))
+            }
+            _ => Err(NO_MINT.to_owned()),
+        }
+    }
+
+    fn signed_in(&self, token: &Token) -> Option<&Lawful> {
+        self.given.tokens.iter().find(|own| own.pool == token.pool && own.client == token.client)
+    }
+}
+
+/// Why a credential is not to be had elsewhere.
+pub(super) const NO_MINT: &str = "only the local cloud makes such a token";
+
+fn groups_in(token: &str) -> BTreeSet<String> {
+    let claims = claims(token).unwrap_or_default();
+    let groups = claims.get("cognito:groups").and_then(Value::as_array).cloned().unwrap_or_default();
+    groups.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The API key that a usage plan lets into an API.
+fn opening_key(template: &Value, api: &str) -> Option<String> {
+    let resources = template.get("Resources")?.as_object()?;
+    let of_kind = |kind: &'static str| {
+        let own = resources.iter().filter(move |(_, one)| one.get("Type").and_then(Value::as_str) == Some(kind));
+        own.filter_map(|(id, one)| Some((id, one.get("Properties")?)))
+    };
+    let names = |value: Option<&Value>, id: &str| value.and_then(|value| value.get("Ref")?.as_str()) == Some(id);
+    let opens = |plan: &Value| {
+        let stages = plan.get("ApiStages").and_then(Value::as_array);
+        stages.into_iter().flatten().any(|stage| names(stage.get("ApiId"), api))
+    };
+    let plans: Vec<&String> =
+        of_kind("AWS::ApiGateway::UsagePlan").filter(|(_, plan)| opens(plan)).map(|(id, _)| id).collect();
+    let keys = of_kind("AWS::ApiGateway::UsagePlanKey");
+    let mut own = keys.filter(|(_, key)| plans.iter().any(|plan| names(key.get("UsagePlanId"), plan)));
+    own.find_map(|(_, key)| Some(key.get("KeyId")?.get("Ref")?.as_str()?.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::opening_key;
+
+    #[test]
+    fn the_key_of_a_plan_for_the_api_opens_it() {
+        let template: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/templates/contact.json")).expect("it is JSON");
+        assert_eq!(opening_key(&template, "Api").as_deref(), Some("ApiPartnerApiKey"));
+        assert_eq!(opening_key(&template, "Other"), None);
+        assert_eq!(opening_key(&json!({}), "Api"), None);
+    }
+}
