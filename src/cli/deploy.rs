@@ -243,6 +243,7 @@ impl Gate<'_> {
     fn judge(&self, stack: &str, changes: &[access::Change]) -> Outcome {
         let weakened = access::unaccepted(changes, &self.arguments.accepted);
         let mut names: Vec<&str> = weakened.iter().map(|change| change.name.as_str()).collect();
+        names.sort_unstable();
         names.dedup();
         if self.session.screen.can_ask() {
             let is_accepted = |name: &str| {

@@ -67,7 +67,7 @@ impl Running {
 
 /// How a program at a terminal ended.
 #[derive(Debug, Deserialize)]
-struct Shown {
+pub(crate) struct Shown {
     code: Option<i32>,
     screen: String,
     sane: bool,
@@ -75,14 +75,14 @@ struct Shown {
 
 impl Shown {
     #[track_caller]
-    fn ended(&self, code: i32) -> &Self {
+    pub(crate) fn ended(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "{}", self.screen);
         assert!(self.sane, "the terminal was left in disorder: {:?}", self.screen);
         self
     }
 
     #[track_caller]
-    fn says(&self, words: &str) -> &Self {
+    pub(crate) fn says(&self, words: &str) -> &Self {
         let plain = self.screen.replace("\r\n", " ").replace("│", " ");
         let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(plain.contains(words), "`{words}` is not in:\n{}", self.screen);
@@ -91,7 +91,7 @@ impl Shown {
 }
 
 /// Runs a command at a terminal: whenever the words are shown, the keys are pressed.
-fn at_a_terminal(project: &Project, command: &str, script: &[(&str, &str)]) -> Shown {
+pub(crate) fn at_a_terminal(project: &Project, command: &str, script: &[(&str, &str)]) -> Shown {
     let mut python = Command::new("python3");
     python.args(["-c", include_str!("terminal.py"), "90", env!("CARGO_BIN_EXE_stackgen")]).args(command.split(' '));
     project.settle(&mut python);

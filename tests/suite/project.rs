@@ -150,6 +150,12 @@ impl Project {
         succeeded(self.try_deploy())
     }
 
+    /// Deploys the stack, successfully, though access to something is weakened.
+    pub(crate) fn deploy_accepting(&self, name: &str) -> Told {
+        let mut command = self.targeted(&["deploy", self.stack, "--yes", "--accept-weakening", name]);
+        succeeded(told(&command.output().expect("the program runs")))
+    }
+
     /// Deploys the stack, whatever comes of it.
     pub(crate) fn try_deploy(&self) -> Told {
         told(&self.targeted(&["deploy", self.stack, "--yes"]).output().expect("the program runs"))

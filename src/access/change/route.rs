@@ -39,19 +39,20 @@ pub(super) fn routes(found: &mut Found, id: &str, (old, olds): (&Api, &Matrix), 
             same_route(found, id, key, (before, olds), (route, news));
         }
     }
-    let keys = |api: &'_ Api| -> BTreeSet<String> { api.routes.keys().cloned().collect() };
-    let (before, after) = (keys(old), keys(new));
-    let changed: BTreeSet<&str> = before.symmetric_difference(&after).map(String::as_str).collect();
+    let changed: BTreeSet<&str> = old
+        .routes
+        .keys()
+        .filter(|key| !new.routes.contains_key(*key))
+        .chain(new.routes.keys().filter(|key| !old.routes.contains_key(*key)))
+        .map(String::as_str)
+        .collect();
     if changed.is_empty() {
         return;
     }
     if new.kind == Kind::WebSocket {
         return messages(found, id, old, new);
     }
-    let routes = |api: &'_ BTreeSet<String>| -> Vec<String> { api.iter().cloned().collect() };
-    let (before, after) = (routes(&before), routes(&after));
-    let olds = Routes::new(old.kind, before.iter().map(String::as_str));
-    let news = Routes::new(new.kind, after.iter().map(String::as_str));
+    let [olds, news] = [old, new].map(|api| Routes::new(api.kind, api.routes.keys().map(String::as_str)));
     let Some(requests) = olds.told_apart(&news, &changed) else {
         let words = format!("{id} has more kinds of requests than can be compared");
         return found.add(Subject::Api, id, weakened(words));
@@ -156,21 +157,20 @@ impl Moves<'_> {
             if found.tells_of(&name) {
                 continue;
             }
-            match (self.old.routes.get(*key), self.new.routes.get(*key)) {
-                (Some(_), None) => {
+            let finding = match (self.old.routes.get(*key), self.new.routes.get(*key)) {
+                (_, Some(route)) | (Some(route), _) if route.is_preflight(key) => continue,
+                _ if !key.contains(" /") && *key != "$default" => {
+                    weakened(format!("{name} comes or goes, and which requests it takes cannot be told"))
+                }
+                (_, None) => {
                     let is_taken = moved.keys().any(|(before, after)| *before == Some(key) && after.is_some());
                     let words = format!("{name} goes");
-                    found.add(Subject::Route, name, if is_taken { neutral(words) } else { strengthened(words) });
+                    if is_taken { neutral(words) } else { strengthened(words) }
                 }
-                (None, Some(route)) if !route.is_preflight(key) => {
-                    let is_told = key.contains(" /") || *key == "$default";
-                    let finding = new_route(&name, route);
-                    // What it takes was taken before, and is told above where that matters; or it cannot be told.
-                    let verdict = if is_told { Verdict::Neutral } else { finding.verdict };
-                    found.add(Subject::Route, name, Finding { verdict, ..finding });
-                }
-                _ => {}
-            }
+                // What it takes was taken before, or takes a guard: where it matters, it is told above.
+                (_, Some(route)) => Finding { verdict: Verdict::Neutral, ..new_route(&name, route) },
+            };
+            found.add(Subject::Route, name, finding);
         }
     }
 

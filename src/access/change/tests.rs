@@ -384,6 +384,15 @@ fn a_user_pool_decides_who_gets_a_token() {
 }
 
 #[test]
+fn a_switch_that_cannot_be_told_may_be_on() {
+    let only = "Users/Properties/AdminCreateUserConfig/AllowAdminCreateUserOnly";
+    let edit = [(only, json!({ "Ref": "Unheard" }))];
+    let words = "people may sign up by themselves in user pool Users, where Unheard says so";
+    assert_eq!(after(&edit), [format!("- user pool Users: {words}")]);
+    assert_eq!(before(&edit), ["+ user pool Users: user pool Users takes no sign-ups"]);
+}
+
+#[test]
 fn doors_beside_the_api_are_told_of() {
     let url = |kind: &str| {
         let properties = json!({ "TargetFunctionArn": { "Ref": "GetNotes" }, "AuthType": kind });
@@ -427,6 +436,18 @@ fn a_rest_method_that_names_scopes_takes_other_tokens() {
         ["- GET /: scope a/b no longer needed on GET /: ID tokens pass"]
     );
     assert_eq!(told(&between(&with(&[], true), &with(&[], false))), ["- GET /: GET / needs no API key any more"]);
+}
+
+#[test]
+fn a_method_at_an_unknown_path_may_take_anything() {
+    let method = json!({ "Type": "AWS::ApiGateway::Method", "Properties": { "RestApiId": { "Ref": "Rest" },
+        "ResourceId": { "Fn::ImportValue": "x" }, "HttpMethod": "GET", "AuthorizationType": "AWS_IAM" } });
+    let old = json!({ "Resources": { "Rest": { "Type": "AWS::ApiGateway::RestApi" } } });
+    let mut new = old.clone();
+    new["Resources"]["Get"] = method;
+    let words = "- GET (Get): GET (Get) comes or goes, and which requests it takes cannot be told";
+    assert_eq!(told(&between(&old, &new)), [words]);
+    assert_eq!(told(&between(&new, &old)), [words]);
 }
 
 #[test]

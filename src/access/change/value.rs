@@ -15,13 +15,15 @@ pub(super) fn flag(
     match (old, new) {
         (old, new) if old == new => None,
         (_, Setting::Known(now)) if *now == weak => Some(weakened(words(*now))),
-        (Setting::Known(before), Setting::Known(now)) if *before == weak => Some(strengthened(words(*now))),
+        // Whatever it was, nothing is stronger.
+        (_, Setting::Known(now)) => Some(strengthened(words(*now))),
         // It was the weakest already.
         (Setting::Known(before), Setting::Unknown { unknown }) if *before == weak => {
-            Some(neutral(format!("{}, unless {unknown} says otherwise", words(weak))))
+            Some(neutral(format!("{}, unless {} says otherwise", words(weak), readable(unknown))))
         }
-        (_, Setting::Known(now)) => Some(weakened(format!("{}; what was before cannot be told", words(*now)))),
-        (_, Setting::Unknown { unknown }) => Some(weakened(format!("{} where {unknown} says so", words(weak)))),
+        (_, Setting::Unknown { unknown }) => {
+            Some(weakened(format!("{}, where {} says so", words(weak), readable(unknown))))
+        }
     }
 }
 
@@ -139,9 +141,17 @@ pub(super) fn cors(old: &Cors, new: &Cors, at: &str) -> Vec<Finding> {
         (true, false) => findings.push(strengthened(format!("CORS admits no cookies any more{at}"))),
         _ => {}
     }
+    if old.origins.is_empty() {
+        // Where nobody was admitted, what they may do is told by who is.
+        return findings;
+    }
     let parts = [("methods", &old.methods, &new.methods), ("headers", &old.headers, &new.headers)];
     for (what, old, new) in parts {
         if every(old) {
+            // To browsers `*` is every header but this one.
+            if what == "headers" && new.contains("authorization") && !old.contains("authorization") {
+                findings.push(weakened(format!("CORS now admits the headers authorization{at}")));
+            }
             continue;
         }
         findings.extend(admits(

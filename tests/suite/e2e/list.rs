@@ -279,7 +279,10 @@ async fn an_update_takes_effect(stage: &Stage, tokens: &Tokens) {
         "GET /protected: { function: Protected, authorizer: Members, scopes: [aws.cognito.signin.user.admin] }\n      \
          GET /open: { function: Protected, public: true }",
     );
-    let changed = project.deploy();
+    let stopped = project.try_deploy();
+    assert_eq!(stopped.code, Some(3), "a new door has to be accepted: {}", stopped.said);
+    assert!(stopped.said.contains("GET /open is new and PUBLIC"), "{}", stopped.said);
+    let changed = project.deploy_accepting("GET /open");
     let stack = &changed.answer["stacks"][0];
     assert_eq!((&stack["result"], &stack["status"]), (&json!("updated"), &json!("UPDATE_COMPLETE")));
     let changes = stack["changes"].as_array().expect("it lists");
