@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod deploy;
 mod destroy;
+mod explain;
 mod failure;
 mod init;
 mod interrupts;
@@ -86,7 +87,7 @@ enum Command {
     ///
     /// Ends with exit code 0 when the API answers with 2xx, else with 1.
     Call(call::Arguments),
-    /// Checks stack files without deploying or building anything.
+    /// Checks stack files without deploying or building anything: their shape, and who may call what.
     Check(check::Arguments),
     /// Prints the completion script of a shell.
     Completions(completions::Arguments),
@@ -94,6 +95,8 @@ enum Command {
     Deploy(deploy::Arguments),
     /// Removes deployed stacks, and says what is left of them.
     Destroy(destroy::Arguments),
+    /// Says what a rule of authorization asks for and why, with an example of each kind; without a rule, lists them all.
+    Explain(explain::Arguments),
     /// Makes a project: a protected API, the function behind it, and what editors need.
     Init(init::Arguments),
     /// Lists the stacks of the project and what has become of them.
@@ -123,6 +126,7 @@ impl Command {
             Self::Completions(arguments) => arguments.run(session),
             Self::Deploy(arguments) => arguments.run(session),
             Self::Destroy(arguments) => arguments.run(session),
+            Self::Explain(arguments) => arguments.run(session),
             Self::Init(arguments) => arguments.run(session),
             Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),

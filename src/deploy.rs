@@ -8,7 +8,6 @@ pub mod aws;
 pub mod change_set;
 pub mod destroy;
 pub mod diagnosis;
-pub mod indexes;
 pub mod oauth;
 pub mod operation;
 mod srp;

@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 
+mod access;
 mod assembly;
 mod bundle;
 mod cases;
