@@ -347,6 +347,25 @@ fn the_authorizers_that_come_with_stackgen_answer_for_the_whole_stage() {
     }
 }
 
+#[test]
+fn a_trigger_that_names_its_pool_is_found_however_it_does() {
+    let circles = |function: &str| {
+        told(&format!(
+            "userPools: {{ Users: {{ lambdaConfig: {{ preSignUp: Greet }} }} }}\nuserPoolClients: {{ Web: {{ userPool: Users }} }}\n\
+             functions: {{ Greet: {{ crate: functions/greet, {function} }} }}\n"
+        ))
+    };
+    let circle = BTreeSet::from(["trigger-circle".to_owned()]);
+    assert_eq!(circles("environment: { POOL: { ref: Users } }"), circle);
+    assert_eq!(circles("environment: { CLIENT: { ref: Web } }"), circle);
+    assert_eq!(circles("environment: { POOL: { sub: \"${Users.Arn}\" } }"), circle);
+    assert_eq!(
+        circles("policies: [{ actions: [\"cognito-idp:ListUsers\"], resources: [{ get: Users.Arn }] }]"),
+        circle
+    );
+    assert_eq!(circles("environment: { REGION: { ref: AWS::Region } }"), BTreeSet::new());
+}
+
 /// Deployed templates may be anything.
 #[test]
 fn what_is_no_template_has_nothing_against_it() {

@@ -15,21 +15,21 @@ pub(super) const RULE: Rule = Rule {
     page: "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html",
     good: "\
 tables:
-  Notes: { partitionKey: { name: id, type: string } }
+  Items: { partitionKey: { name: id, type: string } }
 ---
 tables:
-  Notes:
+  Items:
     partitionKey: { name: id, type: string }
-    globalIndexes: { ByUser: { partitionKey: { name: userId, type: string } } }
+    globalSecondaryIndexes: { ByUser: { partitionKey: { name: userId, type: string } } }
 ",
     bad: "\
 tables:
-  Notes: { partitionKey: { name: id, type: string } }
+  Items: { partitionKey: { name: id, type: string } }
 ---
 tables:
-  Notes:
+  Items:
     partitionKey: { name: id, type: string }
-    globalIndexes:
+    globalSecondaryIndexes:
       ByUser: { partitionKey: { name: userId, type: string } }
       ByDay: { partitionKey: { name: day, type: string } }
 ",

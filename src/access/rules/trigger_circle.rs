@@ -19,12 +19,12 @@ pub(super) const RULE: Rule = Rule {
 userPools: { Users: { lambdaConfig: { preSignUp: Decide } } }
 functions:
   Decide: { crate: functions/decide }
-  Notes: { crate: functions/notes, environment: { USER_POOL_ID: { ref: Users } } }
+  Notes: { crate: functions/notes, grants: [{ userPool: Users, access: read }] }
 ",
     bad: "\
 userPools: { Users: { lambdaConfig: { preSignUp: Decide } } }
 functions:
-  Decide: { crate: functions/decide, environment: { USER_POOL_ID: { ref: Users } } }
+  Decide: { crate: functions/decide, grants: [{ userPool: Users, access: read }] }
 ",
     find: Find::Stack(find),
 };
