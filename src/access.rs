@@ -1,9 +1,16 @@
-//! Who may call what, read out of a template; what a change of the template means for that; and what must be refused.
-//! Pure.
+//! Who may call what. Pure: whatever is said here is worked out without an account.
+//!
+//! [`rules`] say of a stack what is wrong with a door before anybody stands before it. [`matrix`] reads every way into a
+//! stack out of its template, [`change`] says what becomes weaker from one template to the next, and [`page`] shows it.
+//! [`probe`] says which calls show that a deployment is as its stack file says, with tokens that have a [`flaw`].
 
+pub mod catalogue;
 pub mod change;
+mod doors;
 pub mod flaw;
 pub mod matrix;
 pub mod page;
 pub mod probe;
 mod routing;
+pub mod rules;
+mod scopes;

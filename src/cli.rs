@@ -12,6 +12,7 @@ mod completions;
 mod deploy;
 mod destroy;
 mod diff;
+mod explain;
 mod failure;
 mod flawed;
 mod init;
@@ -96,7 +97,7 @@ enum Command {
     ///
     /// Ends with exit code 0 when the API answers with 2xx, else with 1.
     Call(call::Arguments),
-    /// Checks stack files without deploying or building anything.
+    /// Checks stack files without deploying or building anything: their shape, and who may call what.
     Check(check::Arguments),
     /// Prints the completion script of a shell.
     Completions(completions::Arguments),
@@ -108,6 +109,8 @@ enum Command {
     Destroy(destroy::Arguments),
     /// Compares stacks with what is deployed, and says what changes in access: weakened, strengthened or neutral.
     Diff(diff::Arguments),
+    /// Says what a rule of authorization asks for and why, with an example of each kind; without a rule, lists them all.
+    Explain(explain::Arguments),
     /// Makes a project: a protected API, the function behind it, and what editors need.
     Init(init::Arguments),
     /// Lists the stacks of the project and what has become of them.
@@ -146,6 +149,7 @@ impl Command {
             Self::Deploy(arguments) => arguments.run(session),
             Self::Destroy(arguments) => arguments.run(session),
             Self::Diff(arguments) => arguments.run(session),
+            Self::Explain(arguments) => arguments.run(session),
             Self::Init(arguments) => arguments.run(session),
             Self::List(arguments) => arguments.run(session),
             Self::Local(arguments) => arguments.run(session),

@@ -9,7 +9,6 @@ pub mod change_set;
 pub mod destroy;
 pub mod diagnosis;
 pub mod gate;
-pub mod indexes;
 pub mod oauth;
 pub mod operation;
 mod srp;

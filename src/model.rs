@@ -100,7 +100,7 @@ pub struct Stack {
     /// Changes to what is synthesized for a resource, by logical id; derived resources included.
     #[garde(dive)]
     pub overrides: BTreeMap<String, Override>,
-    /// Findings of checking tools that are as they should be, by the tool's name for the rule: `CKV_AWS_117`.
+    /// Findings that are as they should be, by the rule: `implicit-flow` of stackgen itself, `CKV_AWS_117` of checkov.
     #[garde(dive)]
     pub suppressions: BTreeMap<String, Suppression>,
     /// Values that the deployed stack shows, and that other stacks may use.
@@ -159,7 +159,7 @@ impl Stack {
         self.outputs.insert(name.into(), output.into());
     }
 
-    /// Says why a tool's finding is as it should be.
+    /// Says why what a rule finds is as it should be.
     pub fn suppress(&mut self, rule: impl Into<String>, suppression: Suppression) {
         self.suppressions.insert(rule.into(), suppression);
     }
@@ -190,7 +190,8 @@ impl Stack {
         }
     }
 
-    /// Every complaint about the stack, by path; none means that it can be synthesized.
+    /// Every complaint about the stack itself, by path. Who may call what is judged by [`crate::access`], which is a layer
+    /// above: `synth::synthesize` asks both.
     ///
     /// `name` is the stack's name, by which it is deployed.
     pub fn check(&self, name: &str) -> Vec<Complaint> {

@@ -2,7 +2,7 @@
 //!
 //! A file is read in three steps, so that one mistake does not hide the others: its syntax into a tree that knows
 //! where everything stands; the tree into the model, as often as it takes to set every value aside that does not fit;
-//! and what did fit through the model's own checks.
+//! and what did fit through the model's own checks and the rules of authorization.
 
 mod fault;
 mod place;
@@ -12,15 +12,16 @@ mod tree;
 
 use std::collections::BTreeSet;
 
+use crate::access::rules::{self, Severity, Sources};
 use crate::model::check::check;
 use crate::model::{Complaint, Declared, Stack};
 
-pub use report::{Finding, Report};
+pub use report::{Finding, Region, Report};
 
 use place::Places;
 use reader::Reader;
 use report::Mark;
-use tree::{Node, Tree};
+use tree::Tree;
 
 /// The most that a stack file may hold: as much as CloudFormation takes of a template.
 pub const MAX_BYTES: usize = 1_000_000;
@@ -28,11 +29,28 @@ pub const MAX_BYTES: usize = 1_000_000;
 /// How many mistakes of one file are told; whoever has more begins with these.
 const MAX_FINDINGS: usize = 50;
 
+/// What a stack file holds.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// What it declares.
+    pub stack: Stack,
+    /// What is only likely wrong with it, each with its place; `None` where nothing is.
+    pub warnings: Option<Report>,
+}
+
 /// Reads a stack file and checks what it declares. `name` is the file's, as messages show it; its stem is the stack's.
 ///
 /// # Errors
 /// Every mistake that could be found, each with its place.
 pub fn read(name: &str, text: &[u8]) -> Result<Stack, Report> {
+    read_with_warnings(name, text, &|_| None).map(|read| read.stack)
+}
+
+/// The same, with what is only likely wrong. `sources` are those of the functions, by the folder of their crate.
+///
+/// # Errors
+/// Every mistake that could be found, each with its place. What is only likely wrong waits until nothing else is.
+pub fn read_with_warnings(name: &str, text: &[u8], sources: &Sources<'_>) -> Result<Read, Report> {
     let text = utf8(name, text)?;
     let Tree { root, mut findings, set_aside } =
         tree::parse(text).map_err(|finding| Report::new(name, text, vec![finding]))?;
@@ -40,11 +58,14 @@ pub fn read(name: &str, text: &[u8]) -> Result<Stack, Report> {
     let stack = reader.read(MAX_FINDINGS);
     let set_aside = reader.finish(&mut findings);
     let Some(stack) = stack else { return Err(Report::new(name, text, findings)) };
-    findings.extend(checked(name, &root, &stack, &set_aside));
-    match findings.is_empty() {
-        true => Ok(stack),
-        false => Err(Report::new(name, text, findings)),
+    let found = rules::find_with(&stack, sources);
+    let (mistakes, doubts) = checked(name, Places::new(&root, &set_aside), &stack, found);
+    findings.extend(mistakes);
+    if !findings.is_empty() {
+        return Err(Report::new(name, text, findings));
     }
+    let warnings = (!doubts.is_empty()).then(|| Report::new(name, text, doubts));
+    Ok(Read { stack, warnings })
 }
 
 /// The line of a stack file on which something is declared: `["httpApis", "Api", "routes", "GET /notes"]`.
@@ -88,20 +109,26 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
     }
 }
 
-/// What the model's own checks say, save for what merely follows from values that were set aside.
-fn checked(name: &str, tree: &Node, stack: &Stack, set_aside: &BTreeSet<u32>) -> Vec<Finding> {
-    let places = Places::new(tree, set_aside);
+/// What the model's own checks and the rules say, mistakes first, save for what merely follows from values that were set
+/// aside.
+fn checked(name: &str, places: Places<'_>, stack: &Stack, found: Vec<rules::Finding>) -> (Vec<Finding>, Vec<Finding>) {
     let mut declared = Declared::by(stack, stem(name));
     places.ids().for_each(|id| declared.assume(id));
-    let complaints = check(stack, &declared).into_iter();
-    complaints.filter(|it| !places.touches(&it.path)).map(|it| finding(&places, it)).take(MAX_FINDINGS).collect()
+    let complaints = check(stack, &declared).into_iter().map(|complaint| (None, complaint));
+    let found = found.into_iter().map(|finding| (Some(finding.rule), finding.complaint));
+    let told = complaints.chain(found).filter(|(_, complaint)| !places.touches(&complaint.path));
+    let located = told.map(|(rule, complaint)| Finding { rule, ..finding(&places, complaint) });
+    let (mut mistakes, mut doubts): (Vec<_>, Vec<_>) = located.partition(|it| it.severity() == Severity::Error);
+    mistakes.truncate(MAX_FINDINGS);
+    doubts.truncate(MAX_FINDINGS);
+    (mistakes, doubts)
 }
 
 fn finding(places: &Places<'_>, complaint: Complaint) -> Finding {
     let mark = if complaint.at_key { Mark::Key } else { Mark::Value };
     let place = places.find(complaint.path.iter().map(String::as_str), mark);
     let place = (!complaint.path.is_empty()).then_some(place);
-    Finding { place, label: None, message: complaint.message, help: complaint.help }
+    Finding { rule: None, place, label: None, message: complaint.message, help: complaint.help }
 }
 
 /// `protected-api` of `stacks/protected-api.yaml`.

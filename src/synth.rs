@@ -19,7 +19,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::model::raw::{self, Override, RawResource};
+use crate::access::rules::{self, Severity};
+use crate::model::raw::{self, Override, RawResource, Suppression};
 use crate::model::{Complaint, Stack};
 use crate::template::check::Problem;
 use crate::template::{Export, Output, Parameter, Removal, Resource, Template, function};
@@ -48,13 +49,20 @@ pub enum Error {
 /// # Errors
 /// When the stack's own checks complain, or when CloudFormation would refuse the template.
 pub fn synthesize(name: &str, stack: &Stack) -> Result<Template, Error> {
-    let complaints = stack.check(name);
+    let mut complaints = stack.check(name);
+    complaints.extend(refusals(stack));
     if !complaints.is_empty() {
         return Err(Error::Stack { stack: name.to_owned(), complaints });
     }
     let template = Synthesis::of(stack);
     let problems = template.problems();
     if problems.is_empty() { Ok(template) } else { Err(Error::Template { stack: name.to_owned(), problems }) }
+}
+
+/// What the rules of authorization refuse.
+fn refusals(stack: &Stack) -> impl Iterator<Item = Complaint> {
+    let refused = rules::find(stack).into_iter().filter(|finding| finding.rule.severity() == Severity::Error);
+    refused.map(|finding| finding.complaint)
 }
 
 /// A template in the making.
@@ -125,9 +133,10 @@ impl<'a> Synthesis<'a> {
         }
     }
 
-    /// Says in the metadata of resources which findings are as they should be. The rules are in the order of their names.
+    /// Says in the metadata of resources which findings of checking tools are as they should be. The rules are in the order
+    /// of their names.
     fn suppressions(&mut self) {
-        for (rule, suppression) in &self.stack.suppressions {
+        for (rule, suppression) in self.stack.suppressions.iter().filter(|(rule, _)| !Suppression::is_of_ours(rule)) {
             let covered = |(id, resource): &(&String, &mut Resource)| suppression.covers(id, &resource.resource_type);
             for (_, resource) in self.template.resources.iter_mut().filter(covered) {
                 suppress(&mut resource.metadata, rule, &suppression.reason);

@@ -60,7 +60,7 @@ impl Arguments {
             block_on(self.read_deployed(session, &project, &names))?
         } else {
             let parameters = self.parameters.iter().cloned().collect();
-            let planned = plan::synthesize(plan::read(&project, &names)?)?;
+            let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
             let read = |one: &plan::Planned| (one.file.name.clone(), Matrix::of_template(&one.template, &parameters));
             planned.iter().map(read).collect::<BTreeMap<_, _>>()
         };

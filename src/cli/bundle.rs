@@ -23,7 +23,7 @@ impl Arguments {
         let project = session.project()?;
         let names =
             if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
-        let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let built = block_on(plan::bundle(session, &project, &planned, Purpose::Deploy))?;
         assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), Format::Json)?;
         let told: Vec<Value> = planned.iter().zip(&built).map(|(planned, assets)| document(planned, assets)).collect();

@@ -1,5 +1,7 @@
 //! `stackgen deploy`: from stack files to running stacks.
 
+mod refusal;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
-use stackgen::access::change as access;
+use stackgen::access::{change as access, rules};
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{self, Action, Change, ChangeSet, NameTaken, Prepared};
@@ -114,7 +116,7 @@ impl Arguments {
         } else {
             self.stacks.clone()
         };
-        let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let _turn = Turn::take(session, &project)?;
         block_on(self.deploy(session, &project, planned))
     }
@@ -301,6 +303,9 @@ impl Run<'_> {
         {
             return self.unchanged(stack.clone()).await;
         }
+        if let Some(stack) = &existing {
+            self.keep_rules_of_updates(stack).await?;
+        }
         let store = self.store().await?;
         if let Some(store) = &store {
             let listener = |progress| self.board.tell(progress);
@@ -316,6 +321,19 @@ impl Run<'_> {
             }
             (Prepared::Cancelled, _) => Err(self.never_touched("CloudFormation worked out what changes")),
         }
+    }
+
+    /// Refuses an update that the rules refuse, before anything is uploaded or changed.
+    async fn keep_rules_of_updates(&self, existing: &Stack) -> Outcome {
+        let next: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
+        if !rules::concern_updates(&next) {
+            return Ok(());
+        }
+        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
+        // A template that a person deployed as YAML tells us nothing here.
+        let deployed = serde_json::from_str(&deployed).unwrap_or_default();
+        let found = rules::find_in_update(&self.file.stack, &deployed, &next);
+        if found.is_empty() { Ok(()) } else { Err(Failure::refused(refusal::Update::new(self.file, found))) }
     }
 
     /// Protects the stack against deletion, or lifts that, where the stack file says something about it.

@@ -43,7 +43,7 @@ impl Arguments {
         let project = session.project()?;
         let names =
             if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
-        let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let compared = block_on(self.compare(session, &project, &planned))?;
         let document: Vec<Value> = compared.iter().map(Compared::document).collect();
         session.screen.answer(&json!({ "stacks": document }), || {

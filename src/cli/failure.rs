@@ -30,6 +30,11 @@ impl Failure {
         Self { exit: Exit::Refused, report: Some(report.into()) }
     }
 
+    /// A refusal that the command's answer tells already.
+    pub(crate) fn refusal_told() -> Self {
+        Self { exit: Exit::Refused, report: None }
+    }
+
     /// A failure that the command's answer tells already.
     pub(crate) fn told() -> Self {
         Self::with(Exit::Failed)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use dialoguer::theme::SimpleTheme;
-use miette::{Diagnostic, GraphicalReportHandler, Report};
+use miette::{Diagnostic, GraphicalReportHandler};
 use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -148,6 +148,16 @@ impl Screen {
         print(&mut anstream::stderr(), &format!("{} {line}", yellow("warning:")));
     }
 
+    /// Shows what is only likely wrong.
+    pub(crate) fn doubt(&self, report: &dyn Diagnostic) {
+        print(&mut anstream::stderr(), &render(report));
+    }
+
+    /// Prints an answer that has a form of its own, whatever `--output` says. Once a command.
+    pub(crate) fn answer_as_it_is(&self, text: &str) {
+        print(&mut std::io::stdout(), text);
+    }
+
     /// Whether live progress can be drawn.
     pub(crate) fn is_live(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
@@ -226,7 +236,9 @@ impl Screen {
     pub(crate) fn fail(&self, failure: Failure) -> ExitCode {
         if let Some(report) = &failure.report {
             match self.format {
-                Format::Text | Format::Markdown | Format::Html => print(&mut anstream::stderr(), &render(report)),
+                Format::Text | Format::Markdown | Format::Html => {
+                    print(&mut anstream::stderr(), &render(report.as_ref()))
+                }
                 Format::Json => print_document(&json!({ "error": document(report.as_ref()) })),
             }
         }
@@ -319,7 +331,7 @@ fn print_document(document: &impl Serialize) {
     print(&mut std::io::stdout(), &text);
 }
 
-fn render(report: &Report) -> String {
+fn render(report: &dyn Diagnostic) -> String {
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let theme = match (colour, std::io::stderr().is_terminal()) {
         (true, _) => miette::GraphicalTheme::unicode(),
@@ -327,7 +339,7 @@ fn render(report: &Report) -> String {
         (false, false) => miette::GraphicalTheme::none(),
     };
     let mut text = String::new();
-    match GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, report.as_ref()) {
+    match GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, report) {
         Ok(()) => text,
         Err(_) => report.to_string(),
     }

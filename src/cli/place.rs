@@ -15,6 +15,8 @@ pub(crate) struct StackFile {
     pub(crate) text: String,
     /// What it declares.
     pub(crate) stack: Stack,
+    /// What is only likely wrong with it.
+    pub(crate) warnings: Option<spec::Report>,
 }
 
 impl StackFile {
@@ -59,7 +61,13 @@ mod tests {
     #[test]
     fn a_derived_resource_is_placed_where_its_owner_is_declared() {
         let stack = stackgen::spec::read("stacks/notes.yaml", TEXT.as_bytes()).expect("it is sound");
-        let file = StackFile { name: "notes".into(), path: "stacks/notes.yaml".into(), text: TEXT.into(), stack };
+        let file = StackFile {
+            name: "notes".into(),
+            path: "stacks/notes.yaml".into(),
+            text: TEXT.into(),
+            stack,
+            warnings: None,
+        };
         let text = |id| file.place(id).map(|span| &TEXT[span.offset()..span.offset() + span.len()]);
         assert_eq!(text("Users"), Some("Users: {}"));
         assert_eq!(text("GetRole"), Some("Get: { crate: functions/get }"));

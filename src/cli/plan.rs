@@ -1,6 +1,7 @@
 //! From stack files to what can be deployed: read, synthesized, put in order, built.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use miette::Diagnostic;
@@ -55,8 +56,17 @@ enum Error {
     UnknownParameter { name: String },
 }
 
-/// Reads the stack files of the project. Every mistake in all of them is reported at once.
-pub(crate) fn read(project: &Project, names: &[String]) -> Outcome<Vec<StackFile>> {
+/// Reads the stack files of the project, and tells what is only likely wrong with them. Every mistake in all of them is
+/// reported at once.
+pub(crate) fn read(session: &Session, project: &Project, names: &[String]) -> Outcome<Vec<StackFile>> {
+    let (files, reports) = sort(project, names)?;
+    let files = sound(files, reports)?;
+    files.iter().filter_map(|file| file.warnings.as_ref()).for_each(|warnings| session.screen.doubt(warnings));
+    Ok(files)
+}
+
+/// Reads the stack files, and keeps the sound ones apart from what is wrong with the others.
+pub(crate) fn sort(project: &Project, names: &[String]) -> Outcome<(Vec<StackFile>, Vec<spec::Report>)> {
     let mut files = Vec::new();
     let mut reports = Vec::new();
     for name in names {
@@ -65,6 +75,11 @@ pub(crate) fn read(project: &Project, names: &[String]) -> Outcome<Vec<StackFile
             Err(report) => reports.push(report),
         }
     }
+    Ok((files, reports))
+}
+
+/// The files, if all of them are sound.
+pub(crate) fn sound(files: Vec<StackFile>, mut reports: Vec<spec::Report>) -> Outcome<Vec<StackFile>> {
     match (reports.pop(), reports.is_empty()) {
         (None, _) => Ok(files),
         (Some(only), true) => Err(Failure::refused(only)),
@@ -81,10 +96,26 @@ fn read_one(project: &Project, name: &str) -> Outcome<Result<StackFile, spec::Re
     let shown = file.strip_prefix(project.root()).unwrap_or(&file).display().to_string();
     let text =
         std::fs::read(&file).map_err(|source| Failure::refused(Error::Unreadable { file: shown.clone(), source }))?;
-    Ok(spec::read(&shown, &text).map(|stack| {
+    let sources = |folder: &str| source_text(project, Path::new(folder));
+    Ok(spec::read_with_warnings(&shown, &text, &sources).map(|spec::Read { stack, warnings }| {
         let text = String::from_utf8_lossy(&text).into_owned();
-        StackFile { name: name.to_owned(), path: shown, text, stack }
+        StackFile { name: name.to_owned(), path: shown, text, stack, warnings }
     }))
+}
+
+/// All of a crate's source in one text. A rule that asks for it does without where it is not in the project, or too much.
+fn source_text(project: &Project, folder: &Path) -> Option<String> {
+    let is_inside = folder.components().all(|step| matches!(step, Component::Normal(_)));
+    let folder = is_inside.then(|| project.root().join(folder).join("src"))?;
+    let mut text = String::new();
+    let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().filter_map(Result::ok);
+    for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
+        text.push_str(&std::fs::read_to_string(file.path()).ok()?);
+        if text.len() > spec::MAX_BYTES {
+            return None;
+        }
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// Synthesizes the stacks, and puts those first that others take values from.
@@ -315,7 +346,7 @@ mod tests {
     fn file(name: &str, text: &str) -> StackFile {
         let path = format!("stacks/{name}.yaml");
         let stack = spec::read(&path, text.as_bytes()).expect("it is sound");
-        StackFile { name: name.into(), path, text: text.into(), stack }
+        StackFile { name: name.into(), path, text: text.into(), stack, warnings: None }
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Arguments {
         if self.stdout && names.len() != 1 {
             return Err(Failure::refused(Error::Several { count: names.len() }));
         }
-        let planned = plan::synthesize(plan::read(&project, &names)?)?;
+        let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         if self.stdout {
             planned.iter().for_each(|one| self.print(session, one));
             return Ok(());

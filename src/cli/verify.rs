@@ -104,7 +104,7 @@ impl Arguments {
     async fn verify(&self, session: &Session) -> Outcome<Verified> {
         let project = session.project()?;
         let name = session.stack(&project, self.stack.as_deref(), "")?;
-        let planned = plan::synthesize(plan::read(&project, std::slice::from_ref(&name))?)?;
+        let planned = plan::synthesize(plan::read(session, &project, std::slice::from_ref(&name))?)?;
         let units = plan::units(&planned, &vec![Vec::new(); planned.len()], &BTreeMap::new())?;
         let shared = self.shared()?;
         let reached = Reached::stack(session, Some(&name), &self.target).await?;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::aws::{Account, During, Error as AwsError};
 use super::stack::{self, Stack};
 use super::store::Store;
-use super::{Cancellation, Listener, Progress, Unit, indexes, store};
+use super::{Cancellation, Listener, Progress, Unit, store};
 
 /// A template up to this size travels inside the request; a larger one goes through the bucket.
 pub const INLINE_LIMIT: usize = 51_200;
@@ -51,10 +51,6 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Aws(#[from] AwsError),
-    /// DynamoDB would refuse the update.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Indexes(#[from] indexes::TooManyAtOnce),
     /// The template cannot be uploaded.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -294,11 +290,6 @@ impl Preparation<'_> {
     async fn request(&self, account: &Account) -> Result<CreateChangeSetFluentBuilder, Error> {
         let Self { unit, deployed, store } = *self;
         let template = parse(unit)?;
-        if let Some(stack) = deployed.filter(|_| indexes::concern(&template)) {
-            let before = stack::template(account, &stack.id).await?;
-            // A template that a person deployed as YAML tells us nothing here.
-            indexes::check(&serde_json::from_str(&before).unwrap_or_default(), &template)?;
-        }
         let request = account
             .cloudformation
             .create_change_set()

@@ -45,7 +45,8 @@ pub struct RestApi {
     pub description: Option<String>,
     /// Who decides about a request, by the name that routes use.
     #[serde(skip_serializing)]
-    #[garde(length(max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(dive)]
     pub authorizers: BTreeMap<String, Authorizer>,
     /// What answers a request, by method and path: `GET /users/{id}`, `ANY /files/{proxy+}`.
     #[serde(skip_serializing)]

@@ -38,11 +38,13 @@ pub struct HttpApi {
     pub description: Option<String>,
     /// Who decides about a request, by the name that routes use.
     #[serde(skip_serializing)]
-    #[garde(length(max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(dive)]
     pub authorizers: BTreeMap<String, Authorizer>,
     /// What answers a request, by method and path: `GET /users/{id}`, `ANY /files/{proxy+}`, `$default`.
     #[serde(skip_serializing)]
-    #[garde(length(max = 300), dive)]
+    #[schemars(length(max = 300))]
+    #[garde(dive)]
     pub routes: BTreeMap<String, Route>,
     /// Which web pages of other origins may call the API; none when absent.
     #[serde(rename(serialize = "CorsConfiguration"))]
@@ -189,7 +191,7 @@ pub struct Route {
     pub public: bool,
     /// Scopes of which the caller's token must hold one.
     #[serde(default)]
-    #[garde(length(max = 10))]
+    #[schemars(length(max = 10))]
     pub scopes: Vec<String>,
     /// How many requests the route takes, instead of the stage's own limit.
     #[serde(default)]

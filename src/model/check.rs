@@ -1,4 +1,5 @@
-//! What is wrong with a stack: per field, across fields, and across resources.
+//! What is wrong with a stack: per field, across fields, and across resources. Who may call what is not judged here but by
+//! the rules of `access`, each of which can be explained.
 
 use std::fmt;
 
@@ -8,7 +9,6 @@ use super::Stack;
 
 mod apigateway;
 mod apigatewayv2;
-mod callers;
 mod cognito;
 mod declared;
 mod dynamodb;
@@ -26,9 +26,8 @@ pub use declared::Declared;
 pub use words::list;
 
 pub(super) use field::{
-    action, condition, connection_source, email_identity, endpoint, exists, exists_or_type, facebook_version,
-    holds_code, holds_invitation, holds_link, http_source, identity_source, issuer, key_arn, projected, redirect,
-    request_source, retention, selection, text, token_source, within,
+    action, condition, covered, email_identity, endpoint, exists, facebook_version, holds_code, holds_invitation,
+    holds_link, key_arn, projected, retention, selection, text,
 };
 
 /// One thing that is wrong with a stack, and where.
@@ -52,13 +51,13 @@ impl fmt::Display for Complaint {
 }
 
 impl Complaint {
-    fn new(path: &[&str], message: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &[&str], message: impl Into<String>, help: impl Into<String>) -> Self {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
         Self { path, at_key: false, message: message.into(), help: Some(help.into()) }
     }
 
     /// The same, where the key is the culprit rather than its value.
-    fn at_key(mut self) -> Self {
+    pub(crate) fn at_key(mut self) -> Self {
         self.at_key = true;
         self
     }

@@ -117,7 +117,8 @@ pub struct UserPool {
     pub domain: Option<Domain>,
     /// APIs with scopes of their own, by identifier: scope `read` of `notes` is asked for as `notes/read`.
     #[serde(skip_serializing)]
-    #[garde(length(max = 25), dive)]
+    #[schemars(length(max = 25))]
+    #[garde(dive)]
     pub resource_servers: BTreeMap<String, ResourceServer>,
 }
 
@@ -723,7 +724,7 @@ pub struct ResourceServer {
     #[garde(length(min = 1, max = 256))]
     pub name: Option<String>,
     /// What each scope allows, by the scope's name.
-    #[garde(length(max = 100))]
+    #[schemars(length(max = 100))]
     pub scopes: BTreeMap<String, String>,
 }
 
@@ -767,19 +768,21 @@ pub struct UserPoolClient {
     pub allowed_oauth_flows: Vec<OAuthFlow>,
     /// OAuth scopes that the client may ask for: standard ones, or `server/scope`.
     #[serde(default, rename(deserialize = "allowedOAuthScopes", serialize = "AllowedOAuthScopes"))]
-    #[garde(length(max = 50))]
+    #[schemars(length(max = 50))]
     pub allowed_oauth_scopes: Vec<String>,
     /// Where users may be sent after they signed in.
     #[serde(default, rename(serialize = "CallbackURLs"))]
-    #[garde(length(max = 100), inner(custom(check::redirect)))]
+    #[schemars(length(max = 100))]
+    #[garde(dive)]
     pub callback_urls: Vec<Value>,
     /// Where users may be sent after they signed out.
     #[serde(default, rename(serialize = "LogoutURLs"))]
-    #[garde(length(max = 100), inner(custom(check::redirect)))]
+    #[schemars(length(max = 100))]
+    #[garde(dive)]
     pub logout_urls: Vec<Value>,
     /// The callback URL where a request names none.
     #[serde(default, rename(serialize = "DefaultRedirectURI"))]
-    #[garde(inner(custom(check::redirect)))]
+    #[garde(dive)]
     pub default_redirect_uri: Option<Value>,
     /// Who may vouch for users: `COGNITO` is the pool itself, the others are identity providers of the stack.
     #[serde(default = "default_identity_providers", skip_serializing)]
@@ -787,15 +790,12 @@ pub struct UserPoolClient {
     pub identity_providers: Vec<Voucher>,
     /// How long access tokens are good: 5 minutes to 1 day, 1 hour when absent.
     #[serde(default)]
-    #[garde(inner(custom(check::within(Duration::minutes(5), Duration::days(1)))))]
     pub access_token_validity: Option<Duration>,
     /// How long ID tokens are good: 5 minutes to 1 day, 1 hour when absent.
     #[serde(default)]
-    #[garde(inner(custom(check::within(Duration::minutes(5), Duration::days(1)))))]
     pub id_token_validity: Option<Duration>,
     /// How long users stay signed in: 1 hour to 10 years, 30 days when absent.
     #[serde(default)]
-    #[garde(inner(custom(check::within(Duration::hours(1), Duration::days(3_650)))))]
     pub refresh_token_validity: Option<Duration>,
     /// Minutes in which a sign-in must be completed: 3 to 15.
     #[serde(default)]

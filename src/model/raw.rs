@@ -160,17 +160,18 @@ pub struct Override {
     pub metadata: BTreeMap<String, Json>,
 }
 
-/// A finding of a checking tool that is as it should be, and why.
+/// A finding of a rule that is as it should be, and why.
 ///
-/// Synthesis writes it into the metadata of each resource, where the tools look for it: below `checkov` for rules that
-/// begin with `CKV`, below `cdk_nag` for all others.
+/// A rule in small letters is one of stackgen's own. The others are those of checking tools, for which synthesis writes it
+/// into the metadata of each resource: below `checkov` for rules that begin with `CKV`, below `cdk_nag` for all others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Declared))]
 #[serde(deny_unknown_fields)]
 pub struct Suppression {
-    /// Logical ids of the resources, derived ones included, or types that stand for all resources of that type.
-    #[garde(length(min = 1), inner(custom(super::check::exists_or_type)))]
+    /// Logical ids of the resources, derived ones included, or types that stand for all resources of that type. For
+    /// stackgen's own rules they are ids of what is declared, alone or with the name of a part: `Api.GET /notes`.
+    #[garde(length(min = 1), inner(custom(super::check::covered)))]
     pub resources: Vec<String>,
     /// Why it is as it should be.
     #[garde(length(min = 10, max = 500))]
@@ -181,6 +182,11 @@ impl Suppression {
     /// Says why a finding on resources, or on all resources of a type, is as it should be.
     pub fn new<S: Into<String>>(resources: impl IntoIterator<Item = S>, reason: impl Into<String>) -> Self {
         Self { resources: resources.into_iter().map(Into::into).collect(), reason: reason.into() }
+    }
+
+    /// Whether a rule is one of stackgen's own, by how its name is written.
+    pub fn is_of_ours(rule: &str) -> bool {
+        !rule.is_empty() && rule.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     }
 
     /// Whether it is about a resource.

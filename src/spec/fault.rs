@@ -50,7 +50,7 @@ impl Fault {
     pub(super) fn finding(&self) -> Finding {
         let (message, help) = self.words();
         let place = self.culprit.as_ref().map(|culprit| culprit.place.clone());
-        Finding { place, label: None, message, help }
+        Finding { rule: None, place, label: None, message, help }
     }
 
     fn words(&self) -> (String, Option<String>) {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use thiserror::Error;
 
+use crate::access::rules::{Rule, Severity};
+
 /// Whether a key or its value is underlined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -14,9 +16,10 @@ pub(super) enum Mark {
     Value,
 }
 
-/// One mistake.
+/// One mistake, or what is only likely one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    pub(super) rule: Option<&'static Rule>,
     pub(super) place: Option<Range<usize>>,
     pub(super) label: Option<(Range<usize>, String)>,
     pub(super) message: String,
@@ -25,18 +28,28 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn new(place: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { place: Some(place), label: None, message: message.into(), help: Some(help.into()) }
+        Self { rule: None, place: Some(place), label: None, message: message.into(), help: Some(help.into()) }
     }
 
     /// A mistake of the file as a whole.
     pub(super) fn whole(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { place: None, label: None, message: message.into(), help: Some(help.into()) }
+        Self { rule: None, place: None, label: None, message: message.into(), help: Some(help.into()) }
     }
 
     /// The same, with another place that has to do with it.
     pub(super) fn and(mut self, place: Range<usize>, label: impl Into<String>) -> Self {
         self.label = Some((place, label.into()));
         self
+    }
+
+    /// The rule of authorization that is not kept; what has none is a mistake of shape.
+    pub fn rule(&self) -> Option<&'static Rule> {
+        self.rule
+    }
+
+    /// Whether it is a mistake.
+    pub fn severity(&self) -> Severity {
+        self.rule.map_or(Severity::Error, Rule::severity)
     }
 
     /// What is wrong.
@@ -50,8 +63,21 @@ impl Finding {
     }
 }
 
-/// Why a stack file cannot be used: every mistake that was found in it.
-#[derive(Debug, Error)]
+/// Where something stands in a file; lines and columns are counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// The line of the first character.
+    pub line: usize,
+    /// Its column.
+    pub column: usize,
+    /// The line of the last character.
+    pub end_line: usize,
+    /// The column after it.
+    pub end_column: usize,
+}
+
+/// Why a stack file cannot be used: every mistake that was found in it. Or, of a sound one, what is only likely wrong.
+#[derive(Debug, Clone, Error)]
 #[error("{}", headline(name, findings))]
 pub struct Report {
     name: String,
@@ -68,13 +94,21 @@ impl Report {
         Self { name: name.to_owned(), findings: findings.into_iter().map(located).collect(), file }
     }
 
-    /// The mistakes, in the order of the file, each with its line and column, counted from 1.
-    pub fn findings(&self) -> impl Iterator<Item = (&Finding, Option<(usize, usize)>)> {
-        let text = self.file.inner();
-        self.findings
-            .iter()
-            .map(move |it| (&it.finding, it.finding.place.as_ref().and_then(|place| at(text, place.start))))
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        &self.name
     }
+
+    /// What was found, in the order of the file, each with its place, if it has one.
+    pub fn findings(&self) -> impl Iterator<Item = (&Finding, Option<Region>)> {
+        let text = self.file.inner();
+        self.findings.iter().map(move |it| (&it.finding, it.finding.place.as_ref().and_then(|it| region(text, it))))
+    }
+}
+
+fn region(text: &str, place: &Range<usize>) -> Option<Region> {
+    let ((line, column), (end_line, end_column)) = (at(text, place.start)?, at(text, place.end)?);
+    Some(Region { line, column, end_line, end_column })
 }
 
 fn at(text: &str, offset: usize) -> Option<(usize, usize)> {
@@ -87,11 +121,24 @@ fn headline(name: &str, findings: &[Located]) -> String {
     match findings {
         [Located { finding: Finding { place: None, message, .. }, .. }] => format!("`{name}`: {message}"),
         [only] => only.finding.message.clone(),
+        all if is_only_likely(all) => format!("{} things in `{name}` are likely wrong", all.len()),
         all => format!("`{name}` has {} mistakes", all.len()),
     }
 }
 
+fn is_only_likely(findings: &[Located]) -> bool {
+    findings.iter().all(|it| it.finding.severity() == Severity::Warning)
+}
+
 impl Diagnostic for Report {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.only().and_then(Diagnostic::code)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        is_only_likely(&self.findings).then_some(miette::Severity::Warning)
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.only().and_then(Diagnostic::help)
     }
@@ -120,7 +167,7 @@ impl Report {
 }
 
 /// A mistake with the text that it is in.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[error("{}", finding.message)]
 struct Located {
     file: Arc<NamedSource<String>>,
@@ -128,6 +175,14 @@ struct Located {
 }
 
 impl Diagnostic for Located {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.finding.rule.map(|rule| Box::new(rule.id) as Box<dyn fmt::Display + 'a>)
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        (self.finding.severity() == Severity::Warning).then_some(miette::Severity::Warning)
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.finding.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display + 'a>)
     }

@@ -183,18 +183,18 @@ impl Plan {
         pool.password_policy = self.password.map(PasswordPolicy::new);
         pool.domain = Some(Domain::Prefix("orders-of-all".into()));
         let pool = stack.add("Users", pool);
-        let mut client = UserPoolClient::new(&pool);
+        // Somebody must be able to have a token with the scope that routes ask for.
+        let mut client = UserPoolClient::new(&pool)
+            .allowed_oauth_flows([OAuthFlow::Code])
+            .allowed_oauth_scopes(["openid".to_owned(), self.scope()])
+            .callback_urls([Value::from("https://example.com/")]);
         client.access_token_validity = self.token_minutes.map(stackgen::model::duration::Duration::minutes);
         if let Some((name, key)) = &self.provider {
             let mut secret = SecretText::existing("login");
             secret.key.clone_from(key);
             let oidc = Oidc::new("orders", "https://login.example.com", ["openid"]).client_secret(secret);
             let provider = stack.add("Login", IdentityProvider::oidc(&pool, oidc).name(name));
-            client = client
-                .allowed_oauth_flows([OAuthFlow::Code])
-                .allowed_oauth_scopes(["openid".to_owned()])
-                .callback_urls([Value::from("https://example.com/")])
-                .identity_providers([Voucher::cognito(), Voucher::from(&provider)]);
+            client = client.identity_providers([Voucher::cognito(), Voucher::from(&provider)]);
         }
         let client = stack.add("Web", client);
         self.table.in_rust(&mut stack);
@@ -283,9 +283,11 @@ impl Plan {
         if let Some(minutes) = self.token_minutes {
             let _ = writeln!(text, "    accessTokenValidity: {minutes}m");
         }
+        let scope = self.scope();
+        let _ = writeln!(text, "    allowedOAuthFlows: [code]\n    allowedOAuthScopes: [openid, {scope}]");
+        text.push_str("    callbackUrls: [https://example.com/]\n");
         if self.provider.is_some() {
-            text.push_str("    allowedOAuthFlows: [code]\n    allowedOAuthScopes: [openid]\n");
-            text.push_str("    callbackUrls: [https://example.com/]\n    identityProviders: [COGNITO, Login]\n");
+            text.push_str("    identityProviders: [COGNITO, Login]\n");
         }
         self.table.in_yaml(&mut text);
         text.push_str("functions:\n");

@@ -24,6 +24,7 @@ mod network;
 mod project;
 mod rest;
 mod rest_local;
+mod rules;
 mod screen;
 mod spec;
 mod stacks;

@@ -1,5 +1,6 @@
 //! The stacks of this repository, built in Rust.
 
+use stackgen::access::rules;
 use stackgen::model::Stack;
 
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
@@ -34,5 +35,6 @@ pub(crate) const ALL: [Named; 5] = [
 fn the_stacks_of_this_repository_are_in_order() {
     for (name, stack) in ALL {
         assert_eq!(stack().check(name), [], "{name}");
+        assert_eq!(rules::find(&stack()), [], "{name}");
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::IamAuthorizer;
 use crate::model::cognito::UserPool;
 use crate::model::lambda::Function;
-use crate::model::{Arn, Declared, Ref, check};
+use crate::model::{Arn, Declared, Ref};
 
 /// Who decides about a request.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Validate)]
@@ -101,7 +101,6 @@ pub struct TokenAuthorizer {
     pub function: Ref<Function>,
     /// The header with the token: `method.request.header.Authorization`.
     #[serde(default = "authorization")]
-    #[garde(custom(check::token_source))]
     pub identity_source: String,
     /// A regular expression that the token must match before the function is asked.
     #[serde(default)]
@@ -112,7 +111,7 @@ pub struct TokenAuthorizer {
     /// The answer holds for every route of the API: the function's policy must cover more than the route that was asked for.
     #[serde(default = "five_minutes")]
     #[setters(into = false)]
-    #[garde(range(max = 3_600))]
+    #[schemars(range(max = 3_600))]
     pub authorizer_result_ttl_in_seconds: u32,
 }
 
@@ -150,13 +149,12 @@ pub struct RequestAuthorizer {
     /// What a request must hold: `method.request.header.X`, `method.request.querystring.x`, `stageVariables.x` or
     /// `context.identity.sourceIp`.
     #[serde(default)]
-    #[garde(inner(custom(check::request_source)))]
     pub identity_sources: Vec<String>,
     /// Seconds for which an answer holds for the same values of the identity sources; 300 when absent, 0 where there is
     /// no identity source.
     #[serde(default)]
     #[setters(into = false)]
-    #[garde(inner(range(max = 3_600)))]
+    #[schemars(range(max = 3_600))]
     pub authorizer_result_ttl_in_seconds: Option<u32>,
 }
 
@@ -200,7 +198,6 @@ pub struct CognitoAuthorizer {
     pub user_pools: Vec<Arn<UserPool>>,
     /// The header with the token: `method.request.header.Authorization`.
     #[serde(default = "authorization")]
-    #[garde(custom(check::token_source))]
     pub identity_source: String,
     /// A regular expression that the token's `aud` must match.
     #[serde(default)]
@@ -209,7 +206,7 @@ pub struct CognitoAuthorizer {
     /// Seconds for which a verified token is taken without being verified again.
     #[serde(default = "five_minutes")]
     #[setters(into = false)]
-    #[garde(range(max = 3_600))]
+    #[schemars(range(max = 3_600))]
     pub authorizer_result_ttl_in_seconds: u32,
 }
 

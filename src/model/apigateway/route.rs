@@ -41,7 +41,7 @@ pub struct Route {
     #[setters(bool)]
     pub public: bool,
     /// Scopes of which the caller's access token must hold one; for Cognito authorizers.
-    #[garde(length(max = 10))]
+    #[schemars(length(max = 10))]
     pub scopes: Vec<String>,
     /// Whether the caller needs an API key of a usage plan. It tells callers apart; it does not prove who they are.
     #[setters(bool)]

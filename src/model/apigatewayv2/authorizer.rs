@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::PayloadFormat;
 use crate::model::cognito::{UserPool, UserPoolClient};
 use crate::model::lambda::Function;
-use crate::model::{Declared, Ref, Value, check};
+use crate::model::{Declared, Ref, Value};
 
 /// Who decides about a request.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Validate)]
@@ -92,16 +92,17 @@ pub struct JwtAuthorizer {
     #[garde(dive)]
     pub user_pool: Option<Ref<UserPool>>,
     /// The clients of the pool that tokens may be issued to.
-    #[garde(length(max = 50), dive)]
+    #[schemars(length(max = 50))]
+    #[garde(dive)]
     pub clients: Vec<Ref<UserPoolClient>>,
     /// The issuer, if it is no pool of the project: an https URL.
-    #[garde(inner(custom(check::issuer)))]
+    #[garde(dive)]
     pub issuer: Option<Value>,
     /// Whom tokens of that issuer must be meant for.
-    #[garde(length(max = 50), dive)]
+    #[schemars(length(max = 50))]
+    #[garde(dive)]
     pub audience: Vec<Value>,
     /// Where a request carries its token.
-    #[garde(custom(check::identity_source))]
     pub identity_source: String,
 }
 
@@ -155,7 +156,6 @@ pub struct LambdaAuthorizer {
     pub function: Ref<Function>,
     /// What a request must hold: `$request.header.X`, `$request.querystring.x`, `$context.x` or `$stageVariables.x`.
     #[serde(default)]
-    #[garde(inner(custom(check::http_source)))]
     pub identity_sources: Vec<String>,
     /// The event that the function receives.
     #[serde(default)]
@@ -169,7 +169,7 @@ pub struct LambdaAuthorizer {
     /// The answer holds for every route of the API, unless `$context.routeKey` is an identity source.
     #[serde(default)]
     #[setters(into = false)]
-    #[garde(range(max = 3_600))]
+    #[schemars(range(max = 3_600))]
     pub authorizer_result_ttl_in_seconds: u32,
 }
 

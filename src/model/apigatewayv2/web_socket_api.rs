@@ -41,12 +41,14 @@ pub struct WebSocketApi {
     pub route_selection_expression: String,
     /// Who decides whether a client may connect, by the name that `$connect` uses.
     #[serde(skip_serializing)]
-    #[garde(length(max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(dive)]
     pub authorizers: BTreeMap<String, ConnectionAuthorizer>,
     /// What takes a message, by the key that the message selects; `$default` takes all others. `$connect` is there when a
     /// client connects, and `$disconnect` when it has gone.
     #[serde(skip_serializing)]
-    #[garde(length(max = 300), dive)]
+    #[schemars(length(max = 300))]
+    #[garde(dive)]
     pub routes: BTreeMap<String, MessageRoute>,
     /// Stages by name, which begins the path; `prod` when none is given.
     #[serde(skip_serializing)]
@@ -235,7 +237,6 @@ pub struct RequestAuthorizer {
     /// What the request must hold: `route.request.header.X`, `route.request.querystring.x`, `context.x` or
     /// `stageVariables.x`. Browsers cannot send headers of their own with a WebSocket.
     #[serde(default)]
-    #[garde(inner(custom(check::connection_source)))]
     pub identity_sources: Vec<String>,
 }
 

@@ -1,35 +1,25 @@
 //! Rules for REST APIs, across fields.
 
-use std::collections::BTreeMap;
-
-use crate::model::apigateway::{
-    Authorizer, Cors, EndpointType, GatewayResponse, ResponseType, RestApi, RouteKey, Segment, Stage,
-};
-use crate::model::apigatewayv2::RouteKeyError;
+use crate::model::apigateway::{Cors, EndpointType, GatewayResponse, ResponseType, RestApi, Stage};
 use crate::model::{Json, Stack, Value};
 
 use super::Complaint;
-use super::apigatewayv2::kept_for_everyone;
 use super::words::list;
 
 mod route;
 mod usage;
 
-/// The most paths of an API, all that leads to its routes included.
-const MOST_PATHS: usize = 300;
 /// The most characters of a resource policy.
 const LONGEST_POLICY: usize = 8_192;
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
-    stack.rest_apis.iter().flat_map(|(id, api)| check_api(stack, id, api)).collect()
+    stack.rest_apis.iter().flat_map(|(id, api)| check_api(id, api)).collect()
 }
 
-fn check_api(stack: &Stack, id: &str, api: &RestApi) -> Vec<Complaint> {
+fn check_api(id: &str, api: &RestApi) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    complaints.extend(route_keys(id, api));
-    complaints.extend(api.routes.iter().flat_map(|(key, it)| route::check(stack, (id, api), (key, it))));
-    complaints.extend(api.authorizers.iter().filter_map(|(name, authorizer)| kept(id, name, authorizer)));
-    complaints.extend(api.cors.iter().flat_map(|cors| check_cors(id, api, cors)));
+    complaints.extend(api.routes.iter().flat_map(|(key, it)| route::check((id, api), (key, it))));
+    complaints.extend(api.cors.iter().flat_map(|cors| check_cors(id, cors)));
     complaints.extend(api.gateway_responses.iter().flat_map(|(kind, it)| gateway_response(id, *kind, it)));
     complaints.extend(api.models.iter().flat_map(|(name, model)| check_model(id, name, &model.schema)));
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| check_stage(id, name, stage)));
@@ -40,72 +30,7 @@ fn check_api(stack: &Stack, id: &str, api: &RestApi) -> Vec<Complaint> {
     complaints
 }
 
-/// Every key can be one, and its path can stand beside those of the other routes.
-fn route_keys(id: &str, api: &RestApi) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
-    let mut places = Places::default();
-    for key in api.routes.keys() {
-        let found = match RouteKey::parse(key) {
-            Err(RouteKeyError { message, help }) => Some((message, help)),
-            Ok(RouteKey::Default) => Some((
-                "a REST API has no `$default` route".to_owned(),
-                "write `ANY /{proxy+}`, and `ANY /` for the root".to_owned(),
-            )),
-            Ok(RouteKey::Path { segments, .. }) => {
-                segments.iter().find_map(literal).or_else(|| places.conflict(&segments, key))
-            }
-        };
-        let path = ["restApis", id, "routes", key];
-        complaints.extend(found.map(|(message, help)| Complaint::new(&path, message, help).at_key()));
-    }
-    let paths = api.paths().len();
-    if paths > MOST_PATHS {
-        let message = format!("`{id}` has {paths} paths, all that leads to its routes included");
-        let help = format!("the most is {MOST_PATHS}: make two APIs of it, or have a `{{proxy+}}` take several paths");
-        complaints.push(Complaint::new(&["restApis", id, "routes"], message, help).at_key());
-    }
-    complaints
-}
-
-/// REST APIs take fewer characters in a path than HTTP APIs, and no empty step.
-fn literal(segment: &Segment) -> Option<(String, String)> {
-    let Segment::Literal(text) = segment else { return None };
-    if text.is_empty() {
-        return Some(("a step of the path is empty".to_owned(), "remove the slash that is too many".to_owned()));
-    }
-    let wrong = text.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._:".contains(*c))?;
-    let message = format!("`{}` cannot be in a path of a REST API", wrong.escape_debug());
-    Some((message, "letters, digits, `-`, `.`, `_` and `:` can".to_owned()))
-}
-
-/// The parameter of each place, with the route that brought it.
-#[derive(Default)]
-struct Places<'a>(BTreeMap<Vec<Segment>, (Segment, &'a str)>);
-
-impl<'a> Places<'a> {
-    /// API Gateway refuses `/users/{name}/notes` beside `/users/{id}`, whatever their methods.
-    fn conflict(&mut self, segments: &[Segment], key: &'a str) -> Option<(String, String)> {
-        for (index, segment) in segments.iter().enumerate().filter(|(_, it)| !matches!(it, Segment::Literal(_))) {
-            let before = segments.iter().take(index).cloned().collect();
-            let (other, route) = self.0.entry(before).or_insert_with(|| (segment.clone(), key));
-            if other != segment {
-                let message = format!("`{segment}` stands where `{route}` has `{other}`");
-                return Some((message, format!("a REST API has one parameter in a place: write `{other}` here too")));
-            }
-        }
-        None
-    }
-}
-
-/// An answer that is kept for nobody in particular would be everybody's.
-fn kept(id: &str, name: &str, authorizer: &Authorizer) -> Option<Complaint> {
-    let Authorizer::Request(request) = authorizer else { return None };
-    let path = ["restApis", id, "authorizers", name, "request", "authorizerResultTtlInSeconds"];
-    (request.lifetime() > 0 && request.identity_sources.is_empty())
-        .then(|| kept_for_everyone(&path, "method.request.header.Authorization"))
-}
-
-fn check_cors(id: &str, api: &RestApi, cors: &Cors) -> Vec<Complaint> {
+fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
     let path = |field| ["restApis", id, "cors", field];
     let at = |field, message: &str, help: &str| Complaint::new(&path(field), message, help);
     let mut complaints = Vec::new();
@@ -113,10 +38,6 @@ fn check_cors(id: &str, api: &RestApi, cors: &Cors) -> Vec<Complaint> {
         [] => {
             let help = "add `allowOrigins: [https://example.com]`";
             complaints.push(Complaint::new(&["restApis", id, "cors"], "no origin is allowed", help).at_key());
-        }
-        [only] if cors.allow_credentials && *only == Value::from("*") => {
-            let message = "pages of any origin cannot be allowed to send cookies";
-            complaints.push(at("allowOrigins", message, "name the origin, or remove `allowCredentials`"));
         }
         [only] => complaints.extend(origin(&path("allowOrigins"), only)),
         _ => {
@@ -139,13 +60,6 @@ fn check_cors(id: &str, api: &RestApi, cors: &Cors) -> Vec<Complaint> {
                 "write one name in each place",
             )
         }));
-    }
-    for (key, route) in api.routes.iter().filter(|(key, _)| key.starts_with("OPTIONS ")) {
-        let message = format!("browsers send no token with a preflight request: `{key}` would refuse it");
-        let help = "remove the route, since `cors` answers such requests, or write `public: true`";
-        if route.authorizer.is_some() {
-            complaints.push(Complaint::new(&["restApis", id, "routes", key, "authorizer"], message, help));
-        }
     }
     complaints
 }
@@ -240,10 +154,6 @@ fn reached(id: &str, api: &RestApi) -> Vec<Complaint> {
     let at = |field: &str, message: &str, help: &str| Complaint::new(&["restApis", id, field], message, help);
     let mut complaints = Vec::new();
     let is_private = api.endpoint_type == EndpointType::Private;
-    if is_private && api.policy.is_empty() {
-        let help = "add a `policy` that lets your VPC endpoint call: `condition: { StringEquals: { aws:SourceVpce: vpce-1a2b3c4d } }`";
-        complaints.push(at("endpointType", "a private API without a `policy` cannot be deployed", help));
-    }
     if !is_private && !api.vpc_endpoint_ids.is_empty() {
         let message = "only a private API is reached by VPC endpoints";
         complaints.push(at("vpcEndpointIds", message, "add `endpointType: private`, or remove them"));
@@ -251,10 +161,6 @@ fn reached(id: &str, api: &RestApi) -> Vec<Complaint> {
     if is_private && api.custom_domain.is_some() {
         let message = "a private API has no domain that others could reach";
         complaints.push(at("customDomain", message, "remove it, or make the API `regional`"));
-    }
-    if api.disable_execute_api_endpoint && api.custom_domain.is_none() {
-        let message = "the API could not be reached at all";
-        complaints.push(at("disableExecuteApiEndpoint", message, "add a `customDomain`, or remove this"));
     }
     let policy = serde_json::to_string(&api.policy).map_or(0, |text| text.len());
     if policy > LONGEST_POLICY {

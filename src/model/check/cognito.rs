@@ -1,39 +1,14 @@
 //! Rules for user pools and their clients, across fields.
 
-use std::collections::BTreeSet;
-
 use crate::model::Stack;
-use crate::model::cognito::{EmailOption, Mfa, MfaMethod, OAuthFlow, UserPool, UserPoolClient};
-use crate::similar::closest;
+use crate::model::cognito::{EmailOption, Mfa, MfaMethod, UserPool, UserPoolClient};
 
 use super::Complaint;
-use super::words::list;
-
-/// Scopes that OpenID Connect, or Cognito itself, defines.
-pub(super) const STANDARD_SCOPES: [&str; 5] = ["aws.cognito.signin.user.admin", "email", "openid", "phone", "profile"];
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     let pools = stack.user_pools.iter().flat_map(|(id, pool)| check_pool(id, pool));
-    let clients = stack.user_pool_clients.iter().flat_map(|(id, client)| check_client(stack, id, client));
+    let clients = stack.user_pool_clients.iter().flat_map(|(id, client)| check_client(id, client));
     pools.chain(clients).collect()
-}
-
-/// Every scope that a token of a pool can hold.
-pub(super) fn scopes(pool: &UserPool) -> BTreeSet<String> {
-    let own = pool.resource_servers.iter();
-    let own = own.flat_map(|(server, it)| it.scopes.keys().map(move |scope| format!("{server}/{scope}")));
-    own.chain(STANDARD_SCOPES.map(str::to_owned)).collect()
-}
-
-/// What to do about a scope that nothing defines.
-pub(super) fn scope_help(scope: &str, known: &BTreeSet<String>, pool: &str) -> String {
-    match (closest(scope, known.iter().map(String::as_str)), scope.split_once('/')) {
-        (Some(meant), _) => format!("did you mean `{meant}`?"),
-        (None, Some((server, name))) => {
-            format!("declare it: `resourceServers: {{ {server}: {{ scopes: {{ {name}: ... }} }} }}` of `{pool}`")
-        }
-        (None, None) => format!("there is {}", list(known.iter().map(String::as_str))),
-    }
 }
 
 fn check_pool(id: &str, pool: &UserPool) -> Vec<Complaint> {
@@ -126,10 +101,9 @@ fn bounds(id: &str, pool: &UserPool) -> Vec<Complaint> {
         .collect()
 }
 
-fn check_client(stack: &Stack, id: &str, client: &UserPoolClient) -> Vec<Complaint> {
+fn check_client(id: &str, client: &UserPoolClient) -> Vec<Complaint> {
     let at = |field: &str, message: String, help: &str| Complaint::new(&["userPoolClients", id, field], message, help);
-    let mut complaints = oauth(id, client);
-    complaints.extend(client_scopes(stack, id, client));
+    let mut complaints = Vec::new();
     if client.identity_providers.is_empty() {
         let message = "nobody vouches for the client's users".to_owned();
         complaints.push(at("identityProviders", message, "write `[COGNITO]` for the pool itself"));
@@ -138,61 +112,6 @@ fn check_client(stack: &Stack, id: &str, client: &UserPoolClient) -> Vec<Complai
     if redirect.is_some() {
         let message = "the default is none of the `callbackUrls`".to_owned();
         complaints.push(at("defaultRedirectUri", message, "add it to `callbackUrls`"));
-    }
-    complaints
-}
-
-fn oauth(id: &str, client: &UserPoolClient) -> Vec<Complaint> {
-    let at = |message: &str, help: &str| Complaint::new(&["userPoolClients", id, "allowedOAuthFlows"], message, help);
-    let flows = &client.allowed_oauth_flows;
-    let by_page = flows.contains(&OAuthFlow::Code) || flows.contains(&OAuthFlow::Implicit);
-    let mut complaints = Vec::new();
-    if flows.contains(&OAuthFlow::ClientCredentials) {
-        if by_page {
-            let help = "declare one client for machines and another one for people";
-            complaints.push(at("`clientCredentials` cannot be together with `code` or `implicit`", help));
-        }
-        if !client.generate_secret {
-            complaints.push(at("`clientCredentials` without a secret lets nobody in", "add `generateSecret: true`"));
-        }
-        if !client.allowed_oauth_scopes.iter().any(|scope| scope.contains('/')) {
-            let help = "add `allowedOAuthScopes` with a scope of a resource server, such as `notes/read`";
-            complaints.push(at("`clientCredentials` without scopes lets nobody in", help));
-        }
-    }
-    if by_page && client.callback_urls.is_empty() {
-        complaints.push(at("users cannot be sent back to the application", "add `callbackUrls`"));
-    }
-    if by_page && client.allowed_oauth_scopes.is_empty() {
-        complaints.push(at("an OAuth flow needs scopes", "add `allowedOAuthScopes: [openid]`"));
-    }
-    complaints
-}
-
-fn client_scopes(stack: &Stack, id: &str, client: &UserPoolClient) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
-    let asks = |scope: &str| client.allowed_oauth_scopes.iter().any(|it| it == scope);
-    if client.allowed_oauth_flows.is_empty() && !client.allowed_oauth_scopes.is_empty() {
-        let path = ["userPoolClients", id, "allowedOAuthScopes"];
-        complaints.push(Complaint::new(
-            &path,
-            "scopes are asked for in no OAuth flow",
-            "add `allowedOAuthFlows: [code]`",
-        ));
-    }
-    if ["email", "phone", "profile"].iter().any(|scope| asks(scope)) && !asks("openid") {
-        let path = ["userPoolClients", id, "allowedOAuthScopes"];
-        let message = "`email`, `phone` and `profile` come with `openid` only";
-        complaints.push(Complaint::new(&path, message, "add `openid`"));
-    }
-    let Some((pool_id, pool)) = client.user_pool.id().and_then(|id| stack.user_pools.get_key_value(id)) else {
-        return complaints;
-    };
-    let known = scopes(pool);
-    for (index, scope) in client.allowed_oauth_scopes.iter().enumerate().filter(|(_, scope)| !known.contains(*scope)) {
-        let path = ["userPoolClients", id, "allowedOAuthScopes", &index.to_string()];
-        let message = format!("no resource server of `{pool_id}` defines scope `{scope}`");
-        complaints.push(Complaint::new(&path, message, scope_help(scope, &known, pool_id)));
     }
     complaints
 }

@@ -1,6 +1,5 @@
 //! Rules for the value of a single field.
 
-use crate::model::duration::Duration;
 use crate::model::{Declared, Value};
 
 use super::declared::error;
@@ -32,15 +31,6 @@ pub(in crate::model) fn text(
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// A span of time between two others.
-pub(in crate::model) fn within(min: Duration, max: Duration) -> impl Fn(&Duration, &Declared) -> garde::Result {
-    move |duration, _| match *duration {
-        it if it < min => Err(error(format!("`{it}` is too short"), format!("the least is `{min}`"))),
-        it if it > max => Err(error(format!("`{it}` is too long"), format!("the most is `{max}`"))),
-        _ => Ok(()),
     }
 }
 
@@ -85,48 +75,8 @@ fn holds(message: &str, marks: &[&str]) -> garde::Result {
     }
 }
 
-/// A URL that browsers may be sent to: https, http for localhost, or an application's own scheme.
-pub(in crate::model) fn redirect(value: &Value, declared: &Declared) -> garde::Result {
-    resolved(value, declared)?;
-    let Some(text) = value.text() else { return Ok(()) };
-    let Ok(url) = url::Url::parse(text) else {
-        return Err(error(format!("`{text}` is not a URL"), "write it whole: `https://example.com/signed-in`"));
-    };
-    if url.fragment().is_some() {
-        return Err(error(format!("`{text}` has a fragment"), "leave out what begins with `#`"));
-    }
-    match (url.scheme(), url.host_str()) {
-        ("http", Some("localhost" | "127.0.0.1" | "[::1]")) => Ok(()),
-        ("http", _) => Err(error(
-            format!("`{text}` is not encrypted"),
-            "write `https://`: Cognito takes `http://` for localhost only",
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn resolved(value: &Value, declared: &Declared) -> garde::Result {
     declared.dangling(value).into_iter().next().map_or(Ok(()), Err)
-}
-
-/// The https URL of an issuer.
-pub(in crate::model) fn issuer(value: &Value, declared: &Declared) -> garde::Result {
-    resolved(value, declared)?;
-    let Some(text) = value.text() else { return Ok(()) };
-    let Ok(url) = url::Url::parse(text) else {
-        return Err(error(
-            format!("`{text}` is not a URL"),
-            "write the `iss` of the tokens: `https://issuer.example.com/`",
-        ));
-    };
-    match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => Ok(()),
-        // The local cloud can trust an issuer on this machine; AWS refuses it with the very same rule.
-        _ => Err(error(
-            format!("issuer `{text}` is not an https URL"),
-            "its keys must come over an encrypted connection: write `https://`",
-        )),
-    }
 }
 
 /// The https URL of a service.
@@ -196,70 +146,6 @@ pub(in crate::model) fn facebook_version(text: &str, _: &Declared) -> garde::Res
     }
 }
 
-/// Where an HTTP API finds a token.
-pub(in crate::model) fn identity_source(source: &str, _: &Declared) -> garde::Result {
-    let name = ["$request.header.", "$request.querystring."].iter().find_map(|prefix| source.strip_prefix(prefix));
-    if name.is_some_and(is_word) {
-        return Ok(());
-    }
-    let help = match source.rsplit_once('.') {
-        Some((before, name)) if before.contains("request.header") && !name.is_empty() => {
-            format!("on an HTTP API it is `$request.header.{name}`")
-        }
-        Some((before, name)) if before.contains("request.querystring") && !name.is_empty() => {
-            format!("on an HTTP API it is `$request.querystring.{name}`")
-        }
-        _ => "write `$request.header.Authorization` or `$request.querystring.token`".to_owned(),
-    };
-    Err(error(format!("`{source}` is not where a request can carry a token"), help))
-}
-
-/// What a Lambda authorizer of an HTTP API looks at.
-pub(in crate::model) fn http_source(source: &str, declared: &Declared) -> garde::Result {
-    let other = ["$context.", "$stageVariables."].iter().find_map(|prefix| source.strip_prefix(prefix));
-    match other {
-        Some(name) if is_word(name) => Ok(()),
-        _ => identity_source(source, declared),
-    }
-}
-
-/// Where a REST API finds a token.
-pub(in crate::model) fn token_source(source: &str, _: &Declared) -> garde::Result {
-    match source.strip_prefix("method.request.header.") {
-        Some(name) if is_word(name) => Ok(()),
-        _ => Err(rest_source(source, "write `method.request.header.Authorization`")),
-    }
-}
-
-/// What a request authorizer of a REST API looks at.
-pub(in crate::model) fn request_source(source: &str, _: &Declared) -> garde::Result {
-    let prefixes = ["method.request.header.", "method.request.querystring.", "stageVariables.", "context."];
-    match prefixes.iter().find_map(|prefix| source.strip_prefix(prefix)) {
-        Some(name) if is_word(name) => Ok(()),
-        _ => Err(rest_source(source, "write `method.request.header.X`, `method.request.querystring.x` or `context.x`")),
-    }
-}
-
-/// What a request authorizer of a WebSocket API looks at.
-pub(in crate::model) fn connection_source(source: &str, _: &Declared) -> garde::Result {
-    let prefixes = ["route.request.header.", "route.request.querystring.", "stageVariables.", "context."];
-    if prefixes.iter().find_map(|prefix| source.strip_prefix(prefix)).is_some_and(is_word) {
-        return Ok(());
-    }
-    let (before, name) = source.rsplit_once('.').unwrap_or(("", source));
-    let help = match before {
-        "$request.header" | "method.request.header" if is_word(name) => {
-            format!("on a WebSocket API it is `route.request.header.{name}`")
-        }
-        "$request.querystring" | "method.request.querystring" if is_word(name) => {
-            format!("on a WebSocket API it is `route.request.querystring.{name}`")
-        }
-        "" if is_word(name) => format!("to look at the query, write `route.request.querystring.{name}`"),
-        _ => "write `route.request.querystring.token` or `route.request.header.Authorization`".to_owned(),
-    };
-    Err(error(format!("`{}` is not where a request can carry a token", source.escape_debug()), help))
-}
-
 /// Where a message of a WebSocket API says which route it means.
 pub(in crate::model) fn selection(expression: &str, _: &Declared) -> garde::Result {
     let member = |path: &str| path.split('.').all(|name| !name.is_empty() && name.chars().all(is_member));
@@ -282,22 +168,6 @@ pub(in crate::model) fn selection(expression: &str, _: &Declared) -> garde::Resu
 
 fn is_member(c: char) -> bool {
     c.is_alphanumeric() || "-_".contains(c)
-}
-
-fn rest_source(source: &str, usual: &str) -> garde::Error {
-    let (before, name) = source.rsplit_once('.').unwrap_or(("", source));
-    let help = match before {
-        "$request.header" if is_word(name) => format!("on a REST API it is `method.request.header.{name}`"),
-        "$request.querystring" if is_word(name) => format!("on a REST API it is `method.request.querystring.{name}`"),
-        "" if is_word(name) => format!("to look at the header, write `method.request.header.{name}`"),
-        _ => usual.to_owned(),
-    };
-    error(format!("`{}` is not where a request can carry a token", source.escape_debug()), help)
-}
-
-/// Whether a name is one that headers and query parameters have.
-fn is_word(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c))
 }
 
 /// An action of a policy.
@@ -326,10 +196,11 @@ pub(in crate::model) fn exists(id: &str, declared: &Declared) -> garde::Result {
     declared.expect(id)
 }
 
-/// A logical id that the stack has, or a type of which it has resources.
-pub(in crate::model) fn exists_or_type(name: &str, declared: &Declared) -> garde::Result {
+/// What a suppression is about: a logical id that the stack has, alone or with the name of something inside, or a type of
+/// which it has resources.
+pub(in crate::model) fn covered(name: &str, declared: &Declared) -> garde::Result {
     if !name.contains("::") {
-        return declared.expect(name);
+        return declared.expect(name.split_once('.').map_or(name, |(id, _)| id));
     }
     match declared.has_type(name) {
         true => Ok(()),

@@ -22,7 +22,6 @@ pub(super) fn check(stack: &Stack, id: &str, function: &Function) -> Vec<Complai
         };
         complaints.extend(access(&path, grant, granted));
         complaints.extend(stage(stack, &path, granted));
-        complaints.extend(circle(stack, id, &path, granted));
         complaints.extend(variable(&path, (id, function), (grant, granted), &mut taken));
     }
     complaints
@@ -79,18 +78,6 @@ fn stage(stack: &Stack, path: &[&str], granted: Granted<'_>) -> Option<Complaint
     let declared = stack.web_socket_apis.get(id)?;
     let message = format!("API `{id}` has {} stages, each with connections of its own", declared.stages.len());
     declared.only_stage().is_none().then(|| Complaint::new(&path, message, by_hand))
-}
-
-/// A pool waits for the functions that it invokes, and a function for what its role and environment name
-/// (aws/aws-cdk#7016).
-fn circle(stack: &Stack, id: &str, path: &[&str], granted: Granted<'_>) -> Option<Complaint> {
-    let Granted::UserPool(pool) = granted else { return None };
-    let config = stack.user_pools.get(pool.id()?)?.lambda_config.as_ref()?;
-    let invoked = config.functions().any(|function| function.id() == Some(id));
-    let path: Vec<&str> = path.iter().copied().chain(["userPool"]).collect();
-    let message = format!("pool `{}` invokes `{id}`: neither could be made before the other", pool.id()?);
-    let help = "let another function have the access; the pool's events name the pool in `userPoolId`";
-    invoked.then(|| Complaint::new(&path, message, help))
 }
 
 /// A variable tells one thing.

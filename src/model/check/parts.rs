@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::raw::Parameter;
+use crate::model::raw::{Parameter, Suppression};
 use crate::model::{Json, Stack};
 
 use super::{Complaint, Declared};
@@ -16,6 +16,7 @@ pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(raw.chain(overrides).flat_map(|(section, id, it)| properties(section, id, it, declared)));
     complaints.extend(no_resource(stack));
     complaints.extend(stack.tags.keys().filter_map(|key| tag(key)));
+    complaints.extend(stack.suppressions.iter().flat_map(|(rule, it)| parts_of_resources(rule, it)));
     complaints
 }
 
@@ -82,6 +83,19 @@ fn overridden(id: &str, declared: &Declared) -> Option<Complaint> {
     let error = declared.expect(id).err()?;
     let (message, help) = error.message().split_once('\n')?;
     Some(Complaint::new(&["overrides", id], message, help).at_key())
+}
+
+/// Checking tools know resources only as wholes.
+fn parts_of_resources(rule: &str, suppression: &Suppression) -> Vec<Complaint> {
+    let is_part = |name: &str| !Suppression::is_of_ours(rule) && !name.contains("::") && name.contains('.');
+    let parts = suppression.resources.iter().enumerate().filter(|(_, name)| is_part(name));
+    parts
+        .map(|(index, name)| {
+            let path = ["suppressions", rule, "resources", &index.to_string()];
+            let message = format!("`{rule}` is about whole resources, not about `{}`", name.escape_debug());
+            Complaint::new(&path, message, "name the logical id of the resource")
+        })
+        .collect()
 }
 
 fn tag(key: &str) -> Option<Complaint> {

@@ -163,7 +163,6 @@ fn check_client(stack: &Stack, id: &str, client: &UserPoolClient) -> Vec<Complai
         let help = "add `allowedOAuthFlows: [code]`, with `allowedOAuthScopes` and `callbackUrls`";
         complaints.push(Complaint::new(&["userPoolClients", id, "identityProviders"], message, help));
     }
-    complaints.extend(no_pages(stack, id, client));
     complaints
 }
 
@@ -185,15 +184,4 @@ fn unknown(stack: &Stack, (id, client): (&str, &UserPoolClient), index: usize, v
         None => "declare it under `identityProviders`, or write `COGNITO` for the pool itself".to_owned(),
     };
     Some(Complaint::new(&path, format!("no identity provider `{}`", voucher.as_str().escape_debug()), help))
-}
-
-/// The pages of a pool, and where codes and secrets are exchanged for tokens, are at its domain.
-fn no_pages(stack: &Stack, id: &str, client: &UserPoolClient) -> Option<Complaint> {
-    let (pool_id, pool) = client.user_pool.id().and_then(|id| stack.user_pools.get_key_value(id))?;
-    let has_domain =
-        pool.domain.is_some() || stack.resources.values().any(|raw| raw.kind == "AWS::Cognito::UserPoolDomain");
-    let path = ["userPoolClients", id, "allowedOAuthFlows"];
-    let message = format!("`{pool_id}` has no domain, where OAuth happens");
-    let help = format!("add `domain: {{ prefix: a-name-of-your-own }}` to `{pool_id}`");
-    (!client.allowed_oauth_flows.is_empty() && !has_domain).then(|| Complaint::new(&path, message, help).at_key())
 }

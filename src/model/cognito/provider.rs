@@ -350,7 +350,7 @@ pub struct Oidc {
     /// The issuer of its tokens: an https URL.
     #[serde(rename(serialize = "oidc_issuer"))]
     #[setters(skip)]
-    #[garde(custom(check::issuer))]
+    #[garde(dive)]
     pub issuer: Value,
     /// What the provider is asked to tell; `openid` is among it.
     #[serde(rename(serialize = "authorize_scopes"), serialize_with = "properties::words")]
