@@ -400,7 +400,8 @@ async fn a_fresh_answer_is_for_who_may_have_it() {
     let strategy = "/*/*/caching/unauthorizedCacheControlHeaderStrategy";
     world.change_stage(&[(strategy, "SUCCEED_WITHOUT_RESPONSE_HEADER")]).await;
     let silent = world.call("/test/a", &fresh).await;
-    assert_eq!((silent.headers["x-id"].to_str(), silent.headers.get("warning")), (Ok(first.as_str()), None));
+    assert_eq!(silent.headers["x-id"], first.as_str());
+    assert!(!silent.headers.contains_key("warning"));
     world.change_stage(&[(strategy, "FAIL_WITH_403")]).await;
     let refused = world.call("/test/a", &fresh).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
