@@ -7,6 +7,8 @@ use stackgen::model::raw::{DataRemoval, Output, Suppression};
 use stackgen::model::secretsmanager::{Generate, Secret};
 use stackgen::model::{Ref, Stack, Value};
 
+use super::findings;
+
 /// A chat over WebSockets, for whoever knows a token.
 pub fn stack() -> Stack {
     let mut stack = Stack::default().description("A chat over WebSockets, for whoever knows a token.");
@@ -51,6 +53,9 @@ fn suppress(stack: &mut Stack) {
     let decided = "Who may send messages is decided by the authorizer of $connect, the only route that can have one.";
     let open = ["ChatDefaultRoute", "ChatDisconnectRoute", "ChatSendMessage"];
     stack.suppress("AwsSolutions-APIG4", Suppression::new(open, decided));
+    findings::accept(stack, findings::FUNCTIONS);
+    findings::accept(stack, findings::ENVIRONMENT);
+    findings::accept(stack, findings::LOGS);
     let mut say = |rule: &str, on: &str, reason: &str| stack.suppress(rule, Suppression::new([on], reason));
     say(CONNECTIONS, "TalkRole", "IAM tells connections of a stage apart by the method only.");
     say(
@@ -63,30 +68,5 @@ fn suppress(stack: &mut Stack) {
         "ApiToken",
         "Clients have to be told of a new token, so it is changed by hand and not by a schedule.",
     );
-    say(
-        "CKV_AWS_115",
-        "AWS::Lambda::Function",
-        "Concurrency is bounded by the API's throttle; a reservation would take it from the account's other functions.",
-    );
-    say(
-        "CKV_AWS_116",
-        "AWS::Lambda::Function",
-        "Whoever calls waits for the answer and is told of a failure; nothing is invoked asynchronously.",
-    );
-    say(
-        "CKV_AWS_117",
-        "AWS::Lambda::Function",
-        "The functions reach nothing inside a VPC, and IAM decides what they reach outside.",
-    );
     say("CKV_AWS_149", "ApiToken", "Secrets Manager encrypts with the account's own key, and IAM decides who reads.");
-    say(
-        "CKV_AWS_158",
-        "AWS::Logs::LogGroup",
-        "CloudWatch encrypts logs with a key of its own, and what is logged holds no secret.",
-    );
-    say(
-        "CKV_AWS_173",
-        "AWS::Lambda::Function",
-        "Environment variables name resources and hold no secret; Lambda encrypts them with a key of its own.",
-    );
 }

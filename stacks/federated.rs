@@ -11,6 +11,8 @@ use stackgen::model::raw::{Condition, DataRemoval, Parameter, Suppression};
 use stackgen::model::secretsmanager::SecretText;
 use stackgen::model::{Ref, Stack, Value, apigateway, apigatewayv2};
 
+use super::findings;
+
 /// Sign-in with a user pool or with Google, and a function that verifies the tokens of a REST and an HTTP API.
 pub fn stack() -> Stack {
     let mut stack = Stack::default().description(
@@ -133,55 +135,18 @@ fn simple_api(authorizer: &Ref<Function>, hello: &Ref<Function>) -> HttpApi {
 
 /// Findings of checkov and cdk-nag that are as they should be.
 fn suppress(stack: &mut Stack) {
+    findings::accept(stack, findings::FUNCTIONS);
+    findings::accept(stack, findings::ENVIRONMENT);
+    findings::accept(stack, findings::LOGS);
+    findings::accept(stack, findings::REST_APIS);
     let mut say = |rule: &str, on: &str, reason: &str| stack.suppress(rule, Suppression::new([on], reason));
     say("AwsSolutions-APIG2", "BasicApi", "Each route has the validator that its own parameters and models need.");
-    say(
-        "AwsSolutions-APIG3",
-        "AWS::ApiGateway::Stage",
-        "A firewall is paid by the month and configured for an account; throttles and authorizers come first.",
-    );
     say(
         "AwsSolutions-COG2",
         "Users",
         "One factor is enough for what is shown here; `mfa: required` asks for a second one.",
     );
     say("AwsSolutions-COG8", "Users", "Threat protection is paid by the user; `userPoolTier: plus` turns it on.");
-    say(
-        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:*]",
-        "ApiGatewayCloudWatchRole",
-        "API Gateway takes a role for the logs of the account's APIs only if it may write to all of its log groups.",
-    );
-    say(
-        "CKV_AWS_115",
-        "AWS::Lambda::Function",
-        "Concurrency is bounded by the API's throttle; a reservation would take it from the account's other functions.",
-    );
-    say(
-        "CKV_AWS_116",
-        "AWS::Lambda::Function",
-        "Whoever calls waits for the answer and is told of a failure; nothing is invoked asynchronously.",
-    );
-    say(
-        "CKV_AWS_117",
-        "AWS::Lambda::Function",
-        "The functions reach nothing inside a VPC, and IAM decides what they reach outside.",
-    );
-    say(
-        "CKV_AWS_120",
-        "AWS::ApiGateway::Stage",
-        "Answers belong to one caller and change with every write; a cache is paid by the hour.",
-    );
-    say(
-        "CKV_AWS_158",
-        "AWS::Logs::LogGroup",
-        "CloudWatch encrypts logs with a key of its own, and what is logged holds no secret.",
-    );
-    say(
-        "CKV_AWS_173",
-        "AWS::Lambda::Function",
-        "Environment variables name resources and hold no secret; Lambda encrypts them with a key of its own.",
-    );
-    say("CKV_AWS_73", "AWS::ApiGateway::Stage", "X-Ray is paid by the trace; `tracingEnabled` turns it on.");
     let verified = "A function decides instead, which verifies the user pool's tokens itself.";
     stack.suppress("AwsSolutions-COG4", Suppression::new(["BasicApiGet", "BasicApiGetRequest"], verified));
 }

@@ -8,6 +8,8 @@ use stackgen::model::raw::{DataRemoval, Output, Suppression};
 use stackgen::model::secretsmanager::{Generate, Secret};
 use stackgen::model::{Ref, Stack, Value};
 
+use super::findings;
+
 const USER_ID: &str = "method.request.querystring.userId";
 const NOTE_ID: &str = "method.request.querystring.noteId";
 
@@ -75,59 +77,11 @@ fn api(authorizer: &Ref<Function>, [get, put, list, delete]: [&Ref<Function>; 4]
 
 /// Findings of checkov and cdk-nag that are as they should be.
 fn suppress(stack: &mut Stack) {
+    findings::accept(stack, findings::FUNCTIONS);
+    findings::accept(stack, findings::ENVIRONMENT);
+    findings::accept(stack, findings::LOGS);
+    findings::accept(stack, findings::REST_APIS);
+    findings::accept(stack, findings::TOKENS);
     let mut say = |rule: &str, on: &str, reason: &str| stack.suppress(rule, Suppression::new([on], reason));
-    say("AwsSolutions-APIG2", "Api", "Each route has the validator that its own parameters and models need.");
-    say(
-        "AwsSolutions-APIG3",
-        "AWS::ApiGateway::Stage",
-        "A firewall is paid by the month and configured for an account; throttles and authorizers come first.",
-    );
-    say(
-        "AwsSolutions-COG4",
-        "AWS::ApiGateway::Method",
-        "A function decides instead, about a token that is not a user pool's.",
-    );
-    say(
-        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:*]",
-        "ApiGatewayCloudWatchRole",
-        "API Gateway takes a role for the logs of the account's APIs only if it may write to all of its log groups.",
-    );
-    say(
-        "AwsSolutions-SMG4",
-        "ApiToken",
-        "Callers have to be told of a new token, so it is changed by hand and not by a schedule.",
-    );
-    say(
-        "CKV_AWS_115",
-        "AWS::Lambda::Function",
-        "Concurrency is bounded by the API's throttle; a reservation would take it from the account's other functions.",
-    );
-    say(
-        "CKV_AWS_116",
-        "AWS::Lambda::Function",
-        "Whoever calls waits for the answer and is told of a failure; nothing is invoked asynchronously.",
-    );
-    say(
-        "CKV_AWS_117",
-        "AWS::Lambda::Function",
-        "The functions reach nothing inside a VPC, and IAM decides what they reach outside.",
-    );
     say("CKV_AWS_119", "Notes", "DynamoDB encrypts with a key of its own, and IAM decides who reads.");
-    say(
-        "CKV_AWS_120",
-        "AWS::ApiGateway::Stage",
-        "Answers belong to one caller and change with every write; a cache is paid by the hour.",
-    );
-    say("CKV_AWS_149", "ApiToken", "Secrets Manager encrypts with the account's own key, and IAM decides who reads.");
-    say(
-        "CKV_AWS_158",
-        "AWS::Logs::LogGroup",
-        "CloudWatch encrypts logs with a key of its own, and what is logged holds no secret.",
-    );
-    say(
-        "CKV_AWS_173",
-        "AWS::Lambda::Function",
-        "Environment variables name resources and hold no secret; Lambda encrypts them with a key of its own.",
-    );
-    say("CKV_AWS_73", "AWS::ApiGateway::Stage", "X-Ray is paid by the trace; `tracingEnabled` turns it on.");
 }

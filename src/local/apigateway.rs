@@ -219,6 +219,12 @@ pub(crate) struct MethodSetting {
     pub(crate) cache_ttl_in_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cache_data_encrypted: Option<bool>,
+    /// Whether only who may invalidate the cache gets a fresh answer for the asking; so it is unless this says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) require_authorization_for_cache_control: Option<bool>,
+    /// `FAIL_WITH_403`, `SUCCEED_WITH_RESPONSE_HEADER` or `SUCCEED_WITHOUT_RESPONSE_HEADER`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unauthorized_cache_control_header_strategy: Option<String>,
 }
 
 impl RestApis {

@@ -26,14 +26,15 @@ use crate::local::{apigateway, apigatewayv2};
 
 pub(crate) use web_socket_api::Selection;
 
-/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions, connections. All of it is lost
-/// in a restart, as on AWS when a host is replaced.
+/// What the data plane keeps in memory: throttle buckets, key sets, cached decisions and answers, connections. All of it is
+/// lost in a restart, as on AWS when a host is replaced.
 #[derive(Debug, Default)]
 pub struct Gateway {
     throttles: throttle::Throttles,
     keys: keys::KeySets,
     http_decisions: decisions::Decisions<apigatewayv2::Authorizer, http_api::Decision>,
     rest_decisions: decisions::Decisions<apigateway::Authorizer, rest_api::Decision>,
+    rest_answers: rest_api::Caches,
     endpoints: endpoint::Endpoints,
     connections: web_socket_api::Connections,
 }
@@ -70,5 +71,10 @@ impl Gateway {
     /// Forgets what the authorizers of a stage of a REST API decided.
     pub(crate) fn flush_authorizers(&self, api: &str, stage: &str) {
         self.rest_decisions.forget(&[api.to_owned(), stage.to_owned()]);
+    }
+
+    /// Forgets what a stage of a REST API keeps of its answers.
+    pub(crate) fn flush_answers(&self, api: &str, stage: &str) {
+        self.rest_answers.forget(&[api.to_owned(), stage.to_owned()]);
     }
 }

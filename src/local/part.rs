@@ -1,5 +1,7 @@
 //! What an API is made of, in either generation of API Gateway: things that it holds under ids of their own.
 
+pub(crate) mod resources;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

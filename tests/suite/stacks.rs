@@ -12,6 +12,8 @@ pub(crate) mod contact;
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
 #[path = "../../stacks/federated.rs"]
 pub(crate) mod federated;
+#[path = "../../stacks/findings.rs"]
+mod findings;
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
 #[path = "../../stacks/notes.rs"]
 pub(crate) mod notes;

@@ -122,8 +122,7 @@ impl Operation<'_> {
         self.cloud.read(|account| account.apigateway.api(api)?.part::<Stage>(stage).map(drop))?;
         match kind {
             "authorizers" => self.cloud.gateway().flush_authorizers(api, stage),
-            // Answers are never kept here, so that there is nothing to forget.
-            "data" => {}
+            "data" => self.cloud.gateway().flush_answers(api, stage),
             _ => return Err(self.unknown()),
         }
         Ok((StatusCode::ACCEPTED, Value::Null))

@@ -159,10 +159,23 @@ impl Method {
         if let Some(name) = self.request_parameters.keys().find(|name| !placed(name)) {
             return Err(invalid_mapping(name));
         }
+        self.check_cache_keys()?;
         let Some(mut integration) = self.method_integration.take() else { return Ok(()) };
         integration.settle(self)?;
         self.method_integration = Some(integration);
         Ok(())
+    }
+
+    /// What tells kept answers apart must be a parameter of the method, or one that its integration maps.
+    fn check_cache_keys(&self) -> Result<(), Fault> {
+        let Some(integration) = &self.method_integration else { return Ok(()) };
+        let declared = |name: &String| {
+            self.request_parameters.contains_key(name) || integration.request_parameters.contains_key(name)
+        };
+        match integration.cache_key_parameters.iter().all(declared) {
+            true => Ok(()),
+            false => Err(bad_request("Invalid cache key parameter specified")),
+        }
     }
 
     fn check_authorization(&mut self, configuration: &Configuration) -> Result<(), Fault> {

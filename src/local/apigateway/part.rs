@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::method::check_templates;
 use super::{
-    Authorizer, Deployment, GatewayResponse, Model, RequestValidator, RestApi, Stage, bad_request, conflict,
-    identifier, limit_exceeded, not_found,
+    Authorizer, Deployment, GatewayResponse, MethodSetting, Model, RequestValidator, RestApi, Stage, bad_request,
+    conflict, identifier, limit_exceeded, not_found,
 };
 use crate::local::apigatewayv2::{function_arn, log_group};
 use crate::local::gateway::rest_api::refusal;
@@ -22,6 +22,10 @@ const MOST_AUTHORIZERS: usize = 10;
 const MOST_STAGES: usize = 10;
 /// The most variables of a stage.
 const MOST_VARIABLES: usize = 100;
+/// The most seconds that a stage keeps answers.
+const LONGEST_CACHED: u32 = 3600;
+/// The sizes that the cache of a stage may have, in GB.
+const CACHE_SIZES: [&str; 8] = ["0.5", "1.6", "6.1", "13.5", "28.4", "58.2", "118", "237"];
 
 impl Parts for RestApi {
     fn missing(kind: &str, id: &str) -> Fault {
@@ -371,12 +375,44 @@ impl Part for Stage {
         if self.variables.len() > MOST_VARIABLES {
             return Err(bad_request("Maximum number of stage variables has been reached"));
         }
+        self.settle_cache()?;
         let log = self.access_log_settings.as_ref().map(|log| log.destination_arn.as_deref().unwrap_or_default());
         match log.is_some_and(|arn| log_group(arn).is_none()) {
             true => Err(bad_request(
                 "Invalid ARN specified in the request. ARN must be that of a CloudWatch Logs log group",
             )),
             false => Ok(()),
+        }
+    }
+
+    fn wire(&self, id: &str) -> Value {
+        let mut wire = json!(self);
+        wire["stageName"] = id.into();
+        wire["cacheClusterStatus"] = if self.cache_cluster_enabled { "AVAILABLE" } else { "NOT_AVAILABLE" }.into();
+        wire
+    }
+}
+
+impl Stage {
+    fn settle_cache(&mut self) -> Result<(), Fault> {
+        if self.cache_cluster_enabled {
+            let size = self.cache_cluster_size.get_or_insert_with(|| "0.5".to_owned());
+            if !CACHE_SIZES.contains(&size.as_str()) {
+                return Err(bad_request(format!("Invalid cache cluster size specified: {size}")));
+            }
+        }
+        self.method_settings.values().try_for_each(MethodSetting::check_cache)
+    }
+}
+
+impl MethodSetting {
+    fn check_cache(&self) -> Result<(), Fault> {
+        if self.cache_ttl_in_seconds.is_some_and(|seconds| seconds > LONGEST_CACHED) {
+            return Err(bad_request(format!("Invalid cache TTL, must be between 0 and {LONGEST_CACHED} seconds")));
+        }
+        match self.unauthorized_cache_control_header_strategy.as_deref() {
+            None | Some("FAIL_WITH_403" | "SUCCEED_WITH_RESPONSE_HEADER" | "SUCCEED_WITHOUT_RESPONSE_HEADER") => Ok(()),
+            Some(other) => Err(bad_request(format!("Invalid strategy for unauthorized cache control: {other}"))),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Change {
 }
 
 /// The settings of methods, by the names that a change's path has for them.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("metrics/enabled", "metricsEnabled"),
     ("logging/loglevel", "loggingLevel"),
     ("logging/dataTrace", "dataTraceEnabled"),
@@ -28,6 +28,8 @@ const SETTINGS: [(&str, &str); 8] = [
     ("caching/enabled", "cachingEnabled"),
     ("caching/ttlInSeconds", "cacheTtlInSeconds"),
     ("caching/dataEncrypted", "cacheDataEncrypted"),
+    ("caching/requireAuthorizationForCacheControl", "requireAuthorizationForCacheControl"),
+    ("caching/unauthorizedCacheControlHeaderStrategy", "unauthorizedCacheControlHeaderStrategy"),
 ];
 
 /// What stands, with some of its members changed.

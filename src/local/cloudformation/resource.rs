@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::local::cloud::Account;
 use crate::local::dynamodb;
@@ -14,6 +16,11 @@ use crate::local::wire::Fault;
 
 /// Properties of one resource, with every intrinsic function resolved.
 pub type Properties = Map<String, Value>;
+
+/// A property that is text.
+pub(crate) fn text<'a>(properties: &'a Properties, name: &str) -> Option<&'a str> {
+    properties.get(name).and_then(Value::as_str)
+}
 
 /// Where and when a resource is provisioned.
 #[derive(Debug, Clone)]
@@ -84,6 +91,15 @@ struct Tag {
     value: String,
 }
 
+impl Tags {
+    /// Those among the properties of a resource.
+    pub(crate) fn of(properties: &Properties) -> Self {
+        let tags = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
+        let value = |tag: &Value| tag.get("Value").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self(tags.filter_map(|tag| Some((tag.get("Key")?.as_str()?.to_owned(), value(tag)))).collect())
+    }
+}
+
 impl From<Vec<Tag>> for Tags {
     fn from(tags: Vec<Tag>) -> Self {
         Self(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
@@ -123,7 +139,32 @@ impl Failure {
     pub(crate) fn of(service: &str, fault: &Fault) -> Self {
         Self(format!("{} (Service: {service}, Status Code: {})", fault.message, fault.status.as_u16()))
     }
+
+    /// The same in the words of a handler of the newer kind.
+    pub(crate) fn of_handler(service: &str, handler_code: &str, fault: &Fault) -> Self {
+        let (message, status) = (fault.message.trim_end(), fault.status.as_u16());
+        Self(format!(
+            "Resource handler returned message: \"{message} (Service: {service}, Status Code: {status}, Request ID: {}) \
+             (SDK Attempt Count: 1)\" (RequestToken: {}, HandlerErrorCode: {handler_code})",
+            Uuid::new_v4(),
+            Uuid::new_v4(),
+        ))
+    }
 }
+
+/// Why a handler does not do what it is asked.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub(crate) enum Refused {
+    /// Its service does not let it.
+    #[error("{0}")]
+    Service(#[from] Fault),
+    /// It sees for itself that it cannot be done.
+    #[error("{0}")]
+    Handler(String),
+}
+
+/// How handlers pass on what the service of this name says.
+pub(crate) type Wording = fn(&str, &Fault) -> Failure;
 
 /// One CloudFormation resource type.
 ///
@@ -177,8 +218,8 @@ pub trait ResourceType: Sync {
     ) -> Result<(), Failure>;
 }
 
-/// A resource type that leaves its frame to the implementation below: its properties come typed, and what its service
-/// refuses is a [`Fault`].
+/// A resource type that leaves its frame to the implementation below: its properties come typed, what its service refuses
+/// comes as it is, and what is gone already need not be removed.
 pub(crate) trait Kind: Sync {
     /// Its name, such as `AWS::DynamoDB::Table`.
     const TYPE: &'static str;
@@ -186,7 +227,9 @@ pub(crate) trait Kind: Sync {
     const SCHEMA: &'static str;
     /// What the handlers call its service.
     const SERVICE: &'static str;
-    /// Its properties.
+    /// How they pass on what it says.
+    const WORDING: Wording = Failure::of;
+    /// Its properties: a type of their own, or [`Properties`] as they are.
     type Properties: DeserializeOwned;
 
     /// As [`ResourceType::exists`].
@@ -195,18 +238,20 @@ pub(crate) trait Kind: Sync {
     }
 
     /// As [`ResourceType::create`].
-    fn create(account: &mut Account, context: &Context, new: Self::Properties) -> Result<Provisioned, Fault>;
+    fn create(account: &mut Account, context: &Context, new: Self::Properties) -> Result<Provisioned, Refused>;
 
-    /// As [`ResourceType::update`].
+    /// As [`ResourceType::update`]. A type whose every property makes a new one has nothing to change in place.
     fn update(
-        account: &mut Account,
-        context: &Context,
+        _account: &mut Account,
+        _context: &Context,
         physical_id: &str,
-        change: Change<Self::Properties>,
-    ) -> Result<Provisioned, Fault>;
+        _change: Change<Self::Properties>,
+    ) -> Result<Provisioned, Refused> {
+        Ok(Provisioned::named(physical_id))
+    }
 
-    /// As [`ResourceType::delete`].
-    fn delete(account: &mut Account, context: &Context, physical_id: &str) -> Result<(), Fault>;
+    /// As [`ResourceType::delete`]; that there is no such thing any more is no refusal.
+    fn delete(account: &mut Account, context: &Context, physical_id: &str, last: &Properties) -> Result<(), Refused>;
 }
 
 /// From which properties to which.
@@ -234,7 +279,7 @@ impl<K: Kind> ResourceType for K {
         context: &Context,
         properties: &Properties,
     ) -> Result<Provisioned, Failure> {
-        K::create(account, context, typed::<K>(properties)?).map_err(|fault| Failure::of(K::SERVICE, &fault))
+        K::create(account, context, typed::<K>(properties)?).map_err(worded::<K>)
     }
 
     fn update(
@@ -246,7 +291,7 @@ impl<K: Kind> ResourceType for K {
         new: &Properties,
     ) -> Result<Provisioned, Failure> {
         let change = Change { old: typed::<K>(old)?, new: typed::<K>(new)? };
-        K::update(account, context, physical_id, change).map_err(|fault| Failure::of(K::SERVICE, &fault))
+        K::update(account, context, physical_id, change).map_err(worded::<K>)
     }
 
     fn delete(
@@ -254,14 +299,69 @@ impl<K: Kind> ResourceType for K {
         account: &mut Account,
         context: &Context,
         physical_id: &str,
-        _properties: &Properties,
+        properties: &Properties,
     ) -> Result<(), Failure> {
-        K::delete(account, context, physical_id).map_err(|fault| Failure::of(K::SERVICE, &fault))
+        match K::delete(account, context, physical_id, properties) {
+            Err(Refused::Service(fault)) if is_absence(&fault) => Ok(()),
+            outcome => outcome.map_err(worded::<K>),
+        }
+    }
+}
+
+/// Whether a service says that there is no such thing: some by the status, others by the name only.
+fn is_absence(fault: &Fault) -> bool {
+    let names = ["ResourceNotFoundException", "UserNotFoundException"];
+    fault.status == StatusCode::NOT_FOUND || names.contains(&fault.code.as_str())
+}
+
+fn worded<K: Kind>(refused: Refused) -> Failure {
+    match refused {
+        Refused::Service(fault) => (K::WORDING)(K::SERVICE, &fault),
+        Refused::Handler(reason) => Failure(reason),
     }
 }
 
 fn typed<K: Kind>(properties: &Properties) -> Result<K::Properties, Failure> {
     serde_json::from_value(Value::Object(properties.clone())).map_err(|error| Failure(error.to_string()))
+}
+
+/// A type that is known and refused, so that its stack fails with a reason instead of doing half of what it says.
+pub(crate) struct NotOffered {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its schema.
+    pub(crate) schema: &'static str,
+    /// Why it is refused.
+    pub(crate) reason: &'static str,
+}
+
+impl ResourceType for NotOffered {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn schema(&self) -> &'static str {
+        self.schema
+    }
+
+    fn create(&self, _: &mut Account, _: &Context, _: &Properties) -> Result<Provisioned, Failure> {
+        Err(Failure(self.reason.to_owned()))
+    }
+
+    fn update(
+        &self,
+        _: &mut Account,
+        _: &Context,
+        _: &str,
+        _: &Properties,
+        _: &Properties,
+    ) -> Result<Provisioned, Failure> {
+        Err(Failure(self.reason.to_owned()))
+    }
+
+    fn delete(&self, _: &mut Account, _: &Context, _: &str, _: &Properties) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// A resource type for tests, which fails where its properties say so.

@@ -1,13 +1,12 @@
 //! Cognito's CloudFormation resource types.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
+use crate::local::cloudformation::resource::{
+    Change, Context, Failure, Kind, Properties, Provisioned, Refused, ResourceType, Wording, text,
+};
 use crate::local::cognito::control::{Place, cloud_front};
 use crate::local::cognito::fault::invalid;
 use crate::local::cognito::message::{Draft, Occasion};
@@ -19,86 +18,13 @@ use crate::local::cognito::trigger::{Metadata, NO_CLIENT, Subject};
 use crate::local::wire::Fault;
 
 /// The CloudFormation resource types of this service.
-pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
-    &Resource::<PoolType>::NEW,
-    &Resource::<ClientType>::NEW,
-    &Resource::<GroupType>::NEW,
-    &Resource::<DomainType>::NEW,
-    &Resource::<ServerType>::NEW,
-    &Resource::<ProviderType>::NEW,
-    &Resource::<UserType>::NEW,
-    &Resource::<MembershipType>::NEW,
-];
+pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] =
+    &[&PoolType, &ClientType, &GroupType, &DomainType, &ServerType, &ProviderType, &UserType, &MembershipType];
 
-/// One of Cognito's types, in Cognito's own terms: what it refuses is a [`Fault`].
-trait Rules: Sync {
-    const NAME: &'static str;
-    const SCHEMA: &'static str;
+/// What the handlers call this service.
+const SERVICE: &str = "CognitoIdentityProvider";
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault>;
-
-    /// Types whose every property is fixed have nothing to change.
-    fn update(_: &mut Account, _: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        let _ = new;
-        Ok(Provisioned { physical_id: id.to_owned(), ..Provisioned::default() })
-    }
-
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault>;
-}
-
-/// A type as the engine sees it: what is refused is worded as CloudFormation words it.
-struct Resource<R>(std::marker::PhantomData<fn() -> R>);
-
-impl<R> Resource<R> {
-    const NEW: Self = Self(std::marker::PhantomData);
-}
-
-impl<R: Rules> ResourceType for Resource<R> {
-    fn name(&self) -> &'static str {
-        R::NAME
-    }
-
-    fn schema(&self) -> &'static str {
-        R::SCHEMA
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        R::create(account, context, properties).map_err(refused)
-    }
-
-    fn update(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        physical_id: &str,
-        _: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        R::update(account, context, physical_id, new).map_err(refused)
-    }
-
-    fn delete(
-        &self,
-        account: &mut Account,
-        _: &Context,
-        physical_id: &str,
-        properties: &Properties,
-    ) -> Result<(), Failure> {
-        match R::delete(account, physical_id, properties) {
-            Err(fault) if matches!(fault.code.as_str(), "ResourceNotFoundException" | "UserNotFoundException") => {
-                Ok(())
-            }
-            outcome => outcome.map_err(refused),
-        }
-    }
-}
-
-fn refused(fault: Fault) -> Failure {
+fn worded(service: &str, fault: &Fault) -> Failure {
     let code = match fault.code.as_str() {
         "ResourceNotFoundException" | "UserNotFoundException" => "NotFound",
         "UsernameExistsException" | "GroupExistsException" | "AliasExistsException" | "DuplicateProviderException" => {
@@ -108,14 +34,7 @@ fn refused(fault: Fault) -> Failure {
         "InternalErrorException" => "ServiceInternalError",
         _ => "InvalidRequest",
     };
-    Failure(format!(
-        "Resource handler returned message: \"{} (Service: CognitoIdentityProvider, Status Code: {}, Request ID: {}) (SDK \
-         Attempt Count: 1)\" (RequestToken: {}, HandlerErrorCode: {code})",
-        fault.message.trim_end(),
-        fault.status.as_u16(),
-        Uuid::new_v4(),
-        Uuid::new_v4(),
-    ))
+    Failure::of_handler(service, code, fault)
 }
 
 /// The properties in a service's own shape.
@@ -123,18 +42,12 @@ fn read<T: DeserializeOwned>(properties: &Properties) -> Result<T, Fault> {
     serde_json::from_value(Value::Object(properties.clone())).map_err(|error| invalid(error.to_string()))
 }
 
-fn text<'a>(properties: &'a Properties, name: &str) -> &'a str {
-    properties.get(name).and_then(Value::as_str).unwrap_or_default()
+fn stated<'a>(properties: &'a Properties, name: &str) -> &'a str {
+    text(properties, name).unwrap_or_default()
 }
 
 fn pool<'a>(account: &'a mut Account, properties: &Properties) -> Result<&'a mut UserPool, Fault> {
-    account.cognito.pool_mut(text(properties, "UserPoolId"))
-}
-
-fn provisioned<const N: usize>(id: &str, attributes: [(&str, Value); N]) -> Provisioned {
-    let attributes: BTreeMap<String, Value> =
-        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Provisioned { physical_id: id.to_owned(), attributes }
+    account.cognito.pool_mut(stated(properties, "UserPoolId"))
 }
 
 /// A name for what has none: the logical id and something that no other resource has.
@@ -155,24 +68,23 @@ impl PoolType {
     }
 
     fn provisioned(pool: &UserPool) -> Provisioned {
-        provisioned(
-            &pool.id,
-            [
-                ("Arn", json!(pool.arn)),
-                ("ProviderName", json!(pool.provider_name())),
-                ("ProviderURL", json!(pool.issuer())),
-                ("UserPoolId", json!(pool.id)),
-            ],
-        )
+        Provisioned::named(&pool.id)
+            .with("Arn", pool.arn.clone())
+            .with("ProviderName", pool.provider_name())
+            .with("ProviderURL", pool.issuer())
+            .with("UserPoolId", pool.id.clone())
     }
 }
 
-impl Rules for PoolType {
-    const NAME: &'static str = "AWS::Cognito::UserPool";
+impl Kind for PoolType {
+    const TYPE: &'static str = "AWS::Cognito::UserPool";
     const SCHEMA: &'static str = include_str!("schemas/user_pool.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let mut settings = Self::settings(context, properties)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let mut settings = Self::settings(context, &new)?;
         if settings.name.is_empty() {
             settings.name = generated_name(context);
         }
@@ -180,13 +92,18 @@ impl Rules for PoolType {
         Ok(Self::provisioned(account.cognito.create(&place, settings, context.now.into())?))
     }
 
-    fn update(account: &mut Account, context: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        let settings = Self::settings(context, new)?;
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let settings = Self::settings(context, &new)?;
         Ok(Self::provisioned(account.cognito.update(id, settings, context.now.into())?))
     }
 
-    fn delete(account: &mut Account, id: &str, _: &Properties) -> Result<(), Fault> {
-        account.cognito.delete(id)
+    fn delete(account: &mut Account, _: &Context, id: &str, _: &Properties) -> Result<(), Refused> {
+        Ok(account.cognito.delete(id)?)
     }
 }
 
@@ -194,64 +111,82 @@ struct ClientType;
 
 impl ClientType {
     fn provisioned(client: &Client) -> Provisioned {
-        let secret = client.secret.clone();
-        let mut made =
-            provisioned(&client.id, [("ClientId", json!(client.id)), ("Name", json!(client.settings.client_name))]);
-        made.attributes.extend(secret.map(|secret| ("ClientSecret".to_owned(), json!(secret))));
-        made
+        let made = Provisioned::named(&client.id)
+            .with("ClientId", client.id.clone())
+            .with("Name", client.settings.client_name.clone());
+        match &client.secret {
+            Some(secret) => made.with("ClientSecret", secret.clone()),
+            None => made,
+        }
     }
 }
 
-impl Rules for ClientType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolClient";
+impl Kind for ClientType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolClient";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_client.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let mut settings: ClientSettings = read(properties)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let mut settings: ClientSettings = read(&new)?;
         settings.rest.remove("UserPoolId");
         if settings.client_name.is_empty() {
             settings.client_name = generated_name(context);
         }
-        Ok(Self::provisioned(pool(account, properties)?.add_client(settings, context.now.into())?))
+        Ok(Self::provisioned(pool(account, &new)?.add_client(settings, context.now.into())?))
     }
 
-    fn update(account: &mut Account, context: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        let mut settings: ClientSettings = read(new)?;
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let mut settings: ClientSettings = read(&new)?;
         settings.rest.remove("UserPoolId");
-        Ok(Self::provisioned(pool(account, new)?.update_client(id, settings, context.now.into())?))
+        Ok(Self::provisioned(pool(account, &new)?.update_client(id, settings, context.now.into())?))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.remove_client(id)
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        Ok(pool(account, last)?.remove_client(id)?)
     }
 }
 
 struct GroupType;
 
-impl Rules for GroupType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolGroup";
+impl Kind for GroupType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolGroup";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_group.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
         let now = context.now.into();
-        let mut group = Group { created: now, modified: now, ..read(properties)? };
+        let mut group = Group { created: now, modified: now, ..read(&new)? };
         if group.group_name.is_empty() {
             group.group_name = generated_name(context);
         }
-        let group = pool(account, properties)?.add_group(group)?;
-        Ok(provisioned(&group.group_name, []))
+        let group = pool(account, &new)?.add_group(group)?;
+        Ok(Provisioned::named(&group.group_name))
     }
 
-    fn update(account: &mut Account, context: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        let pool = pool(account, new)?;
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let pool = pool(account, &new)?;
         let created = pool.group(id)?.created;
-        let group = Group { group_name: id.to_owned(), created, modified: context.now.into(), ..read(new)? };
+        let group = Group { group_name: id.to_owned(), created, modified: context.now.into(), ..read(&new)? };
         pool.groups.insert(id.to_owned(), group);
-        Ok(provisioned(id, []))
+        Ok(Provisioned::named(id))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.remove_group(id)
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        Ok(pool(account, last)?.remove_group(id)?)
     }
 }
 
@@ -259,90 +194,117 @@ struct DomainType;
 
 impl DomainType {
     fn provisioned(domain: &str) -> Provisioned {
-        provisioned(domain, [("CloudFrontDistribution", json!(cloud_front(domain)))])
+        Provisioned::named(domain).with("CloudFrontDistribution", cloud_front(domain))
     }
 }
 
-impl Rules for DomainType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolDomain";
+impl Kind for DomainType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolDomain";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_domain.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, _: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let domain: Domain = read(properties)?;
+    fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let domain: Domain = read(&new)?;
         let name = domain.domain.clone();
-        account.cognito.add_domain(text(properties, "UserPoolId"), domain)?;
+        account.cognito.add_domain(stated(&new, "UserPoolId"), domain)?;
         Ok(Self::provisioned(&name))
     }
 
-    fn update(account: &mut Account, _: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        pool(account, new)?.domains.insert(id.to_owned(), read(new)?);
+    fn update(
+        account: &mut Account,
+        _: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        pool(account, &new)?.domains.insert(id.to_owned(), read(&new)?);
         Ok(Self::provisioned(id))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.domains.remove(id);
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        pool(account, last)?.domains.remove(id);
         Ok(())
     }
 }
 
 struct ServerType;
 
-impl Rules for ServerType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolResourceServer";
+impl Kind for ServerType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolResourceServer";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_resource_server.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, _: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let server: ResourceServer = read(properties)?;
+    fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let server: ResourceServer = read(&new)?;
         let id = server.identifier.clone();
-        pool(account, properties)?.add_resource_server(server)?;
-        Ok(provisioned(&id, []))
+        pool(account, &new)?.add_resource_server(server)?;
+        Ok(Provisioned::named(&id))
     }
 
-    fn update(account: &mut Account, _: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        let pool = pool(account, new)?;
+    fn update(
+        account: &mut Account,
+        _: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let pool = pool(account, &new)?;
         pool.resource_server(id)?;
-        pool.resource_servers.insert(id.to_owned(), read(new)?);
-        Ok(provisioned(id, []))
+        pool.resource_servers.insert(id.to_owned(), read(&new)?);
+        Ok(Provisioned::named(id))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.resource_servers.remove(id);
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        pool(account, last)?.resource_servers.remove(id);
         Ok(())
     }
 }
 
 struct ProviderType;
 
-impl Rules for ProviderType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolIdentityProvider";
+impl Kind for ProviderType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolIdentityProvider";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_identity_provider.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let provider: Provider = read(properties)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let provider: Provider = read(&new)?;
         let name = provider.name.clone();
-        pool(account, properties)?.add_provider(provider, context.now.into())?;
-        Ok(provisioned(&name, []))
+        pool(account, &new)?.add_provider(provider, context.now.into())?;
+        Ok(Provisioned::named(&name))
     }
 
-    fn update(account: &mut Account, context: &Context, id: &str, new: &Properties) -> Result<Provisioned, Fault> {
-        pool(account, new)?.change_provider(read(new)?, context.now.into())?;
-        Ok(provisioned(id, []))
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        pool(account, &new)?.change_provider(read(&new)?, context.now.into())?;
+        Ok(Provisioned::named(id))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.remove_provider(id)
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        Ok(pool(account, last)?.remove_provider(id)?)
     }
 }
 
 struct UserType;
 
-impl Rules for UserType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolUser";
+impl Kind for UserType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolUser";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_user.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
     /// As `AdminCreateUser`, without the triggers: a stack operation waits for no function.
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        let mut request: AdminCreateUser = read(properties)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let mut request: AdminCreateUser = read(&new)?;
         if request.username.is_empty() {
             request.username = generated_name(context);
         }
@@ -354,34 +316,38 @@ impl Rules for UserType {
         let username = user.username.clone();
         let invitation = Invitation::in_pool(pool, &request, user, context.now.into())?;
         invitation.store(account, (!silent).then_some(&wording), context.now)?;
-        Ok(provisioned(&username, []))
+        Ok(Provisioned::named(&username))
     }
 
-    fn delete(account: &mut Account, id: &str, properties: &Properties) -> Result<(), Fault> {
-        pool(account, properties)?.remove_user(id)
+    fn delete(account: &mut Account, _: &Context, id: &str, last: &Properties) -> Result<(), Refused> {
+        Ok(pool(account, last)?.remove_user(id)?)
     }
 }
 
 struct MembershipType;
 
-impl Rules for MembershipType {
-    const NAME: &'static str = "AWS::Cognito::UserPoolUserToGroupAttachment";
+impl Kind for MembershipType {
+    const TYPE: &'static str = "AWS::Cognito::UserPoolUserToGroupAttachment";
     const SCHEMA: &'static str = include_str!("schemas/user_pool_user_to_group_attachment.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn create(account: &mut Account, context: &Context, properties: &Properties) -> Result<Provisioned, Fault> {
-        pool(account, properties)?.join(text(properties, "Username"), text(properties, "GroupName"))?;
-        Ok(provisioned(&generated_name(context), []))
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        pool(account, &new)?.join(stated(&new, "Username"), stated(&new, "GroupName"))?;
+        Ok(Provisioned::named(generated_name(context)))
     }
 
-    fn delete(account: &mut Account, _: &str, properties: &Properties) -> Result<(), Fault> {
-        let user = pool(account, properties)?.user_mut(text(properties, "Username"))?;
-        user.groups.remove(text(properties, "GroupName"));
+    fn delete(account: &mut Account, _: &Context, _: &str, last: &Properties) -> Result<(), Refused> {
+        let user = pool(account, last)?.user_mut(stated(last, "Username"))?;
+        user.groups.remove(stated(last, "GroupName"));
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -397,8 +363,8 @@ mod tests {
         value.as_object().cloned().unwrap_or_default()
     }
 
-    fn made<R: Rules>(account: &mut Account, value: Value) -> Result<Provisioned, String> {
-        R::create(account, &context("It"), &properties(value)).map_err(|fault| fault.message)
+    fn made<K: Kind<Properties = Properties>>(account: &mut Account, value: Value) -> Result<Provisioned, String> {
+        K::create(account, &context("It"), properties(value)).map_err(|refused| refused.to_string())
     }
 
     #[test]
@@ -428,11 +394,13 @@ mod tests {
         let domain = json!({ "UserPoolId": id, "Domain": "my-users" });
         made::<DomainType>(&mut account, domain.clone()).expect("a domain");
         let gone =
-            |account: &mut Account| Resource::<PoolType>::NEW.delete(account, &context("It"), &id, &Properties::new());
+            |account: &mut Account| ResourceType::delete(&PoolType, account, &context("It"), &id, &Properties::new());
         assert!(gone(&mut account).is_err_and(|failure| failure.0.contains("deletion protection is activated")));
-        PoolType::update(&mut account, &context("It"), &id, &Properties::new()).expect("protection can be lifted");
+        ResourceType::update(&PoolType, &mut account, &context("It"), &id, &Properties::new(), &Properties::new())
+            .expect("protection can be lifted");
         assert!(gone(&mut account).is_err_and(|failure| failure.0.contains("domain configured")));
-        DomainType::delete(&mut account, "my-users", &properties(domain)).expect("the domain goes");
+        ResourceType::delete(&DomainType, &mut account, &context("It"), "my-users", &properties(domain))
+            .expect("the domain goes");
         assert_eq!(gone(&mut account), Ok(()));
         assert_eq!(gone(&mut account), Ok(()));
     }
@@ -442,7 +410,7 @@ mod tests {
         let mut account = account();
         let id = made::<PoolType>(&mut account, json!({})).expect("a pool").physical_id;
         let (old, new) = (Properties::new(), properties(json!({ "UsernameAttributes": ["email"] })));
-        let failure = Resource::<PoolType>::NEW.update(&mut account, &context("It"), &id, &old, &new);
+        let failure = ResourceType::update(&PoolType, &mut account, &context("It"), &id, &old, &new);
         let Failure(reason) = failure.expect_err("user names cannot change");
         assert!(reason.starts_with("Resource handler returned message: \"Updates are not allowed for property"));
         assert!(reason.ends_with("HandlerErrorCode: InvalidRequest)"));
@@ -467,11 +435,10 @@ mod tests {
         assert!(made::<ClientType>(&mut account, client).is_ok());
         assert!(made::<ProviderType>(&mut account, google(json!({}))).is_err());
         let new = properties(google(json!({ "email": "email" })));
-        ProviderType::update(&mut account, &context("It"), "Google", &new).expect("it changes");
+        ResourceType::update(&ProviderType, &mut account, &context("It"), "Google", &new, &new).expect("it changes");
         let known = account.cognito.pool(&id).and_then(|pool| pool.provider("Google")).expect("it is there");
         assert_eq!(known.attribute_mapping["email"], "email");
-        let gone =
-            |account: &mut Account| Resource::<ProviderType>::NEW.delete(account, &context("It"), "Google", &new);
+        let gone = |account: &mut Account| ResourceType::delete(&ProviderType, account, &context("It"), "Google", &new);
         assert_eq!((gone(&mut account), gone(&mut account)), (Ok(()), Ok(())));
     }
 
@@ -490,7 +457,8 @@ mod tests {
         made::<MembershipType>(&mut account, membership.clone()).expect("a membership");
         let groups = |account: &Account| account.cognito.pool(&id).map(|pool| pool.users["alice"].groups.len()).ok();
         assert_eq!(groups(&account), Some(1));
-        MembershipType::delete(&mut account, "x", &properties(membership)).expect("the membership goes");
+        ResourceType::delete(&MembershipType, &mut account, &context("It"), "x", &properties(membership))
+            .expect("the membership goes");
         assert_eq!(groups(&account), Some(0));
     }
 

@@ -8,7 +8,7 @@ use super::store::{Refusal, Store};
 use super::table::{Declared, listed};
 use super::{arn, localized};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Change, Context, Kind, Properties, Provisioned, ResourceType};
+use crate::local::cloudformation::resource::{Change, Context, Kind, Properties, Provisioned, Refused, ResourceType};
 use crate::local::iam::policy::Policy;
 use crate::local::wire::Fault;
 
@@ -17,9 +17,9 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&Table];
 
 struct Table;
 
-impl From<Refusal> for Fault {
+impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        refusal.fault
+        refusal.fault.into()
     }
 }
 
@@ -34,7 +34,7 @@ impl Kind for Table {
         name.is_some_and(|name| account.dynamodb.tables.contains_key(name))
     }
 
-    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Refused> {
         check(&new)?;
         let name = new.table_name.clone().unwrap_or_else(|| context.physical_name(255));
         super::create(account, &context.store, new.creation(&name, &context.tags_with(&new.tags)))?;
@@ -52,14 +52,14 @@ impl Kind for Table {
         context: &Context,
         physical_id: &str,
         Change { new, .. }: Change<Declared>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         check(&new)?;
         new.settle(&context.store, physical_id)?;
         tag(&context.store, &arn(account, physical_id), &context.tags_with(&new.tags))?;
         provisioned(account, &context.store, physical_id, &new)
     }
 
-    fn delete(account: &mut Account, context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         if account.dynamodb.tables.contains_key(physical_id) {
             super::delete(account, &context.store, physical_id)?;
         }
@@ -73,7 +73,7 @@ fn check(new: &Declared) -> Result<(), Fault> {
 }
 
 /// Takes over what only the account knows, and tells the attributes.
-fn provisioned(account: &mut Account, store: &Store, name: &str, new: &Declared) -> Result<Provisioned, Fault> {
+fn provisioned(account: &mut Account, store: &Store, name: &str, new: &Declared) -> Result<Provisioned, Refused> {
     if let Some(table) = account.dynamodb.tables.get_mut(name) {
         table.recovery_days = new.recovery_days();
         table.policy = new.policy();

@@ -5,8 +5,10 @@
 mod access_log;
 mod answer;
 mod api_key;
+mod cache;
 mod call;
 mod cognito;
+mod compression;
 mod context;
 mod event;
 mod integration;
@@ -24,6 +26,7 @@ use axum::body::Body;
 use http::header::HeaderValue;
 use time::OffsetDateTime;
 
+pub(super) use self::cache::Caches;
 use self::call::{Bound, Call, Routed};
 pub(super) use self::lambda_authorizer::Decision;
 pub(crate) use self::lambda_authorizer::test as test_authorizer;
@@ -64,9 +67,9 @@ pub(super) async fn handle(cloud: Cloud, destination: Destination, request: Requ
         let notes = Notes::default();
         return response(Refusal::NoStage.answer(&unserved, &notes), &unserved, &notes).await;
     };
-    let call = Call::new(request, destination.path, bound, cloud.now());
+    let mut call = Call::new(request, destination.path, bound, cloud.now());
     let mut notes = Notes::default();
-    let answer = match treat(&cloud, &call, &mut notes).await {
+    let answer = match treat(&cloud, &mut call, &mut notes).await {
         Ok(answer) => answer,
         Err(refusal) => {
             let answer = refusal.answer(&call, &notes);
@@ -97,14 +100,27 @@ async fn response(answer: Answer, call: &Call, notes: &Notes) -> Response {
 }
 
 /// The order in which API Gateway asks its questions.
-async fn treat(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<Answer, Refusal> {
+async fn treat(cloud: &Cloud, call: &mut Call, notes: &mut Notes) -> Result<Answer, Refusal> {
+    admit(cloud, call, notes).await?;
+    // Not before: a signature is about the body as it came.
+    compression::unpack(call)?;
+    let routed = routed(call)?;
+    validation::check(call, routed)?;
+    let answer = cache::answer(cloud, call, routed, notes).await?;
+    Ok(compression::packed(answer, call))
+}
+
+/// What is asked before anybody looks into the body.
+async fn admit(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<(), Refusal> {
     check_sizes(call)?;
-    let routed = call.bound.routed.as_ref().ok_or_else(|| policy::unsigned(call))?;
+    let routed = routed(call)?;
     check_limits(cloud, call, routed)?;
     authorize(cloud, call, routed, notes).await?;
-    api_key::admit(cloud, call, routed, notes)?;
-    validation::check(call, routed)?;
-    integration::answer(cloud, call, routed, notes).await
+    api_key::admit(cloud, call, routed, notes)
+}
+
+fn routed(call: &Call) -> Result<&Routed, Refusal> {
+    call.bound.routed.as_ref().ok_or_else(|| policy::unsigned(call))
 }
 
 fn check_sizes(call: &Call) -> Result<(), Refusal> {

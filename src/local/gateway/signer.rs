@@ -38,17 +38,22 @@ pub(super) fn signed(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> R
     })
 }
 
-/// What a signer's own policies say about invoking what has this ARN. The account's own key may invoke everything.
-pub(super) fn verdict(account: &Account, caller: &Caller, resource: &str, now: OffsetDateTime) -> Verdict {
+/// What a signer's own policies say about a deed. The account's own key may do everything.
+pub(super) fn verdict(account: &Account, caller: &Caller, deed: &Deed, now: OffsetDateTime) -> Verdict {
     let Caller::Role { name, session } = caller else {
         return if *caller == Caller::Root { Verdict::Allowed } else { Verdict::NotAllowed };
     };
     let Some(role) = account.iam.roles.get(name) else { return Verdict::NotAllowed };
-    match (Session { account, role, session, now }).may(&Deed::new(ACTION, resource)) {
+    match (Session { account, role, session, now }).may(deed) {
         Ok(()) => Verdict::Allowed,
         Err(why) if why.starts_with("with an explicit deny") => Verdict::Denied,
         Err(_) => Verdict::NotAllowed,
     }
+}
+
+/// The deed of invoking what has this ARN.
+pub(super) fn invoking(arn: &str) -> Deed {
+    Deed::new(ACTION, arn)
 }
 
 /// The ARN of a signer.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::policy::Policy;
 use super::{Naming, Role};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
-use crate::local::wire::Fault;
+use crate::local::cloudformation::resource::{
+    Change, Context, Kind, Properties, Provisioned, Refused, ResourceType, Tags, text,
+};
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&RoleType, &PolicyType, &ManagedPolicyType];
@@ -17,13 +18,11 @@ struct RoleType;
 struct PolicyType;
 struct ManagedPolicyType;
 
-/// As CloudFormation passes on what a service says.
-fn refused(fault: Fault) -> Failure {
-    Failure(format!("{} (Service: Iam, Status Code: {})", fault.message, fault.status.as_u16()))
-}
+/// What the handlers call this service.
+const SERVICE: &str = "Iam";
 
-fn text(properties: &Properties, name: &str) -> Option<String> {
-    properties.get(name).and_then(Value::as_str).map(str::to_owned)
+fn owned(properties: &Properties, name: &str) -> Option<String> {
+    text(properties, name).map(str::to_owned)
 }
 
 fn texts(properties: &Properties, name: &str) -> Vec<String> {
@@ -41,72 +40,53 @@ fn document(properties: &Properties, name: &str) -> Value {
 
 fn naming(context: &Context, properties: &Properties, name: &str, longest: usize) -> Naming {
     Naming {
-        name: text(properties, name).unwrap_or_else(|| context.physical_name(longest)),
-        path: text(properties, "Path"),
-        description: text(properties, "Description"),
+        name: owned(properties, name).unwrap_or_else(|| context.physical_name(longest)),
+        path: owned(properties, "Path"),
+        description: owned(properties, "Description"),
     }
 }
 
-impl ResourceType for RoleType {
-    fn name(&self) -> &'static str {
-        "AWS::IAM::Role"
+impl Kind for RoleType {
+    const TYPE: &'static str = "AWS::IAM::Role";
+    const SCHEMA: &'static str = include_str!("role.schema.json");
+    const SERVICE: &'static str = SERVICE;
+    type Properties = Properties;
+
+    fn exists(account: &Account, properties: &Properties) -> bool {
+        text(properties, "RoleName").is_some_and(|name| account.iam.roles.contains_key(name))
     }
 
-    fn schema(&self) -> &'static str {
-        include_str!("role.schema.json")
-    }
-
-    fn exists(&self, account: &Account, properties: &Properties) -> bool {
-        properties.get("RoleName").and_then(Value::as_str).is_some_and(|name| account.iam.roles.contains_key(name))
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let naming = naming(context, properties, "RoleName", 64);
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let naming = naming(context, &new, "RoleName", 64);
         let name = naming.name.clone();
-        account
-            .iam
-            .create_role(naming, document(properties, "AssumeRolePolicyDocument"), context.now)
-            .map_err(refused)?;
-        configure(account, context, &name, &Properties::new(), properties)
+        account.iam.create_role(naming, document(&new, "AssumeRolePolicyDocument"), context.now)?;
+        configure(account, context, &name, &Properties::new(), &new)
     }
 
     fn update(
-        &self,
         account: &mut Account,
         context: &Context,
         physical_id: &str,
-        old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let trust = document(new, "AssumeRolePolicyDocument");
-        Policy::parse_trust(&trust).map_err(refused)?;
-        let role = account.iam.role_mut(physical_id).map_err(refused)?;
+        Change { old, new }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let trust = document(&new, "AssumeRolePolicyDocument");
+        Policy::parse_trust(&trust)?;
+        let role = account.iam.role_mut(physical_id)?;
         role.trust = trust;
-        role.description = text(new, "Description");
-        configure(account, context, physical_id, old, new)
+        role.description = owned(&new, "Description");
+        configure(account, context, physical_id, &old, &new)
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        properties: &Properties,
-    ) -> Result<(), Failure> {
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, last: &Properties) -> Result<(), Refused> {
         let Some(role) = account.iam.roles.get_mut(physical_id) else { return Ok(()) };
         // What the template declared goes with the role; what others added keeps it.
-        for arn in texts(properties, "ManagedPolicyArns") {
+        for arn in texts(last, "ManagedPolicyArns") {
             role.attached.remove(&arn);
         }
-        for (name, _) in inline(properties) {
+        for (name, _) in inline(last) {
             role.inline.remove(&name);
         }
-        account.iam.delete_role(physical_id).map_err(refused)
+        Ok(account.iam.delete_role(physical_id)?)
     }
 }
 
@@ -114,7 +94,7 @@ fn inline(properties: &Properties) -> BTreeMap<String, Value> {
     let policies = properties.get("Policies").and_then(Value::as_array);
     let policy = |policy: &Value| {
         let members = policy.as_object()?;
-        Some((text(members, "PolicyName")?, document(members, "PolicyDocument")))
+        Some((owned(members, "PolicyName")?, document(members, "PolicyDocument")))
     };
     policies.into_iter().flatten().filter_map(policy).collect()
 }
@@ -127,25 +107,25 @@ fn configure(
     name: &str,
     old: &Properties,
     new: &Properties,
-) -> Result<Provisioned, Failure> {
+) -> Result<Provisioned, Refused> {
     let (policies, attached) = (inline(new), texts(new, "ManagedPolicyArns"));
     for (policy, document) in &policies {
-        account.iam.put_role_policy(name, policy, document.clone()).map_err(refused)?;
+        account.iam.put_role_policy(name, policy, document.clone())?;
     }
     for arn in &attached {
-        account.iam.attach(name, arn).map_err(refused)?;
+        account.iam.attach(name, arn)?;
     }
     let id = account.id.clone();
-    let role = account.iam.role_mut(name).map_err(refused)?;
+    let role = account.iam.role_mut(name)?;
     for policy in inline(old).keys().filter(|policy| !policies.contains_key(*policy)) {
         role.inline.remove(policy);
     }
     for arn in texts(old, "ManagedPolicyArns").iter().filter(|arn| !attached.contains(arn)) {
         role.attached.remove(arn);
     }
-    role.boundary = text(new, "PermissionsBoundary");
+    role.boundary = owned(new, "PermissionsBoundary");
     role.max_session = seconds(new.get("MaxSessionDuration"));
-    role.tags = tags(context, new);
+    role.tags = context.tags_with(&Tags::of(new));
     Ok(provisioned(role, &id))
 }
 
@@ -156,154 +136,111 @@ fn seconds(value: Option<&Value>) -> u32 {
 }
 
 fn provisioned(role: &Role, account: &str) -> Provisioned {
-    let attributes = [("Arn", json!(role.arn(account))), ("RoleId", json!(role.id))];
-    Provisioned {
-        physical_id: role.name.clone(),
-        attributes: attributes.map(|(name, value)| (name.to_owned(), value)).into(),
-    }
+    Provisioned::named(&role.name).with("Arn", role.arn(account)).with("RoleId", role.id.clone())
 }
 
-/// The stack's tags, and the resource's own, which win.
-fn tags(context: &Context, properties: &Properties) -> BTreeMap<String, String> {
-    let own = properties.get("Tags").and_then(Value::as_array);
-    let pair = |tag: &Value| Some((tag.get("Key")?.as_str()?.to_owned(), tag.get("Value")?.as_str()?.to_owned()));
-    context.tags.clone().into_iter().chain(own.into_iter().flatten().filter_map(pair)).collect()
-}
+impl Kind for PolicyType {
+    const TYPE: &'static str = "AWS::IAM::Policy";
+    const SCHEMA: &'static str = include_str!("policy.schema.json");
+    const SERVICE: &'static str = SERVICE;
+    type Properties = Properties;
 
-impl ResourceType for PolicyType {
-    fn name(&self) -> &'static str {
-        "AWS::IAM::Policy"
-    }
-
-    fn schema(&self) -> &'static str {
-        include_str!("policy.schema.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        put_on_roles(account, properties)?;
-        Ok(Provisioned { physical_id: context.physical_name(128), ..Provisioned::default() })
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        put_on_roles(account, &new)?;
+        Ok(Provisioned::named(context.physical_name(128)))
     }
 
     fn update(
-        &self,
         account: &mut Account,
-        _context: &Context,
+        _: &Context,
         physical_id: &str,
-        old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        take_from_roles(account, old);
-        put_on_roles(account, new)?;
-        Ok(Provisioned { physical_id: physical_id.to_owned(), ..Provisioned::default() })
+        Change { old, new }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        take_from_roles(account, &old);
+        put_on_roles(account, &new)?;
+        Ok(Provisioned::named(physical_id))
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        _physical_id: &str,
-        properties: &Properties,
-    ) -> Result<(), Failure> {
-        take_from_roles(account, properties);
+    fn delete(account: &mut Account, _: &Context, _: &str, last: &Properties) -> Result<(), Refused> {
+        take_from_roles(account, last);
         Ok(())
     }
 }
 
-fn put_on_roles(account: &mut Account, properties: &Properties) -> Result<(), Failure> {
+fn put_on_roles(account: &mut Account, properties: &Properties) -> Result<(), Refused> {
     only_roles(properties)?;
     let roles = texts(properties, "Roles");
     if roles.is_empty() {
-        return Err(Failure("At least one of [Groups,Roles,Users] must be non-empty.".to_owned()));
+        return Err(Refused::Handler("At least one of [Groups,Roles,Users] must be non-empty.".to_owned()));
     }
     let name = text(properties, "PolicyName").unwrap_or_default();
     let document = document(properties, "PolicyDocument");
-    roles.iter().try_for_each(|role| account.iam.put_role_policy(role, &name, document.clone())).map_err(refused)
+    Ok(roles.iter().try_for_each(|role| account.iam.put_role_policy(role, name, document.clone()))?)
 }
 
 fn take_from_roles(account: &mut Account, properties: &Properties) {
     let name = text(properties, "PolicyName").unwrap_or_default();
     for role in texts(properties, "Roles") {
         if let Some(role) = account.iam.roles.get_mut(&role) {
-            role.inline.remove(&name);
+            role.inline.remove(name);
         }
     }
 }
 
 /// Users and groups are not part of this cloud; a policy that names one must not seem to work.
-fn only_roles(properties: &Properties) -> Result<(), Failure> {
+fn only_roles(properties: &Properties) -> Result<(), Refused> {
     match ["Users", "Groups"].iter().find_map(|kind| texts(properties, kind).into_iter().next()) {
-        Some(name) => {
-            Err(Failure(format!("The user or group with name {name} cannot be found: the local cloud has roles only.")))
-        }
+        Some(name) => Err(Refused::Handler(format!(
+            "The user or group with name {name} cannot be found: the local cloud has roles only."
+        ))),
         None => Ok(()),
     }
 }
 
-impl ResourceType for ManagedPolicyType {
-    fn name(&self) -> &'static str {
-        "AWS::IAM::ManagedPolicy"
-    }
+impl Kind for ManagedPolicyType {
+    const TYPE: &'static str = "AWS::IAM::ManagedPolicy";
+    const SCHEMA: &'static str = include_str!("managed_policy.schema.json");
+    const SERVICE: &'static str = SERVICE;
+    type Properties = Properties;
 
-    fn schema(&self) -> &'static str {
-        include_str!("managed_policy.schema.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        only_roles(properties)?;
-        let naming = naming(context, properties, "ManagedPolicyName", 128);
-        let (id, document) = (account.id.clone(), document(properties, "PolicyDocument"));
-        let arn = account.iam.create_policy(&id, naming, document, context.now).map_err(refused)?;
-        for role in texts(properties, "Roles") {
-            account.iam.attach(&role, &arn).map_err(refused)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        only_roles(&new)?;
+        let naming = naming(context, &new, "ManagedPolicyName", 128);
+        let (id, document) = (account.id.clone(), document(&new, "PolicyDocument"));
+        let arn = account.iam.create_policy(&id, naming, document, context.now)?;
+        for role in texts(&new, "Roles") {
+            account.iam.attach(&role, &arn)?;
         }
         managed(account, &arn)
     }
 
     fn update(
-        &self,
         account: &mut Account,
-        _context: &Context,
+        _: &Context,
         physical_id: &str,
-        old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        only_roles(new)?;
-        let document = document(new, "PolicyDocument");
-        Policy::parse_identity(&document).map_err(refused)?;
-        let policy = account.iam.policies.get_mut(physical_id).ok_or_else(|| refused(super::no_policy(physical_id)))?;
+        Change { old, new }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        only_roles(&new)?;
+        let document = document(&new, "PolicyDocument");
+        Policy::parse_identity(&document)?;
+        let policy = account.iam.policies.get_mut(physical_id).ok_or_else(|| super::no_policy(physical_id))?;
         if policy.document != document {
             policy.document = document;
             policy.version = policy.version.saturating_add(1);
         }
-        detach(account, physical_id, &texts(old, "Roles"));
-        for role in texts(new, "Roles") {
-            account.iam.attach(&role, physical_id).map_err(refused)?;
+        detach(account, physical_id, &texts(&old, "Roles"));
+        for role in texts(&new, "Roles") {
+            account.iam.attach(&role, physical_id)?;
         }
         managed(account, physical_id)
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        properties: &Properties,
-    ) -> Result<(), Failure> {
-        detach(account, physical_id, &texts(properties, "Roles"));
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, last: &Properties) -> Result<(), Refused> {
+        detach(account, physical_id, &texts(last, "Roles"));
         if !account.iam.policies.contains_key(physical_id) {
             return Ok(());
         }
-        account.iam.delete_policy(physical_id).map_err(refused)
+        Ok(account.iam.delete_policy(physical_id)?)
     }
 }
 
@@ -315,19 +252,17 @@ fn detach(account: &mut Account, arn: &str, roles: &[String]) {
     }
 }
 
-fn managed(account: &Account, arn: &str) -> Result<Provisioned, Failure> {
-    let policy = account.iam.policies.get(arn).ok_or_else(|| refused(super::no_policy(arn)))?;
+fn managed(account: &Account, arn: &str) -> Result<Provisioned, Refused> {
+    let policy = account.iam.policies.get(arn).ok_or_else(|| super::no_policy(arn))?;
     let uses = account.iam.roles.values().filter(|role| role.attached.contains(arn)).count();
-    let attributes = [
-        ("PolicyArn", json!(arn)),
-        ("PolicyId", json!(policy.id)),
-        ("DefaultVersionId", json!(format!("v{}", policy.version))),
-        ("AttachmentCount", json!(uses)),
-        ("IsAttachable", json!(true)),
-        ("PermissionsBoundaryUsageCount", json!(0)),
-        ("CreateDate", json!(policy.created.unix_timestamp().to_string())),
-        ("UpdateDate", json!(policy.created.unix_timestamp().to_string())),
-    ];
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
-    Ok(Provisioned { physical_id: arn.to_owned(), attributes })
+    let created = policy.created.unix_timestamp().to_string();
+    Ok(Provisioned::named(arn)
+        .with("PolicyArn", arn)
+        .with("PolicyId", policy.id.clone())
+        .with("DefaultVersionId", format!("v{}", policy.version))
+        .with("AttachmentCount", uses)
+        .with("IsAttachable", true)
+        .with("PermissionsBoundaryUsageCount", 0)
+        .with("CreateDate", created.clone())
+        .with("UpdateDate", created))
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::deployment::{self, Site, ZipFile};
 use super::{Alias, Functions, Settings, Statement, Target, fault, policy, revision, rules};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
+use crate::local::cloudformation::resource::{
+    Change, Context, Failure, Kind, NotOffered, Properties, Provisioned, Refused, ResourceType, Tags, Wording, text,
+};
 use crate::local::wire::Fault;
 
 /// The CloudFormation resource types of this service.
@@ -30,95 +31,68 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
     },
 ];
 
+/// What the handlers call this service.
+const SERVICE: &str = "Lambda";
+
 struct FunctionType;
 struct PermissionType;
 struct VersionType;
 struct AliasType;
 
-/// A type that is known and refused, so that its stack fails with a reason instead of doing half of what it says.
-struct NotOffered {
-    name: &'static str,
-    schema: &'static str,
-    reason: &'static str,
-}
+impl Kind for FunctionType {
+    const TYPE: &'static str = "AWS::Lambda::Function";
+    const SCHEMA: &'static str = include_str!("schemas/function.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-impl ResourceType for FunctionType {
-    fn name(&self) -> &'static str {
-        "AWS::Lambda::Function"
-    }
-
-    fn schema(&self) -> &'static str {
-        include_str!("schemas/function.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let name = text(properties, "FunctionName").map_or_else(|| context.physical_name(64), str::to_owned);
-        let target = Target::parse(&name).map_err(refused)?;
-        deployment::create(account, site(context), &target, properties, ZipFile::Source).map_err(refused)?;
-        let adorned = deployment::adorn(account, &target, tags(context, properties), reserved(properties));
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let name = text(&new, "FunctionName").map_or_else(|| context.physical_name(64), str::to_owned);
+        let target = Target::parse(&name)?;
+        deployment::create(account, site(context), &target, &new, ZipFile::Source)?;
+        let adorned = deployment::adorn(account, &target, tags(context, &new), reserved(&new));
         if let Err(fault) = adorned {
             account.lambda.0.remove(&target.name);
-            return Err(refused(fault));
+            return Err(fault.into());
         }
         Ok(function(account, &target))
     }
 
     fn update(
-        &self,
         account: &mut Account,
         context: &Context,
         physical_id: &str,
-        _old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let target = Target::parse(physical_id).map_err(refused)?;
-        let settings = Settings::read(account, new).map_err(refused)?;
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let target = Target::parse(physical_id)?;
+        let settings = Settings::read(account, &new)?;
         let code = new.get("Code").and_then(Value::as_object).cloned().unwrap_or_default();
-        let code = deployment::given_code(account, site(context), &code, ZipFile::Source).map_err(refused)?;
-        deployment::adorn(account, &target, tags(context, new), reserved(new)).map_err(refused)?;
+        let code = deployment::given_code(account, site(context), &code, ZipFile::Source)?;
+        deployment::adorn(account, &target, tags(context, &new), reserved(&new))?;
         deployment::change(account, site(context), &target, |version| {
             version.settings = settings;
             version.code = code;
-        })
-        .map_err(refused)?;
+        })?;
         Ok(function(account, &target))
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.lambda.0.remove(physical_id);
         Ok(())
     }
 }
 
-impl ResourceType for PermissionType {
-    fn name(&self) -> &'static str {
-        "AWS::Lambda::Permission"
-    }
+impl Kind for PermissionType {
+    const TYPE: &'static str = "AWS::Lambda::Permission";
+    const SCHEMA: &'static str = include_str!("schemas/permission.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn schema(&self) -> &'static str {
-        include_str!("schemas/permission.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let target = named_function(properties)?;
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let target = named_function(&new)?;
         let statement_id = context.physical_name(100);
-        let owned = |name: &str| text(properties, name).map(str::to_owned);
+        let owned = |name: &str| text(&new, name).map(str::to_owned);
         let statement = Statement {
             statement_id: statement_id.clone(),
             principal: owned("Principal").unwrap_or_default(),
@@ -128,143 +102,90 @@ impl ResourceType for PermissionType {
             principal_org_id: owned("PrincipalOrgID"),
             event_source_token: owned("EventSourceToken"),
             function_url_auth_type: owned("FunctionUrlAuthType"),
-            invoked_via_function_url: properties.get("InvokedViaFunctionUrl").and_then(flag),
+            invoked_via_function_url: new.get("InvokedViaFunctionUrl").and_then(flag),
             qualifier: None,
         };
-        policy::add(account, &target, statement).map_err(refused)?;
-        Ok(provisioned(&statement_id, &[("Id", &statement_id)]))
+        policy::add(account, &target, statement)?;
+        Ok(Provisioned::named(&statement_id).with("Id", statement_id))
     }
 
-    fn update(
-        &self,
-        _account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _old: &Properties,
-        _new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        // Every property replaces it, so there is nothing to change in place.
-        Ok(provisioned(physical_id, &[("Id", physical_id)]))
+    /// Every property replaces it, so there is nothing to change in place.
+    fn update(_: &mut Account, _: &Context, physical_id: &str, _: Change<Properties>) -> Result<Provisioned, Refused> {
+        Ok(Provisioned::named(physical_id).with("Id", physical_id))
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        properties: &Properties,
-    ) -> Result<(), Failure> {
-        let target = named_function(properties)?;
-        match policy::remove(account, &target, physical_id) {
-            Err(fault) if fault.code != "ResourceNotFoundException" => Err(refused(fault)),
-            _ => Ok(()),
-        }
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, last: &Properties) -> Result<(), Refused> {
+        Ok(policy::remove(account, &named_function(last)?, physical_id)?)
     }
 }
 
-impl ResourceType for VersionType {
-    fn name(&self) -> &'static str {
-        "AWS::Lambda::Version"
-    }
+impl Kind for VersionType {
+    const TYPE: &'static str = "AWS::Lambda::Version";
+    const SCHEMA: &'static str = include_str!("schemas/version.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn schema(&self) -> &'static str {
-        include_str!("schemas/version.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let target = Target { qualifier: None, ..named_function(properties)? };
-        let function = Functions::function(account, &target).map_err(refused)?;
+    fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let target = Target { qualifier: None, ..named_function(&new)? };
+        let function = Functions::function(account, &target)?;
         if let Some(number) = function.unchanged_version() {
-            return Err(Failure(format!(
+            return Err(Refused::Handler(format!(
                 "A version for this Lambda function exists ( {number} ). Modify the function to create a new version."
             )));
         }
-        let wanted = text(properties, "CodeSha256");
+        let wanted = text(&new, "CodeSha256");
         let held = function.latest.code.sha256_base64();
         if wanted.is_some_and(|wanted| wanted != held) {
-            return Err(refused(super::invalid(format!(
+            return Err(Refused::Service(super::invalid(format!(
                 "CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({held}). Please try again with the \
                  CodeSHA256 in $LATEST.",
                 wanted.unwrap_or_default()
             ))));
         }
-        let description = text(properties, "Description").map(str::to_owned);
-        let number = rules::publish(account, &target, description).map_err(refused)?.to_string();
-        let arn = target.qualified(Some(number.clone())).arn(account);
-        Ok(provisioned(&arn, &[("FunctionArn", &arn), ("Version", &number)]))
+        let description = text(&new, "Description").map(str::to_owned);
+        let number = rules::publish(account, &target, description)?.to_string();
+        Ok(version(&target.qualified(Some(number)).arn(account)))
     }
 
-    fn update(
-        &self,
-        _account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _old: &Properties,
-        _new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let number = physical_id.rsplit(':').next().unwrap_or_default();
-        Ok(provisioned(physical_id, &[("FunctionArn", physical_id), ("Version", number)]))
+    /// Every property replaces it.
+    fn update(_: &mut Account, _: &Context, physical_id: &str, _: Change<Properties>) -> Result<Provisioned, Refused> {
+        Ok(version(physical_id))
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
-        absent_is_fine(Target::parse(physical_id).and_then(|target| rules::remove(account, &target)))
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
+        Ok(rules::remove(account, &Target::parse(physical_id)?)?)
     }
 }
 
-impl ResourceType for AliasType {
-    fn name(&self) -> &'static str {
-        "AWS::Lambda::Alias"
-    }
+impl Kind for AliasType {
+    const TYPE: &'static str = "AWS::Lambda::Alias";
+    const SCHEMA: &'static str = include_str!("schemas/alias.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
 
-    fn schema(&self) -> &'static str {
-        include_str!("schemas/alias.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let name = text(properties, "Name").unwrap_or_default().to_owned();
-        let target = Target { qualifier: Some(name.clone()), ..named_function(properties)? };
-        if Functions::function(account, &target).map_err(refused)?.aliases.contains_key(&name) {
+    fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let name = text(&new, "Name").unwrap_or_default().to_owned();
+        let target = Target { qualifier: Some(name.clone()), ..named_function(&new)? };
+        if Functions::function(account, &target)?.aliases.contains_key(&name) {
             let message = format!("Alias already exists: {}", target.arn(account));
-            return Err(refused(fault(http::StatusCode::CONFLICT, "ResourceConflictException", message)));
+            return Err(fault(http::StatusCode::CONFLICT, "ResourceConflictException", message).into());
         }
-        put_alias(account, &target, properties)
+        put_alias(account, &target, &new)
     }
 
     fn update(
-        &self,
         account: &mut Account,
-        _context: &Context,
+        _: &Context,
         physical_id: &str,
-        _old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        put_alias(account, &Target::parse(physical_id).map_err(refused)?, new)
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        put_alias(account, &Target::parse(physical_id)?, &new)
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
-        let target = Target::parse(physical_id).map_err(refused)?;
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
+        let target = Target::parse(physical_id)?;
         if let (Some(function), Some(name)) = (account.lambda.0.get_mut(&target.name), target.qualifier) {
             function.aliases.remove(&name);
         }
@@ -272,36 +193,7 @@ impl ResourceType for AliasType {
     }
 }
 
-impl ResourceType for NotOffered {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn schema(&self) -> &'static str {
-        self.schema
-    }
-
-    fn create(&self, _: &mut Account, _: &Context, _: &Properties) -> Result<Provisioned, Failure> {
-        Err(Failure(self.reason.to_owned()))
-    }
-
-    fn update(
-        &self,
-        _: &mut Account,
-        _: &Context,
-        _: &str,
-        _: &Properties,
-        _: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        Err(Failure(self.reason.to_owned()))
-    }
-
-    fn delete(&self, _: &mut Account, _: &Context, _: &str, _: &Properties) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-fn put_alias(account: &mut Account, target: &Target, properties: &Properties) -> Result<Provisioned, Failure> {
+fn put_alias(account: &mut Account, target: &Target, properties: &Properties) -> Result<Provisioned, Refused> {
     let weights = properties.get("RoutingConfig").and_then(|routing| routing.get("AdditionalVersionWeights"));
     let weights = weights.and_then(Value::as_array).into_iter().flatten().filter_map(|weight| {
         Some((weight.get("FunctionVersion")?.as_str()?.to_owned(), weight.get("FunctionWeight")?.as_f64()?))
@@ -312,36 +204,30 @@ fn put_alias(account: &mut Account, target: &Target, properties: &Properties) ->
         weights: weights.collect(),
         revision: revision(),
     };
-    rules::set_alias(account, target, alias).map_err(refused)?;
+    rules::set_alias(account, target, alias)?;
     let arn = target.arn(account);
-    Ok(provisioned(&arn, &[("AliasArn", &arn)]))
+    Ok(Provisioned::named(&arn).with("AliasArn", arn))
 }
 
 fn function(account: &Account, target: &Target) -> Provisioned {
-    let mut provisioned = provisioned(&target.name, &[("Arn", &target.arn(account))]);
-    provisioned
-        .attributes
-        .insert("SnapStartResponse".to_owned(), json!({ "ApplyOn": "None", "OptimizationStatus": "Off" }));
-    provisioned.attributes.insert("SnapStartResponse.ApplyOn".to_owned(), json!("None"));
-    provisioned.attributes.insert("SnapStartResponse.OptimizationStatus".to_owned(), json!("Off"));
-    provisioned
+    Provisioned::named(&target.name)
+        .with("Arn", target.arn(account))
+        .with("SnapStartResponse", json!({ "ApplyOn": "None", "OptimizationStatus": "Off" }))
+        .with("SnapStartResponse.ApplyOn", "None")
+        .with("SnapStartResponse.OptimizationStatus", "Off")
 }
 
-fn provisioned(physical_id: &str, attributes: &[(&str, &str)]) -> Provisioned {
-    let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    Provisioned { physical_id: physical_id.to_owned(), attributes }
+fn version(arn: &str) -> Provisioned {
+    let number = arn.rsplit(':').next().unwrap_or_default();
+    Provisioned::named(arn).with("FunctionArn", arn).with("Version", number)
 }
 
-fn named_function(properties: &Properties) -> Result<Target, Failure> {
-    Target::parse(text(properties, "FunctionName").unwrap_or_default()).map_err(refused)
+fn named_function(properties: &Properties) -> Result<Target, Fault> {
+    Target::parse(text(properties, "FunctionName").unwrap_or_default())
 }
 
 fn site(context: &Context) -> Site<'_> {
     Site { data: &context.data, now: context.now }
-}
-
-fn text<'a>(properties: &'a Properties, name: &str) -> Option<&'a str> {
-    properties.get(name).and_then(Value::as_str)
 }
 
 /// A boolean, also when CloudFormation brings it as text.
@@ -357,12 +243,7 @@ fn reserved(properties: &Properties) -> Option<u32> {
 
 /// The function's tags, those of the stack, and those by which AWS marks what a stack made.
 fn tags(context: &Context, properties: &Properties) -> BTreeMap<String, String> {
-    let mut tags = context.tags.clone();
-    let own = properties.get("Tags").and_then(Value::as_array).into_iter().flatten().filter_map(|tag| {
-        let value = tag.get("Value").and_then(Value::as_str).unwrap_or_default();
-        Some((tag.get("Key")?.as_str()?.to_owned(), value.to_owned()))
-    });
-    tags.extend(own);
+    let mut tags = context.tags_with(&Tags::of(properties));
     for (name, value) in
         [("stack-id", &context.stack_id), ("stack-name", &context.stack_name), ("logical-id", &context.logical_id)]
     {
@@ -371,16 +252,8 @@ fn tags(context: &Context, properties: &Properties) -> BTreeMap<String, String> 
     tags
 }
 
-fn absent_is_fine(outcome: Result<(), Fault>) -> Result<(), Failure> {
-    match outcome {
-        Err(fault) if fault.code != "ResourceNotFoundException" => Err(refused(fault)),
-        _ => Ok(()),
-    }
-}
-
 /// A refusal as Lambda's resource handlers word it.
-#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn refused(fault: Fault) -> Failure {
+fn worded(service: &str, fault: &Fault) -> Failure {
     let handler_code = match fault.status.as_u16() {
         404 => "NotFound",
         409 => "AlreadyExists",
@@ -388,14 +261,7 @@ fn refused(fault: Fault) -> Failure {
         500.. => "ServiceInternalError",
         _ => "InvalidRequest",
     };
-    Failure(format!(
-        "Resource handler returned message: \"{} (Service: Lambda, Status Code: {}, Request ID: {}) (SDK Attempt Count: \
-         1)\" (RequestToken: {}, HandlerErrorCode: {handler_code})",
-        fault.message,
-        fault.status.as_u16(),
-        Uuid::new_v4(),
-        Uuid::new_v4(),
-    ))
+    Failure::of_handler(service, handler_code, fault)
 }
 
 #[cfg(test)]

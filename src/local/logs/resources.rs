@@ -1,71 +1,51 @@
 //! The CloudFormation resource types of CloudWatch Logs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::LogGroup;
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
-use crate::local::wire::Fault;
+use crate::local::cloudformation::resource::{
+    Change, Context, Kind, Properties, Provisioned, Refused, ResourceType, Tags, text,
+};
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&LogGroupType];
 
 struct LogGroupType;
 
-fn refused(fault: Fault) -> Failure {
-    Failure(format!("{} (Service: CloudWatchLogs, Status Code: {})", fault.message, fault.status.as_u16()))
-}
+impl Kind for LogGroupType {
+    const TYPE: &'static str = "AWS::Logs::LogGroup";
+    const SCHEMA: &'static str = include_str!("log_group.schema.json");
+    const SERVICE: &'static str = "CloudWatchLogs";
+    type Properties = Properties;
 
-impl ResourceType for LogGroupType {
-    fn name(&self) -> &'static str {
-        "AWS::Logs::LogGroup"
+    fn exists(account: &Account, properties: &Properties) -> bool {
+        text(properties, "LogGroupName").is_some_and(|name| account.logs.group(name).is_ok())
     }
 
-    fn schema(&self) -> &'static str {
-        include_str!("log_group.schema.json")
-    }
-
-    fn exists(&self, account: &Account, properties: &Properties) -> bool {
-        properties.get("LogGroupName").and_then(Value::as_str).is_some_and(|name| account.logs.group(name).is_ok())
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let named = properties.get("LogGroupName").and_then(Value::as_str).map(str::to_owned);
-        let name = named.unwrap_or_else(|| context.physical_name(512));
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let name = text(&new, "LogGroupName").map_or_else(|| context.physical_name(512), str::to_owned);
         if account.logs.groups.contains_key(&name) {
             let identifier = json!({ "/properties/LogGroupName": name });
-            return Err(Failure(format!(
+            return Err(Refused::Handler(format!(
                 "Resource of type 'AWS::Logs::LogGroup' with identifier '{identifier}' already exists."
             )));
         }
-        account.logs.create(&name, context.now).map_err(refused)?;
-        configure(account, context, &name, properties)
+        account.logs.create(&name, context.now)?;
+        configure(account, context, &name, &new)
     }
 
     fn update(
-        &self,
         account: &mut Account,
         context: &Context,
         physical_id: &str,
-        _old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        configure(account, context, physical_id, new)
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        configure(account, context, physical_id, &new)
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
-        // Its events are swept at the next start; nothing refers to them any more.
+    /// Its events are swept at the next start; nothing refers to them any more.
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.logs.groups.remove(physical_id);
         Ok(())
     }
@@ -76,19 +56,16 @@ fn configure(
     context: &Context,
     name: &str,
     properties: &Properties,
-) -> Result<Provisioned, Failure> {
-    let group = account.logs.group_mut(name).map_err(refused)?;
+) -> Result<Provisioned, Refused> {
+    let group = account.logs.group_mut(name)?;
     group.retention = None;
     let days = properties.get("RetentionInDays");
     if let Some(days) = days.and_then(|days| days.as_u64().or_else(|| days.as_str()?.parse().ok())) {
-        group.retain(u32::try_from(days).unwrap_or(u32::MAX)).map_err(refused)?;
+        group.retain(u32::try_from(days).unwrap_or(u32::MAX))?;
     }
-    let text = |name: &str| properties.get(name).and_then(Value::as_str).map(str::to_owned);
-    group.class = text("LogGroupClass").unwrap_or_else(|| "STANDARD".to_owned());
-    group.kms_key = text("KmsKeyId");
-    let own = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
-    let pair = |tag: &Value| Some((tag.get("Key")?.as_str()?.to_owned(), tag.get("Value")?.as_str()?.to_owned()));
-    group.tags = context.tags.clone().into_iter().chain(own.filter_map(pair)).collect();
+    group.class = text(properties, "LogGroupClass").unwrap_or("STANDARD").to_owned();
+    group.kms_key = text(properties, "KmsKeyId").map(str::to_owned);
+    group.tags = context.tags_with(&Tags::of(properties));
     let arn = format!("{}:*", LogGroup::arn(account, name));
-    Ok(Provisioned { physical_id: name.to_owned(), attributes: [("Arn".to_owned(), json!(arn))].into() })
+    Ok(Provisioned::named(name).with("Arn", arn))
 }

@@ -1,93 +1,72 @@
 //! The CloudFormation resource types of S3.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{Bucket, Versioning};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned, ResourceType};
+use crate::local::cloudformation::resource::{
+    Change, Context, Kind, Properties, Provisioned, Refused, ResourceType, Tags, text,
+};
 use crate::local::iam::policy::Policy;
-use crate::local::wire::{Fault, xml};
+use crate::local::wire::xml;
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&BucketType, &BucketPolicyType];
 
+/// What the handlers call this service.
+const SERVICE: &str = "S3";
+
 struct BucketType;
 struct BucketPolicyType;
 
-fn refused(fault: Fault) -> Failure {
-    Failure(format!("{} (Service: S3, Status Code: {})", fault.message, fault.status.as_u16()))
-}
+impl Kind for BucketType {
+    const TYPE: &'static str = "AWS::S3::Bucket";
+    const SCHEMA: &'static str = include_str!("bucket.schema.json");
+    const SERVICE: &'static str = SERVICE;
+    type Properties = Properties;
 
-impl ResourceType for BucketType {
-    fn name(&self) -> &'static str {
-        "AWS::S3::Bucket"
+    fn exists(account: &Account, properties: &Properties) -> bool {
+        text(properties, "BucketName").is_some_and(|name| account.s3.buckets.contains_key(name))
     }
 
-    fn schema(&self) -> &'static str {
-        include_str!("bucket.schema.json")
-    }
-
-    fn exists(&self, account: &Account, properties: &Properties) -> bool {
-        properties.get("BucketName").and_then(Value::as_str).is_some_and(|name| account.s3.buckets.contains_key(name))
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let named = properties.get("BucketName").and_then(Value::as_str).map(str::to_owned);
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let named = text(&new, "BucketName").map(str::to_owned);
         let name = named.unwrap_or_else(|| context.physical_name(63).to_ascii_lowercase());
         if account.s3.buckets.contains_key(&name) {
-            return Err(Failure(format!("{name} already exists")));
+            return Err(Refused::Handler(format!("{name} already exists")));
         }
-        let bucket = account.s3.create(&name, context.now).map_err(refused)?;
-        configure(bucket, context, properties);
+        configure(account.s3.create(&name, context.now)?, context, &new);
         Ok(provisioned(account, &name))
     }
 
     fn update(
-        &self,
         account: &mut Account,
         context: &Context,
         physical_id: &str,
-        _old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        configure(account.s3.bucket_mut(physical_id).map_err(refused)?, context, new);
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        configure(account.s3.bucket_mut(physical_id)?, context, &new);
         Ok(provisioned(account, physical_id))
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         let Some(bucket) = account.s3.buckets.get(physical_id) else { return Ok(()) };
         if bucket.versioning != Versioning::Off && !bucket.objects.is_empty() {
             let message = "The bucket you tried to delete is not empty. You must delete all versions in the bucket.";
-            return Err(Failure(format!("{message} (Service: S3, Status Code: 409)")));
+            return Err(Refused::Handler(format!("{message} (Service: {SERVICE}, Status Code: 409)")));
         }
-        account.s3.delete(physical_id).map_err(refused)
+        Ok(account.s3.delete(physical_id)?)
     }
 }
 
 fn provisioned(account: &Account, name: &str) -> Provisioned {
     let region = &account.region;
-    let attributes = [
-        ("Arn", format!("arn:aws:s3:::{name}")),
-        ("DomainName", format!("{name}.s3.amazonaws.com")),
-        ("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com")),
-        ("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com")),
-        ("WebsiteURL", format!("http://{name}.s3-website-{region}.amazonaws.com")),
-    ];
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), json!(value))).into();
-    Provisioned { physical_id: name.to_owned(), attributes }
+    Provisioned::named(name)
+        .with("Arn", format!("arn:aws:s3:::{name}"))
+        .with("DomainName", format!("{name}.s3.amazonaws.com"))
+        .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
+        .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
+        .with("WebsiteURL", format!("http://{name}.s3-website-{region}.amazonaws.com"))
 }
 
 /// Brings a bucket to what the properties say, and its settings to the documents that its API shows.
@@ -180,9 +159,7 @@ fn lifecycle_rule(rule: &Value) -> Value {
 }
 
 fn tagging(context: &Context, properties: &Properties) -> Option<String> {
-    let own = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
-    let pair = |tag: &Value| Some((tag.get("Key")?.as_str()?.to_owned(), tag.get("Value")?.as_str()?.to_owned()));
-    let tags: BTreeMap<String, String> = context.tags.clone().into_iter().chain(own.filter_map(pair)).collect();
+    let tags = context.tags_with(&Tags::of(properties));
     if tags.is_empty() {
         return None;
     }
@@ -190,46 +167,30 @@ fn tagging(context: &Context, properties: &Properties) -> Option<String> {
     document("Tagging", &json!({ "TagSet": { "Tag": tags } }))
 }
 
-impl ResourceType for BucketPolicyType {
-    fn name(&self) -> &'static str {
-        "AWS::S3::BucketPolicy"
-    }
+impl Kind for BucketPolicyType {
+    const TYPE: &'static str = "AWS::S3::BucketPolicy";
+    const SCHEMA: &'static str = include_str!("bucket_policy.schema.json");
+    const SERVICE: &'static str = SERVICE;
+    type Properties = Properties;
 
-    fn schema(&self) -> &'static str {
-        include_str!("bucket_policy.schema.json")
-    }
-
-    fn create(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        properties: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        let bucket = properties.get("Bucket").and_then(Value::as_str).unwrap_or_default();
-        if account.s3.bucket(bucket).map_err(refused)?.policy.is_some() {
-            return Err(Failure("The bucket policy already exists on bucket ".to_owned() + bucket + "."));
+    fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let bucket = text(&new, "Bucket").unwrap_or_default();
+        if account.s3.bucket(bucket)?.policy.is_some() {
+            return Err(Refused::Handler("The bucket policy already exists on bucket ".to_owned() + bucket + "."));
         }
-        put_policy(account, bucket, properties)
+        put_policy(account, bucket, &new)
     }
 
     fn update(
-        &self,
         account: &mut Account,
-        _context: &Context,
+        _: &Context,
         physical_id: &str,
-        _old: &Properties,
-        new: &Properties,
-    ) -> Result<Provisioned, Failure> {
-        put_policy(account, physical_id, new)
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        put_policy(account, physical_id, &new)
     }
 
-    fn delete(
-        &self,
-        account: &mut Account,
-        _context: &Context,
-        physical_id: &str,
-        _properties: &Properties,
-    ) -> Result<(), Failure> {
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         if let Some(bucket) = account.s3.buckets.get_mut(physical_id) {
             bucket.policy = None;
         }
@@ -237,12 +198,12 @@ impl ResourceType for BucketPolicyType {
     }
 }
 
-fn put_policy(account: &mut Account, bucket: &str, properties: &Properties) -> Result<Provisioned, Failure> {
+fn put_policy(account: &mut Account, bucket: &str, properties: &Properties) -> Result<Provisioned, Refused> {
     let document = match properties.get("PolicyDocument") {
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or_default(),
         other => other.cloned().unwrap_or_default(),
     };
-    Policy::parse_resource(&document).map_err(refused)?;
-    account.s3.bucket_mut(bucket).map_err(refused)?.policy = Some(document);
-    Ok(Provisioned { physical_id: bucket.to_owned(), ..Provisioned::default() })
+    Policy::parse_resource(&document)?;
+    account.s3.bucket_mut(bucket)?.policy = Some(document);
+    Ok(Provisioned::named(bucket))
 }

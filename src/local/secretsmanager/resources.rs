@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use super::password::Wish;
 use super::{CURRENT, Making, Sealed, arn, find, find_mut, fresh_id, invalid, sealed};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Change, Context, Kind, Provisioned, ResourceType, Tags};
+use crate::local::cloudformation::resource::{
+    Change, Context, Kind, Properties, Provisioned, Refused, ResourceType, Tags,
+};
 use crate::local::iam::policy::Policy;
 use crate::local::wire::Fault;
 
@@ -79,7 +81,7 @@ impl Kind for SecretType {
     const SERVICE: &'static str = "SecretsManager";
     type Properties = Declared;
 
-    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Refused> {
         new.check()?;
         let value = new.value()?;
         let name = new.name.unwrap_or_else(|| context.physical_name(512));
@@ -102,7 +104,7 @@ impl Kind for SecretType {
         context: &Context,
         physical_id: &str,
         Change { old, new }: Change<Declared>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         new.check()?;
         let is_new = old.secret_string != new.secret_string || old.generate_secret_string != new.generate_secret_string;
         let value = if is_new { new.value()? } else { None };
@@ -117,7 +119,7 @@ impl Kind for SecretType {
     }
 
     /// As with CloudFormation, the name is free at once.
-    fn delete(account: &mut Account, context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         let name = find(account, physical_id, context.now).map(|(name, _)| name.clone());
         if let Ok(name) = name {
             account.secretsmanager.secrets.remove(&name);
@@ -126,7 +128,7 @@ impl Kind for SecretType {
     }
 }
 
-fn provisioned(account: &Account, context: &Context, id: &str) -> Result<Provisioned, Fault> {
+fn provisioned(account: &Account, context: &Context, id: &str) -> Result<Provisioned, Refused> {
     let (name, secret) = find(account, id, context.now)?;
     let arn = arn(account, name, secret);
     Ok(Provisioned::named(&arn).with("Id", arn))
@@ -146,7 +148,7 @@ impl Kind for PolicyType {
     const SERVICE: &'static str = "SecretsManager";
     type Properties = Attached;
 
-    fn create(account: &mut Account, context: &Context, new: Attached) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: Attached) -> Result<Provisioned, Refused> {
         attach(account, context, new)
     }
 
@@ -155,11 +157,11 @@ impl Kind for PolicyType {
         context: &Context,
         _physical_id: &str,
         Change { new, .. }: Change<Attached>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         attach(account, context, new)
     }
 
-    fn delete(account: &mut Account, context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         if let Ok(secret) = find_mut(account, physical_id, context.now) {
             secret.policy = None;
         }
@@ -167,7 +169,7 @@ impl Kind for PolicyType {
     }
 }
 
-fn attach(account: &mut Account, context: &Context, new: Attached) -> Result<Provisioned, Fault> {
+fn attach(account: &mut Account, context: &Context, new: Attached) -> Result<Provisioned, Refused> {
     Policy::parse_resource(&new.resource_policy)
         .map_err(|fault| Fault::new("MalformedPolicyDocumentException", fault.message))?;
     find_mut(account, &new.secret_id, context.now)?.policy = Some(new.resource_policy);

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::{ConfigurationSet, Identity, Template, bad_request, exists};
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Change, Context, Kind, Properties, Provisioned, ResourceType, Tags};
+use crate::local::cloudformation::resource::{
+    Change, Context, Kind, Properties, Provisioned, Refused, ResourceType, Tags,
+};
 use crate::local::wire::Fault;
 
 /// The CloudFormation resource types of this service.
@@ -63,7 +65,7 @@ impl Kind for IdentityType {
     }
 
     /// Verified from the beginning: the module says why.
-    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Refused> {
         let name = new.email_identity.clone();
         account.ses.create(&name, Identity::verified(&name))?;
         Self::configure(account, context, &name, new)
@@ -74,18 +76,18 @@ impl Kind for IdentityType {
         context: &Context,
         physical_id: &str,
         Change { new, .. }: Change<Declared>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         Self::configure(account, context, physical_id, new)
     }
 
-    fn delete(account: &mut Account, _context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, _context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.ses.identities.remove(physical_id);
         Ok(())
     }
 }
 
 impl IdentityType {
-    fn configure(account: &mut Account, context: &Context, name: &str, new: Declared) -> Result<Provisioned, Fault> {
+    fn configure(account: &mut Account, context: &Context, name: &str, new: Declared) -> Result<Provisioned, Refused> {
         let identity = account.ses.identities.entry(name.to_owned()).or_insert_with(|| Identity::verified(name));
         identity.configuration_set = new.configuration_set_attributes.configuration_set_name;
         identity.forwards_feedback = new.feedback_attributes.email_forwarding_enabled.unwrap_or(true);
@@ -151,7 +153,7 @@ impl Kind for ConfigurationSetType {
         account.ses.configuration_sets.contains_key(named(properties, "Name"))
     }
 
-    fn create(account: &mut Account, context: &Context, new: DeclaredSet) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: DeclaredSet) -> Result<Provisioned, Refused> {
         let name = new.name.clone().unwrap_or_else(|| context.physical_name(64));
         create_set(account, &name, new.set(context))?;
         Ok(Provisioned::named(name))
@@ -162,12 +164,12 @@ impl Kind for ConfigurationSetType {
         context: &Context,
         physical_id: &str,
         Change { new, .. }: Change<DeclaredSet>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         account.ses.configuration_sets.insert(physical_id.to_owned(), new.set(context));
         Ok(Provisioned::named(physical_id))
     }
 
-    fn delete(account: &mut Account, _context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, _context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.ses.configuration_sets.remove(physical_id);
         Ok(())
     }
@@ -195,10 +197,10 @@ impl Kind for TemplateType {
     const SERVICE: &'static str = "Ses";
     type Properties = DeclaredTemplate;
 
-    fn create(account: &mut Account, context: &Context, new: DeclaredTemplate) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, new: DeclaredTemplate) -> Result<Provisioned, Refused> {
         let name = new.template.template_name.clone().unwrap_or_else(|| context.physical_name(64));
         if account.ses.templates.contains_key(&name) {
-            return Err(exists(format!("Template {name} already exists")));
+            return Err(exists(format!("Template {name} already exists")).into());
         }
         write(account, &name, new)
     }
@@ -208,17 +210,17 @@ impl Kind for TemplateType {
         _context: &Context,
         physical_id: &str,
         Change { new, .. }: Change<DeclaredTemplate>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         write(account, physical_id, new)
     }
 
-    fn delete(account: &mut Account, _context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, _context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.ses.templates.remove(physical_id);
         Ok(())
     }
 }
 
-fn write(account: &mut Account, name: &str, new: DeclaredTemplate) -> Result<Provisioned, Fault> {
+fn write(account: &mut Account, name: &str, new: DeclaredTemplate) -> Result<Provisioned, Refused> {
     let Parts { subject_part: subject, text_part: text, html_part: html, .. } = new.template;
     account.ses.templates.insert(name.to_owned(), Template { subject, text, html });
     Ok(Provisioned::named(name).with("Id", name))

@@ -7,8 +7,7 @@ use serde_json::Value;
 
 use super::Setting;
 use crate::local::cloud::Account;
-use crate::local::cloudformation::resource::{Change, Context, Kind, Properties, Provisioned, ResourceType};
-use crate::local::wire::Fault;
+use crate::local::cloudformation::resource::{Change, Context, Kind, Properties, Provisioned, Refused, ResourceType};
 
 /// The CloudFormation resource types of this service.
 pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&ParameterType];
@@ -35,7 +34,7 @@ impl Kind for ParameterType {
         properties.get("Name").and_then(Value::as_str).is_some_and(|name| account.ssm.get(name).is_some())
     }
 
-    fn create(account: &mut Account, context: &Context, mut new: Declared) -> Result<Provisioned, Fault> {
+    fn create(account: &mut Account, context: &Context, mut new: Declared) -> Result<Provisioned, Refused> {
         if new.setting.name.is_empty() {
             // A made-up name must be legal for a parameter, which a stack called `aws-...` would not give.
             new.setting.name = format!("CFN-{}", context.physical_name(512));
@@ -48,20 +47,20 @@ impl Kind for ParameterType {
         context: &Context,
         physical_id: &str,
         Change { mut new, .. }: Change<Declared>,
-    ) -> Result<Provisioned, Fault> {
+    ) -> Result<Provisioned, Refused> {
         physical_id.clone_into(&mut new.setting.name);
         new.setting.overwrite = true;
         set(account, context, new)
     }
 
-    fn delete(account: &mut Account, _context: &Context, physical_id: &str) -> Result<(), Fault> {
+    fn delete(account: &mut Account, _context: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
         account.ssm.parameters.remove(physical_id);
         Ok(())
     }
 }
 
 /// `Fn::GetAtt` reads type and value from the properties, where a dynamic reference is still one.
-fn set(account: &mut Account, context: &Context, declared: Declared) -> Result<Provisioned, Fault> {
+fn set(account: &mut Account, context: &Context, declared: Declared) -> Result<Provisioned, Refused> {
     let name = declared.setting.name.clone();
     account.ssm.set(declared.setting, context.now)?;
     if let Some(parameter) = account.ssm.parameters.get_mut(&name) {

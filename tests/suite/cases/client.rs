@@ -1,5 +1,8 @@
 //! A client that sends what it is given, odd paths included.
 
+use std::io::Read as _;
+
+use flate2::read::{GzDecoder, ZlibDecoder};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,9 +21,22 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The body as text.
+    /// An answer with nothing but a status.
+    pub(crate) fn empty(status: u64) -> Self {
+        Self { status, headers: Vec::new(), names: Vec::new(), body: Vec::new() }
+    }
+
+    /// The body as text, unpacked where it came compressed.
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+        let mut unpacked = String::new();
+        let coding = self.header("content-encoding", false);
+        let read = match coding.as_ref().and_then(Value::as_str) {
+            Some("gzip") => GzDecoder::new(&*self.body).read_to_string(&mut unpacked),
+            Some("deflate") => ZlibDecoder::new(&*self.body).read_to_string(&mut unpacked),
+            _ => return String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        read.expect("the body is of the coding that it claims");
+        unpacked
     }
 
     /// A header as cases see it: a text, or a list of them where `listed` and it is repeated.

@@ -47,6 +47,13 @@ struct Stage<'a> {
     mint: &'a Mint,
 }
 
+/// What a case does.
+enum Step {
+    Send(Sent),
+    /// The stage forgets the answers that it keeps.
+    Flush,
+}
+
 /// What happened.
 struct Happened {
     received: Vec<Received>,
@@ -73,14 +80,14 @@ impl Stage<'_> {
         let endpoint = setup::Endpoint::start(&setup).await;
         let standing = setup.stand_up(&self.world, endpoint.as_ref()).await;
         let standing = standing.map_err(|error| Unknown::new(format!("deployment: {error}")))?;
-        let requests = self.requests(request, &standing).await?;
-        let playing = tokio::time::timeout(LONGEST, self.play(&standing, request, &requests)).await;
+        let steps = self.steps(request, &standing).await?;
+        let playing = tokio::time::timeout(LONGEST, self.play(&standing, setup.stage(), request, &steps)).await;
         let happened = playing.map_err(|_| Unknown::new("the case takes too long"))??;
         compare(case, &setup, &happened)
     }
 
-    /// The requests that a case sends, one after another.
-    async fn requests(&self, request: &Map<String, Value>, standing: &Standing) -> Result<Vec<Sent>, Unknown> {
+    /// What a case does, one after another.
+    async fn steps(&self, request: &Map<String, Value>, standing: &Standing) -> Result<Vec<Step>, Unknown> {
         let token = match request.get("jwt_case").and_then(Value::as_str) {
             Some(words) => pool::token(&self.world, standing, self.mint, words).await?,
             None => None,
@@ -91,6 +98,9 @@ impl Stage<'_> {
         };
         let prepared = steps.iter().map(|step| {
             let mut step = members(step)?.clone();
+            if step.contains_key("flush") {
+                return Ok(Step::Flush);
+            }
             let aside: Map<String, Value> = ASIDE.iter().filter_map(|name| step.remove_entry(*name)).collect();
             let mut sent = sent(&step)?;
             if let Some(body) = aside.get("body_base64").and_then(Value::as_str) {
@@ -103,7 +113,7 @@ impl Stage<'_> {
             if let Some(token) = &token {
                 sent.headers.push(("Authorization".to_owned(), token.clone()));
             }
-            Ok(sent)
+            Ok(Step::Send(sent))
         });
         prepared.collect()
     }
@@ -111,8 +121,9 @@ impl Stage<'_> {
     async fn play(
         &self,
         standing: &Standing,
+        stage: &str,
         request: &Map<String, Value>,
-        requests: &[Sent],
+        steps: &[Step],
     ) -> Result<Happened, Unknown> {
         let count = |name: &str| match request.get(name) {
             None => Ok(1),
@@ -120,7 +131,11 @@ impl Stage<'_> {
         };
         let (repeat, parallel) = (count("repeat")?, count("parallel")?.max(1));
         let mut received = Vec::new();
-        for sent in requests {
+        for step in steps {
+            let Step::Send(sent) = step else {
+                received.push(Received::empty(control::flush(&self.world, &standing.api, stage).await));
+                continue;
+            };
             let mut left = repeat;
             while left > 0 {
                 let calls = (0..parallel.min(left)).map(|_| self.world.call(standing, sent));

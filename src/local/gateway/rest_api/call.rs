@@ -38,6 +38,8 @@ pub(super) struct Bound {
     /// The path below the stage, still encoded.
     pub(super) path: String,
     pub(super) binary_media_types: Vec<String>,
+    /// Bytes from which on bodies are compressed; `None` where answers never are.
+    pub(super) minimum_compression_size: Option<usize>,
     /// Whether API keys are in the header rather than said by an authorizer.
     pub(super) keys_in_header: bool,
     pub(super) policy: Option<String>,
@@ -104,6 +106,7 @@ impl Bound {
             stage: stage.clone(),
             path,
             binary_media_types: served.settings.binary_media_types.clone(),
+            minimum_compression_size: served.settings.minimum_compression_size.and_then(|size| size.try_into().ok()),
             keys_in_header: served.settings.api_key_source.as_deref() != Some("AUTHORIZER"),
             policy: served.settings.policy.clone(),
             gateway_responses: served.gateway_responses.clone(),

@@ -16,8 +16,12 @@ use super::refusal::Refusal;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::request::SOURCE_IP;
 use crate::local::gateway::signer::{self, ACTION};
+use crate::local::iam::authorize::Deed;
 use crate::local::iam::policy::{Policy, Principal, Query, Verdict};
 use crate::local::signature::{Dialect, Problem};
+
+/// What a client does who has a kept answer replaced by a fresh one.
+const RENEWAL: &str = "execute-api:InvalidateCache";
 
 /// Lets everybody pass whom the resource policy, if there is one, allows.
 pub(super) fn check_anonymous(cloud: &Cloud, call: &Call) -> Result<(), Refusal> {
@@ -45,7 +49,7 @@ pub(super) fn refuse_denied(call: &Call, verdict: Verdict) -> Result<(), Refusal
 pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).map_err(|problem| signature(call, problem))?;
     let (arn, own) = cloud.read(|account| {
-        let own = signer::verdict(account, &signed.caller, &call.method_arn(), call.time);
+        let own = signer::verdict(account, &signed.caller, &signer::invoking(&call.method_arn()), call.time);
         (signer::arn(account, &signed.caller), own)
     });
     let arn = arn.ok_or(Refusal::MissingAuthenticationToken)?;
@@ -59,15 +63,37 @@ pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refus
     }
 }
 
-/// What the resource policy says about a caller, `None` for one without a name. A policy that cannot be read denies.
+/// Lets a client have a kept answer replaced, under the rules for signers. A request that is not signed, or not well, has
+/// the resource policy only; what a Lambda authorizer allows does not count.
+pub(super) fn check_renewal(cloud: &Cloud, call: &Call) -> Result<(), Refusal> {
+    let signed = signer::signed(cloud, &call.request, call.time).ok();
+    let deed = Deed::new(RENEWAL, call.method_arn());
+    let (arn, own) = cloud.read(|account| match &signed {
+        Some(signed) => {
+            (signer::arn(account, &signed.caller), signer::verdict(account, &signed.caller, &deed, call.time))
+        }
+        None => (None, Verdict::NotAllowed),
+    });
+    match (own, verdict_on(cloud, call, RENEWAL, arn.as_deref())) {
+        (Verdict::Allowed, Verdict::Allowed | Verdict::NotAllowed) | (Verdict::NotAllowed, Verdict::Allowed) => Ok(()),
+        _ => Err(refused(call, RENEWAL, arn.as_deref().unwrap_or("anonymous"), "")),
+    }
+}
+
+/// What the resource policy says about a caller who invokes the method, `None` for one without a name.
 pub(super) fn verdict(cloud: &Cloud, call: &Call, arn: Option<&str>) -> Verdict {
+    verdict_on(cloud, call, ACTION, arn)
+}
+
+/// The same about any action. A policy that cannot be read denies.
+fn verdict_on(cloud: &Cloud, call: &Call, action: &str, arn: Option<&str>) -> Verdict {
     let Some(text) = &call.bound.policy else { return Verdict::NotAllowed };
     let Ok(mut document) = serde_json::from_str::<Value>(text) else { return Verdict::Denied };
     widen(&mut document, &call.bound.arn(""));
     let names: Vec<String> = arn.map_or_else(Vec::new, |arn| principals(&call.bound.account, arn));
     let facts = facts(cloud, call, arn);
     let resource = call.method_arn();
-    let query = Query { action: ACTION, resource: &resource, facts: &facts };
+    let query = Query { action, resource: &resource, facts: &facts };
     let principal = Principal { kind: "AWS", names: &names };
     Policy::parse_resource(&document).map_or(Verdict::Denied, |policy| policy.verdict_for(principal, &query))
 }
@@ -123,10 +149,14 @@ fn facts(cloud: &Cloud, call: &Call, arn: Option<&str>) -> BTreeMap<String, Vec<
 }
 
 fn denied(call: &Call, who: &str, why: &str) -> Refusal {
+    refused(call, ACTION, who, why)
+}
+
+fn refused(call: &Call, action: &str, who: &str, why: &str) -> Refusal {
     let (account, arn) = (&call.bound.account, call.method_arn());
     let masked = account.char_indices().map(|(at, digit)| if at < 8 { '*' } else { digit }).collect::<String>();
     let arn = arn.replacen(account, &masked, 1);
-    Refusal::AccessDenied(format!("User: {who} is not authorized to perform: {ACTION} on resource: {arn}{why}"))
+    Refusal::AccessDenied(format!("User: {who} is not authorized to perform: {action} on resource: {arn}{why}"))
 }
 
 /// The refusal of a request that no method takes: REST APIs look for a signature then.

@@ -69,7 +69,7 @@ impl World {
         found
     }
 
-    /// Lets a path below the root answer `GET` with a mock.
+    /// Lets a path below the root answer `GET` with a mock, which says in `x-id` which request it answers.
     async fn mock(&self, part: &str, method: Value) {
         let resource = self.part(&format!("resources/{}", self.root), json!({ "pathPart": part })).await;
         let id = resource["id"].as_str().unwrap_or_default();
@@ -79,11 +79,40 @@ impl World {
             members[name] = value.clone();
         }
         self.made(Method::PUT, &path, members).await;
-        let template = json!({ "application/json": "{\"statusCode\": 200}" });
-        self.made(Method::PUT, &format!("{path}/integration"), json!({ "type": "MOCK", "requestTemplates": template }))
-            .await;
-        self.made(Method::PUT, &format!("{path}/responses/200"), json!({})).await;
-        self.made(Method::PUT, &format!("{path}/integration/responses/200"), json!({})).await;
+        let integration = json!({
+            "type": "MOCK", "requestTemplates": { "application/json": "{\"statusCode\": 200}" },
+            "cacheKeyParameters": method.get("cacheKeyParameters").cloned().unwrap_or_else(|| json!([])),
+        });
+        self.made(Method::PUT, &format!("{path}/integration"), integration).await;
+        let id = "method.response.header.x-id";
+        let (declared, mapped) = (json!({ (id): true }), json!({ (id): "context.requestId" }));
+        self.made(Method::PUT, &format!("{path}/responses/200"), json!({ "responseParameters": declared })).await;
+        let response = json!({ "responseParameters": mapped });
+        self.made(Method::PUT, &format!("{path}/integration/responses/200"), response).await;
+    }
+
+    /// Changes the stage `test`.
+    async fn change_stage(&self, changes: &[(&str, &str)]) {
+        let changes = changes.iter().map(|(path, value)| json!({ "op": "replace", "path": path, "value": value }));
+        let changes = json!({ "patchOperations": changes.collect::<Vec<_>>() });
+        let path = format!("/restapis/{}/stages/test", self.api);
+        let (status, answer) = self.control(Method::PATCH, &path, &changes).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+
+    /// Deploys the API, and lets the stage keep answers for a minute.
+    async fn deploy_with_cache(&self) {
+        self.deploy().await;
+        let changes =
+            [("/cacheClusterEnabled", "true"), ("/*/*/caching/enabled", "true"), ("/*/*/caching/ttlInSeconds", "60")];
+        self.change_stage(&changes).await;
+    }
+
+    /// Which request the answer was made for.
+    async fn answered(&self, path: &str, headers: &[(&str, &str)]) -> String {
+        let answer = self.call(path, headers).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        answer.headers["x-id"].to_str().expect("it is text").to_owned()
     }
 
     /// Deploys the API as it stands to the stage `test`.
@@ -290,6 +319,95 @@ async fn an_authorizer_whose_function_may_not_be_invoked_lets_nobody_pass() {
         let path = format!("/restapis/{}/stages/{stage}/cache/authorizers", world.api);
         assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, expected, "{stage}");
     }
+}
+
+#[tokio::test]
+async fn a_stage_keeps_answers_for_their_time() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    world.deploy().await;
+    assert_ne!(world.answered("/test/a", &[]).await, world.answered("/test/a", &[]).await, "nothing is kept unasked");
+    world.deploy_with_cache().await;
+    let first = world.answered("/test/a", &[]).await;
+    assert_eq!(world.answered("/test/a", &[]).await, first);
+    let answer = world.call("/test/a", &[]).await;
+    assert_ne!(answer.headers["x-amzn-requestid"], answer.headers["x-id"], "each request has an id of its own");
+    world.cloud.shift_clock(Duration::seconds(60));
+    let second = world.answered("/test/a", &[]).await;
+    assert_ne!(second, first, "its time is over");
+    let path = format!("/restapis/{}/stages/test/cache/data", world.api);
+    assert_eq!(world.control(Method::DELETE, &path, &Value::Null).await.0, StatusCode::ACCEPTED);
+    let third = world.answered("/test/a", &[]).await;
+    assert_ne!(third, second, "the stage is flushed");
+    world.deploy().await;
+    let fourth = world.answered("/test/a", &[]).await;
+    assert_ne!(fourth, third, "a deployment begins without answers");
+    world.change_stage(&[("/cacheClusterSize", "1.6")]).await;
+    let fifth = world.answered("/test/a", &[]).await;
+    assert_ne!(fifth, fourth, "so does a cache of another size");
+    world.change_stage(&[("/~1a/GET/caching/enabled", "false")]).await;
+    assert_ne!(world.answered("/test/a", &[]).await, fifth, "the method's own settings count");
+}
+
+#[tokio::test]
+async fn only_who_may_pass_is_given_a_kept_answer() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    let keys = json!(["method.request.header.who"]);
+    let parameters = json!({ "method.request.header.who": false });
+    world.mock("keyed", json!({ "apiKeyRequired": true })).await;
+    world.mock("own", json!({ "requestParameters": parameters, "cacheKeyParameters": keys })).await;
+    world.deploy_with_cache().await;
+    world.plan(json!({ "quota": { "limit": 2, "period": "DAY" } })).await;
+    let presented = [("x-api-key", KEY)];
+    let first = world.answered("/test/keyed", &presented).await;
+    assert_eq!(world.status("/test/keyed", &[]).await, 403);
+    assert_eq!(world.answered("/test/keyed", &presented).await, first);
+    assert_eq!(world.status("/test/keyed", &presented).await, 429, "kept answers count towards the quota");
+    let of = async |who: &str| world.answered("/test/own", &[("who", who)]).await;
+    let (first, second) = (of("a").await, of("b").await);
+    assert_ne!(first, second);
+    assert_eq!((of("a").await, of("b").await), (first.clone(), second));
+    let nobody = world.answered("/test/own", &[]).await;
+    assert_ne!(nobody, first);
+    assert_ne!(of("").await, nobody, "an empty value is another than none");
+}
+
+#[tokio::test]
+async fn a_fresh_answer_is_for_who_may_have_it() {
+    let folder = folder();
+    let statement = |action: &str, resource: &str| json!({ "Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        statement("execute-api:Invoke", "execute-api:/*"),
+        statement("execute-api:InvalidateCache", "execute-api:/test/GET/free"),
+    ] });
+    let world = World::new(&folder, json!({ "policy": policy.to_string() })).await;
+    world.mock("a", json!({})).await;
+    world.mock("free", json!({})).await;
+    world.deploy_with_cache().await;
+    let fresh = [("cache-control", "no-transform, Max-Age=0")];
+    let first = world.answered("/test/a", &[]).await;
+    assert_eq!(world.answered("/test/a", &[("cache-control", "max-age=1")]).await, first);
+    let unheard = world.call("/test/a", &fresh).await;
+    assert_eq!(unheard.headers["x-id"], first.as_str());
+    assert!(unheard.headers["warning"].to_str().expect("it is text").starts_with("199 "));
+    let replaced = world.answered("/test/free", &[]).await;
+    let free = world.call("/test/free", &fresh).await;
+    assert_ne!(free.headers["x-id"], replaced.as_str());
+    assert!(!free.headers.contains_key("warning"));
+    assert_eq!(free.headers["x-id"], world.answered("/test/free", &[]).await.as_str(), "the fresh one is kept");
+    let strategy = "/*/*/caching/unauthorizedCacheControlHeaderStrategy";
+    world.change_stage(&[(strategy, "SUCCEED_WITHOUT_RESPONSE_HEADER")]).await;
+    let silent = world.call("/test/a", &fresh).await;
+    assert_eq!(silent.headers["x-id"], first.as_str());
+    assert!(!silent.headers.contains_key("warning"));
+    world.change_stage(&[(strategy, "FAIL_WITH_403")]).await;
+    let refused = world.call("/test/a", &fresh).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.body.contains("execute-api:InvalidateCache"), "{}", refused.body);
+    world.change_stage(&[("/*/*/caching/requireAuthorizationForCacheControl", "false")]).await;
+    assert_ne!(world.answered("/test/a", &fresh).await, first);
 }
 
 #[tokio::test]

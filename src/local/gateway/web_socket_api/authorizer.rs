@@ -49,7 +49,7 @@ pub(super) async fn authorize(
 fn signed(cloud: &Cloud, turn: &Turn) -> Option<Identity> {
     let caller = signer::signed(cloud, &turn.client.request, turn.time).ok()?.caller;
     cloud.read(|account| {
-        let verdict = signer::verdict(account, &caller, &turn.bound.route_arn(), turn.time);
+        let verdict = signer::verdict(account, &caller, &signer::invoking(&turn.bound.route_arn()), turn.time);
         let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
         Some(Identity::Signer { arn, account: account.id.clone() })
     })

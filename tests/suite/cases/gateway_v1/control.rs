@@ -20,6 +20,7 @@ pub(super) async fn check(world: &World, case: &Case, request: &Map<String, Valu
     let found = match request.get("check").and_then(Value::as_str) {
         Some("GetGatewayResponses on a fresh API") => gateway_responses(&service, case).await?,
         Some("synth/validate") => quotas(&service, case).await?,
+        Some("PutIntegration with a cache key that the method does not declare") => cache_key(&service, case).await,
         other => return Err(Unknown::new(format!("check {other:?}"))),
     };
     for finding in found {
@@ -54,6 +55,35 @@ async fn gateway_responses(service: &Service<'_>, case: &Case) -> Result<Vec<Str
         }
     }
     Ok(wrong)
+}
+
+async fn cache_key(service: &Service<'_>, case: &Case) -> Vec<String> {
+    let (api, root) = service.api_and_root().await;
+    let method = format!("/restapis/{api}/resources/{root}/methods/GET");
+    let declared =
+        json!({ "authorizationType": "NONE", "requestParameters": { "method.request.querystring.a": false } });
+    service.call(Method::PUT, &method, &declared).await;
+    let put = async |key: &str| {
+        let integration =
+            json!({ "type": "MOCK", "cacheKeyParameters": [format!("method.request.querystring.{key}")] });
+        service.call(Method::PUT, &format!("{method}/integration"), &integration).await.0
+    };
+    let (own, other) = (put("a").await, put("b").await);
+    let wrong = own != 201 || json!(other) != case.member("expect")["status"];
+    wrong.then(|| format!("answered {own} to a declared key and {other} to another")).into_iter().collect()
+}
+
+/// Makes changes of a stage, and says whether they are accepted.
+pub(super) async fn change_stage(world: &World, api: &str, stage: &str, changes: Vec<Value>) -> bool {
+    let changes = json!({ "patchOperations": changes });
+    let path = format!("/restapis/{api}/stages/{stage}");
+    (Service { world }).call(Method::PATCH, &path, &changes).await.0 == 200
+}
+
+/// Lets a stage forget the answers that it keeps; the status with which that is answered.
+pub(super) async fn flush(world: &World, api: &str, stage: &str) -> u64 {
+    let path = format!("/restapis/{api}/stages/{stage}/cache/data");
+    (Service { world }).call(Method::DELETE, &path, &Value::Null).await.0.into()
 }
 
 /// Tries each quota from both sides: the last that fits, and the first that does not.
@@ -99,6 +129,13 @@ async fn quotas(service: &Service<'_>, case: &Case) -> Result<Vec<String>, Unkno
                 let within = service.accepts(&path, &authorizer(0, number(&value[0]))).await
                     && service.accepts(&path, &authorizer(1, number(&value[1]))).await;
                 within && !service.accepts(&path, &authorizer(2, number(&value[1]) + 1)).await
+            }
+            "cache_ttl_seconds" => service.cache_lifetimes(number(&value[0]), number(&value[1])).await,
+            "minimum_compression_size" => {
+                let api = |size: u64| json!({ "name": "a", "minimumCompressionSize": size });
+                let within = service.accepts("/restapis", &api(number(&value[0]))).await
+                    && service.accepts("/restapis", &api(number(&value[1]))).await;
+                within && !service.accepts("/restapis", &api(number(&value[1]) + 1)).await
             }
             // What a request may be like is tried where requests are sent.
             "header_total_bytes" | "url_chars_regional" | "payload_bytes" | "method_arn_bytes" => true,
@@ -157,6 +194,19 @@ impl Service<'_> {
             self.call(Method::PUT, &format!("{method}/integration"), &integration).await.0 == 201
         };
         accepts(least).await && accepts(most).await && !accepts(least - 1).await && !accepts(most + 1).await
+    }
+
+    async fn cache_lifetimes(&self, least: u64, most: u64) -> bool {
+        let (api, root) = self.api_and_root().await;
+        let base = format!("/restapis/{api}");
+        let stage = json!({ "stageName": "s", "deploymentId": self.deployment(&base, &root).await });
+        self.call(Method::POST, &format!("{base}/stages"), &stage).await;
+        let accepts = async |seconds: u64| {
+            let path = "/*/*/caching/ttlInSeconds";
+            let change = json!({ "op": "replace", "path": path, "value": seconds.to_string() });
+            change_stage(self.world, &api, "s", vec![change]).await
+        };
+        accepts(least).await && accepts(most).await && !accepts(most + 1).await
     }
 
     /// Whether exactly so many can be made.

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::control;
 use crate::cases::Unknown;
 use crate::cases::setup::{Standing, World, function, number, permission, text, texts};
 
@@ -36,6 +37,21 @@ pub(super) struct Setup {
     scopes: Vec<String>,
     responses: Vec<Value>,
     preflight: Map<String, Value>,
+    /// How the stage keeps answers, where it does.
+    cache: Option<Cache>,
+}
+
+/// What a stage keeps of its answers.
+#[derive(Debug, Clone)]
+struct Cache {
+    lifetime: u64,
+    /// Parameters that tell answers apart, such as `querystring.type`.
+    keys: Vec<String>,
+    namespace: Option<String>,
+    /// Methods that have settings of their own, such as `POST /cached`.
+    methods: Vec<String>,
+    /// What CloudFormation has no property for: changes of the stage.
+    changes: Vec<Value>,
 }
 
 /// A method of the API.
@@ -113,6 +129,10 @@ impl Setup {
         if let Some(parameters) = request.get("method_params") {
             setup.parameters = texts(parameters)?;
         }
+        if let Some(size) = request.get("lambda_body_bytes") {
+            let size = usize::try_from(number(size)?).map_err(|error| Unknown::new(error.to_string()))?;
+            setup.function = json!({ "do": "return", "value": { "statusCode": 200, "body": "x".repeat(size) } });
+        }
         for name in ["lambda_returns", "lambda_returns_raw"] {
             if let Some(value) = request.get(name) {
                 let does = if name == "lambda_returns" { "return" } else { "raw" };
@@ -141,6 +161,8 @@ impl Setup {
             "lambda" if self.authorizer.is_some() => {}
             "lambda" => self.function = script(&text(value)?)?,
             "binaryMediaTypes" => drop(self.api.insert("BinaryMediaTypes".to_owned(), value.clone())),
+            "minimumCompressionSize" => drop(self.api.insert("MinimumCompressionSize".to_owned(), value.clone())),
+            "cache" => self.cache = Some(Cache::read(value)?),
             "apiKeySource" => drop(self.api.insert("ApiKeySourceType".to_owned(), value.clone())),
             "policy" if value == "Deny * / no matching Allow" => {
                 // There is no matching Allow; an explicit deny is worded longer, and both are taken.
@@ -216,7 +238,18 @@ impl Setup {
             scripts.push(("authorizer", authorizer.script.clone()));
         }
         let address = endpoint.map(|endpoint| endpoint.address.clone());
-        world.deploy(&scripts, |journal| (self.template(journal, address.as_deref()), Vec::<Parameter>::new())).await
+        let template = |journal: &str| (self.template(journal, address.as_deref()), Vec::<Parameter>::new());
+        let standing = world.deploy(&scripts, template).await?;
+        let changes = self.cache.iter().flat_map(|cache| cache.changes.clone()).collect::<Vec<_>>();
+        match changes.is_empty() || control::change_stage(world, &standing.api, &self.stage, changes).await {
+            true => Ok(standing),
+            false => Err("the settings of the stage are refused".to_owned()),
+        }
+    }
+
+    /// The stage's name.
+    pub(super) fn stage(&self) -> &str {
+        &self.stage
     }
 
     fn template(&self, journal: &str, endpoint: Option<&str>) -> Value {
@@ -240,7 +273,7 @@ impl Setup {
             let properties = self.method(method, resource, endpoint);
             sheet.add(&format!("Method{index}"), "AWS::ApiGateway::Method", properties);
         }
-        sheet.deploy(&self.stage);
+        sheet.deploy(&self.stage, self.cache.as_ref());
         self.add_plan(&mut sheet);
         sheet.template()
     }
@@ -308,7 +341,8 @@ impl Setup {
         if self.model.is_some() {
             properties["RequestModels"] = json!({ "application/json": { "Ref": "Model" } });
         }
-        let parameters = self.parameters.iter().map(|name| (format!("method.request.{name}"), json!(true)));
+        let keys = self.cache.iter().flat_map(Cache::keys).map(|key| (key, json!(false)));
+        let parameters = self.parameters.iter().map(|name| (format!("method.request.{name}"), json!(true))).chain(keys);
         properties["RequestParameters"] = Value::Object(parameters.collect());
         if !method.selection.is_empty() {
             let codes = method.selection.iter().map(|(_, status)| json!({ "StatusCode": status }));
@@ -335,6 +369,11 @@ impl Setup {
         let mut integration = json!({ "Type": kind, "IntegrationHttpMethod": "POST", "Uri": invocation("Function") });
         for (name, value) in &self.integration {
             integration[name] = value.clone();
+        }
+        if let Some(cache) = &self.cache {
+            integration["CacheKeyParameters"] = cache.keys().collect();
+            integration["CacheNamespace"] = json!(cache.namespace);
+            integration.as_object_mut().expect("it is an object").retain(|_, value| !value.is_null());
         }
         if !method.selection.is_empty() {
             let responses = method.selection.iter().map(|(pattern, status)| match pattern.as_str() {
@@ -379,6 +418,46 @@ impl Setup {
             let key = json!({ "KeyId": { "Ref": "Key" }, "KeyType": "API_KEY", "UsagePlanId": { "Ref": "Plan" } });
             sheet.add("PlanKey", "AWS::ApiGateway::UsagePlanKey", key);
         }
+    }
+}
+
+impl Cache {
+    fn read(described: &Value) -> Result<Self, Unknown> {
+        let mut cache =
+            Self { lifetime: 300, keys: Vec::new(), namespace: None, methods: Vec::new(), changes: Vec::new() };
+        for (member, value) in described.as_object().into_iter().flatten() {
+            match member.as_str() {
+                "ttl" => cache.lifetime = number(value)?,
+                "keys" => cache.keys = texts(value)?,
+                "namespace" => cache.namespace = Some(text(value)?),
+                "methods" => cache.methods = texts(value)?,
+                "requireAuthorization" => {
+                    cache.change("requireAuthorizationForCacheControl", &value.to_string());
+                }
+                "unauthorized" => cache.change("unauthorizedCacheControlHeaderStrategy", &text(value)?),
+                _ => return Err(Unknown::new(format!("member `{member}` of a cache: {value}"))),
+            }
+        }
+        Ok(cache)
+    }
+
+    fn change(&mut self, name: &str, value: &str) {
+        self.changes.push(json!({ "op": "replace", "path": format!("/*/*/caching/{name}"), "value": value }));
+    }
+
+    fn keys(&self) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| format!("method.request.{key}"))
+    }
+
+    /// The settings of the stage: of all methods, and of those that have their own.
+    fn settings(&self) -> Value {
+        let setting = |verb: &str, path: &str| {
+            json!({
+                "HttpMethod": verb, "ResourcePath": path, "CachingEnabled": true, "CacheTtlInSeconds": self.lifetime,
+            })
+        };
+        let own = self.methods.iter().filter_map(|method| method.split_once(' '));
+        std::iter::once(setting("*", "/*")).chain(own.map(|(verb, path)| setting(verb, path))).collect()
     }
 }
 
@@ -540,12 +619,17 @@ impl Sheet {
     }
 
     /// Adds a deployment of all that there is so far, and the stage that serves it.
-    fn deploy(&mut self, stage: &str) {
+    fn deploy(&mut self, stage: &str, cache: Option<&Cache>) {
         let captured = |id: &&String| ["Method", "Response"].iter().any(|kind| id.starts_with(kind));
         let captured: Vec<String> = self.resources.keys().filter(captured).cloned().collect();
         self.add("Deployment", "AWS::ApiGateway::Deployment", of_api(json!({})));
         self.resources["Deployment"]["DependsOn"] = captured.into();
-        let stage = json!({ "StageName": stage, "DeploymentId": { "Ref": "Deployment" } });
+        let mut stage = json!({ "StageName": stage, "DeploymentId": { "Ref": "Deployment" } });
+        if let Some(cache) = cache {
+            stage["CacheClusterEnabled"] = true.into();
+            stage["CacheClusterSize"] = "0.5".into();
+            stage["MethodSettings"] = cache.settings();
+        }
         self.add("Stage", "AWS::ApiGateway::Stage", of_api(stage));
         self.output("Api");
     }
