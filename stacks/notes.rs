@@ -25,7 +25,7 @@ pub fn stack() -> Stack {
         let function = Function::from_crate("functions/notes").bin(bin);
         stack.add(id, function.grant(Grant::table(&notes, access)))
     };
-    let get = function("GetNote", "get-note", Access::Get);
+    let get = function("GetNotes", "get-notes", Access::Get);
     let put = function("PutNote", "put-note", Access::Put);
     let list = function("ListNotes", "list-notes", Access::Query);
     let delete = function("DeleteNote", "delete-note", Access::Delete);

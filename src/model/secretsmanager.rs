@@ -60,6 +60,15 @@ impl Secret {
     pub fn generated(generate: Generate) -> Self {
         Self { generate: Some(generate), ..Self::default() }
     }
+
+    /// The ARN of a secret.
+    ///
+    /// CloudFormation gives it as the attribute `Id` and by `Ref`. The attribute says what is meant, and is the ARN where
+    /// an emulator takes `Ref` for the name too, which names nothing in a policy:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html>
+    pub fn arn(secret: &Ref<Self>) -> Value {
+        secret.get("Id")
+    }
 }
 
 /// What cannot be read: whoever can read the file, its history or the template could read the secret.

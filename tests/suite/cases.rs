@@ -124,7 +124,7 @@ pub(crate) fn documents_of(kind: &str) -> Vec<Document> {
 }
 
 /// The kinds of cases that a test of this module runs.
-const RUN: [&str; 4] = ["cloudformation", "gateway_v1", "gateway_v2", "jwt"];
+const RUN: [&str; 5] = ["cloudformation", "cognito_hosted", "gateway_v1", "gateway_v2", "jwt"];
 
 #[test]
 fn a_kind_that_nobody_runs_is_named() {

@@ -1,6 +1,7 @@
 //! Sign-in through a pool's pages, and its OAuth 2.0 endpoints.
 
 mod browser;
+mod cases;
 mod federation;
 mod visitor;
 
@@ -70,6 +71,10 @@ impl World {
         } else {
             vec!["openid", "email", "orders/read", "aws.cognito.signin.user.admin"]
         };
+        self.registered(flows, has_secret, &scopes).await
+    }
+
+    async fn registered(&self, flows: &[OAuthFlowType], has_secret: bool, scopes: &[&str]) -> (String, String) {
         let made = self
             .client
             .create_user_pool_client()
@@ -81,7 +86,7 @@ impl World {
             .logout_urls("http://localhost:8976/bye")
             .allowed_o_auth_flows_user_pool_client(true)
             .set_allowed_o_auth_flows(Some(flows.to_vec()))
-            .set_allowed_o_auth_scopes(Some(scopes.into_iter().map(str::to_owned).collect()))
+            .set_allowed_o_auth_scopes(Some(scopes.iter().map(|scope| (*scope).to_owned()).collect()))
             .prevent_user_existence_errors(PreventUserExistenceErrorTypes::Enabled);
         let made = made.send().await.expect("a client");
         let made = made.user_pool_client().expect("a client");

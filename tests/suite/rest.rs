@@ -322,6 +322,19 @@ fn an_api_key_is_made_by_api_gateway_and_opens_its_plans_stages() {
     assert_eq!(property(&template, "ApiBasicPartnerUsagePlanKey", "/KeyId"), json!({ "Ref": "ApiPartnerApiKey" }));
 }
 
+#[test]
+fn a_plan_names_a_method_of_the_root_with_two_slashes() {
+    let stack = changed(|api| {
+        let mut plan = UsagePlan::default().throttle(Throttle::new(5.0, 10));
+        plan.routes = ["GET /", "GET /notes"].map(|route| (route.to_owned(), Throttle::new(1.0, 2))).into();
+        let root = api.routes["GET /notes"].clone();
+        *api = api.clone().route("GET /", root).usage_plan("Basic", plan);
+    });
+    let limits = property(&template(&stack), "ApiBasicUsagePlan", "/ApiStages/0/Throttle");
+    let methods: Vec<&String> = limits.as_object().expect("it has some").keys().collect();
+    assert_eq!(methods, ["//GET", "/notes/GET"]);
+}
+
 /// A REST API with everything that the model offers, so that each part of it is looked at by others.
 fn everything() -> Stack {
     let mut stack = Stack::default().description("A REST API with everything.");

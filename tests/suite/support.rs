@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::SystemTime;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use stackgen::local::cloud::Cloud;
 use stackgen::local::iam::{self, AccessKey, Role};
 use stackgen::local::wire::Fault;
@@ -74,9 +77,13 @@ impl TestCloud {
 
     /// The key of a session of a new role that may do one thing with one resource.
     pub(crate) fn session(&self, role: &str, action: &str, resource: &str) -> Key {
+        self.role(role, Some(json!({ "Effect": "Allow", "Action": action, "Resource": resource })))
+    }
+
+    /// The key of a session of a new role whose only policy is one statement, or which has none.
+    pub(crate) fn role(&self, role: &str, statement: Option<Value>) -> Key {
         let now = self.cloud.now();
-        let statement = json!({ "Effect": "Allow", "Action": action, "Resource": resource });
-        let policy = json!({ "Version": "2012-10-17", "Statement": statement });
+        let policy = statement.map(|statement| json!({ "Version": "2012-10-17", "Statement": statement }));
         let made = Role {
             id: format!("AROA{}", role.to_uppercase()),
             name: role.to_owned(),
@@ -85,7 +92,7 @@ impl TestCloud {
             trust: json!({}),
             max_session: 3600,
             boundary: None,
-            inline: BTreeMap::from([("one".to_owned(), policy)]),
+            inline: policy.map(|policy| ("one".to_owned(), policy)).into_iter().collect(),
             attached: [].into(),
             tags: BTreeMap::new(),
             created: now,
@@ -108,6 +115,25 @@ pub(crate) struct Key {
     pub(crate) secret: String,
     /// What goes with each signature; the account's own key has none.
     pub(crate) token: Option<String>,
+}
+
+impl Key {
+    /// The headers that sign a request.
+    pub(crate) fn signature(&self, service: &str, method: &str, url: &str, body: &[u8]) -> Vec<(String, String)> {
+        let identity = Credentials::new(&self.id, &self.secret, self.token.clone(), None, "test").into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name(service)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .expect("all parameters are there")
+            .into();
+        let request = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body));
+        let signed = sign(request.expect("the request is whole"), &parameters).expect("it signs");
+        signed.into_parts().0.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
 }
 
 impl fmt::Display for Key {

@@ -333,6 +333,19 @@ fn a_grant_covers_the_key_and_only_through_its_service() {
 }
 
 #[test]
+fn a_secret_is_named_by_its_arn() {
+    let mut stack = Stack::default();
+    let secret = stack.add("ApiToken", Secret::generated(Generate::new(48)));
+    let own = Function::from_crate("functions/token-authorizer").grant(Grant::secret(&secret, Access::Read));
+    stack.add("Own", own);
+    let arn = json!({ "Fn::GetAtt": ["ApiToken", "Id"] });
+    let read = json!([{ "Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": [arn] }]);
+    assert_eq!(json!(granted(&stack, "Own")), read);
+    let told = property(&template(&stack), "Own", "/Environment/Variables");
+    assert_eq!(told, json!({ "API_TOKEN_SECRET": arn }));
+}
+
+#[test]
 fn mail_is_sent_from_one_address() {
     let mut stack = Stack::default();
     let sender = stack.add("Sender", EmailIdentity::new("sender@example.com"));

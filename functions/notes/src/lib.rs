@@ -3,7 +3,7 @@
 //!
 //! | function | request | answer | action |
 //! |---|---|---|---|
-//! | `get-note` | `?userId=&noteId=` | 200 `{userId, noteId, message, note}`, 404 | `dynamodb:GetItem` |
+//! | `get-notes` | `?userId=&noteId=` | 200 `{userId, noteId, message, note}`, 404 | `dynamodb:GetItem` |
 //! | `put-note` | `{userId, noteId, note}` as the body | 200; 412 where `if-none-match: *` asks for a new one | `dynamodb:PutItem` |
 //! | `list-notes` | `?userId=&limit=&nextToken=` | 200 `{userId, notes: [{noteId, note}], nextToken?}` | `dynamodb:Query` |
 //! | `delete-note` | `?userId=&noteId=` | 204, 404 | `dynamodb:DeleteItem` |

@@ -69,7 +69,7 @@ pub(crate) struct Extension {
 pub(crate) struct ApiStage {
     pub(crate) api_id: String,
     pub(crate) stage: String,
-    /// Limits of single methods, by `{path}/{method}`.
+    /// Limits of single methods, by `{path}/{method}`: `/notes/GET`, and `//GET` at the root.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) throttle: BTreeMap<String, Throttle>,
 }

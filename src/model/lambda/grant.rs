@@ -100,7 +100,7 @@ impl<'a> Granted<'a> {
     pub fn value(self) -> Value {
         match self {
             Self::Table(it) => it.into(),
-            Self::Secret(it) => it.into(),
+            Self::Secret(it) => Secret::arn(it),
             Self::EmailIdentity(it) => it.into(),
             Self::UserPool(it) => it.into(),
             Self::WebSocketApi(it) => it.into(),

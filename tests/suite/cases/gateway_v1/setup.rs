@@ -1,5 +1,7 @@
 //! What a case about a REST API needs before anything is sent.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_sdk_cloudformation::types::Parameter;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,8 +12,8 @@ use super::control;
 use crate::cases::Unknown;
 use crate::cases::setup::{Standing, World, function, number, permission, text, texts};
 
-/// The value of the one API key.
-pub(super) const KEY: &str = "case-key-0123456789-abcdef";
+/// How many set-ups there are: each has an API key of its own, since those of an account differ.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 /// The path under which API Gateway invokes functions.
 const INVOCATION: &str = "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${NAME.Arn}/invocations";
 
@@ -29,6 +31,8 @@ pub(super) struct Setup {
     /// Whether the integration passes on to an endpoint.
     endpoint: bool,
     plan: Option<Value>,
+    /// The value of the one API key.
+    pub(super) key: String,
     key_enabled: bool,
     key_in_plan: bool,
     validator: Option<(bool, bool)>,
@@ -105,6 +109,7 @@ impl Setup {
         let mut setup = Self {
             stage: called_stage(request),
             function: json!({ "do": "echo" }),
+            key: format!("case-key-0123456789-{}", MADE.fetch_add(1, Ordering::Relaxed)),
             key_enabled: true,
             key_in_plan: true,
             ..Self::default()
@@ -114,7 +119,7 @@ impl Setup {
             if let (Some(words), Some(members)) = (fixture.get("lambda"), described.as_object_mut()) {
                 members.insert("lambda".to_owned(), words.clone());
             }
-            setup.authorizer = Some(authorizer(name, &described)?);
+            setup.authorizer = Some(authorizer(name, &described, &setup.key)?);
         }
         let overridden = request.get("api_override").and_then(Value::as_object).cloned().unwrap_or_default();
         for (member, value) in fixture.iter().chain(&overridden) {
@@ -164,15 +169,7 @@ impl Setup {
             "minimumCompressionSize" => drop(self.api.insert("MinimumCompressionSize".to_owned(), value.clone())),
             "cache" => self.cache = Some(Cache::read(value)?),
             "apiKeySource" => drop(self.api.insert("ApiKeySourceType".to_owned(), value.clone())),
-            "policy" if value == "Deny * / no matching Allow" => {
-                // There is no matching Allow; an explicit deny is worded longer, and both are taken.
-                let allow = json!({
-                    "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::000000000000:role/somebody" },
-                    "Action": "execute-api:Invoke", "Resource": "execute-api:/*",
-                });
-                let policy = json!({ "Version": "2012-10-17", "Statement": [allow] });
-                self.api.insert("Policy".to_owned(), policy);
-            }
+            "policy" => drop(self.api.insert("Policy".to_owned(), resource_policy(&text(value)?)?)),
             "integration_timeout_ms" => {
                 self.integration.insert("TimeoutInMillis".to_owned(), number(value)?.into());
                 self.function = json!({ "do": "sleep", "seconds": 3 });
@@ -403,7 +400,7 @@ impl Setup {
         if !self.methods.iter().any(|method| method.key) && self.api.get("ApiKeySourceType").is_none() {
             return;
         }
-        sheet.add("Key", "AWS::ApiGateway::ApiKey", json!({ "Value": KEY, "Enabled": self.key_enabled }));
+        sheet.add("Key", "AWS::ApiGateway::ApiKey", json!({ "Value": self.key, "Enabled": self.key_enabled }));
         let member = |name: &str| self.plan.as_ref().and_then(|plan| plan.get(name));
         let mut plan = json!({ "ApiStages": [{ "ApiId": { "Ref": "Api" }, "Stage": { "Ref": "Stage" } }] });
         if let Some(limit) = member("quota") {
@@ -412,6 +409,10 @@ impl Setup {
         }
         if let (Some(rate), Some(burst)) = (member("rate"), member("burst")) {
             plan["Throttle"] = json!({ "RateLimit": rate, "BurstLimit": burst });
+        }
+        for (method, limits) in member("methods").and_then(Value::as_object).into_iter().flatten() {
+            let limits = json!({ "RateLimit": limits["rate"], "BurstLimit": limits["burst"] });
+            plan["ApiStages"][0]["Throttle"][method] = limits;
         }
         sheet.add("Plan", "AWS::ApiGateway::UsagePlan", plan);
         if self.key_in_plan {
@@ -468,11 +469,11 @@ fn called_stage(request: &Map<String, Value>) -> String {
     path.split('/').nth(1).filter(|stage| !stage.is_empty()).unwrap_or("test").to_owned()
 }
 
-fn authorizer(name: &str, described: &Value) -> Result<Authorizer, Unknown> {
+fn authorizer(name: &str, described: &Value, key: &str) -> Result<Authorizer, Unknown> {
     if let Some(words) = described.as_str() {
         let mut authorizer = Authorizer::new(words.split([';', ',', ' ']).next().unwrap_or("TOKEN"));
         if words.contains("usageIdentifierKey") {
-            authorizer.script["key"] = KEY.into();
+            authorizer.script["key"] = key.into();
         }
         return Ok(authorizer);
     }
@@ -509,6 +510,23 @@ fn verdict(words: &str) -> Result<Value, Unknown> {
         return Err(Unknown::new(format!("authorizer function `{words}`")));
     }
     Ok(script)
+}
+
+/// What the API itself says of its callers.
+fn resource_policy(words: &str) -> Result<Value, Unknown> {
+    let everybody = json!("*");
+    let somebody = json!({ "AWS": "arn:aws:iam::000000000000:role/somebody" });
+    let (effect, principal) = match words {
+        "Allow *" => ("Allow", everybody),
+        "Deny *" => ("Deny", everybody),
+        // There is no matching Allow; an explicit deny is worded longer, and both are taken.
+        "Deny * / no matching Allow" | "names somebody else" => ("Allow", somebody),
+        _ => return Err(Unknown::new(format!("resource policy `{words}`"))),
+    };
+    let statement = json!({
+        "Effect": effect, "Principal": principal, "Action": "execute-api:Invoke", "Resource": "execute-api:/*",
+    });
+    Ok(json!({ "Version": "2012-10-17", "Statement": [statement] }))
 }
 
 fn script(words: &str) -> Result<Value, Unknown> {
