@@ -56,7 +56,7 @@ mod tests {
         let found: Vec<_> = super::super::of_report(&warnings).collect();
         assert_eq!(
             super::lines(&found),
-            "::warning file=my%2Cstacks/api.yaml,line=2,endLine=2,col=51,endColumn=56,title=no-token-revocation::\
+            "::warning file=my%2Cstacks/api.yaml,line=2,endLine=2,col=50,endColumn=55,title=no-token-revocation::\
              a stolen refresh token could not be revoked; remove it\n"
         );
     }
