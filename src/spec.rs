@@ -114,14 +114,21 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
 fn checked(name: &str, places: Places<'_>, stack: &Stack, found: Vec<rules::Finding>) -> (Vec<Finding>, Vec<Finding>) {
     let mut declared = Declared::by(stack, stem(name));
     places.ids().for_each(|id| declared.assume(id));
+    let (refused, doubtful): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.rule.severity() == Severity::Error);
     let complaints = check(stack, &declared).into_iter().map(|complaint| (None, complaint));
-    let found = found.into_iter().map(|finding| (Some(finding.rule), finding.complaint));
-    let told = complaints.chain(found).filter(|(_, complaint)| !places.touches(&complaint.path));
-    let located = told.map(|(rule, complaint)| Finding { rule, ..finding(&places, complaint) });
-    let (mut mistakes, mut doubts): (Vec<_>, Vec<_>) = located.partition(|it| it.severity() == Severity::Error);
-    mistakes.truncate(MAX_FINDINGS);
-    doubts.truncate(MAX_FINDINGS);
-    (mistakes, doubts)
+    let mistakes = located(&places, complaints.chain(refused.into_iter().map(by_rule)));
+    (mistakes, located(&places, doubtful.into_iter().map(by_rule)))
+}
+
+type Told = (Option<&'static rules::Rule>, Complaint);
+
+fn by_rule(finding: rules::Finding) -> Told {
+    (Some(finding.rule), finding.complaint)
+}
+
+fn located(places: &Places<'_>, told: impl Iterator<Item = Told>) -> Vec<Finding> {
+    let meant = told.filter(|(_, complaint)| !places.touches(&complaint.path)).take(MAX_FINDINGS);
+    meant.map(|(rule, complaint)| Finding { rule, ..finding(places, complaint) }).collect()
 }
 
 fn finding(places: &Places<'_>, complaint: Complaint) -> Finding {

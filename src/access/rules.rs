@@ -7,7 +7,8 @@
 //!
 //! A new rule is a file below `rules/` with a `RULE`, and its two lines here.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::cognito::UserPool;
 use crate::model::dynamodb::Table;
@@ -276,17 +277,22 @@ pub fn find_in_update(stack: &Stack, deployed: &Json, next: &Json) -> Vec<Findin
 struct Said<'a> {
     stack: &'a Stack,
     found: &'a [Finding],
+    /// What the suppressions name, by rule.
+    excused: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// The types of what is declared, by id.
     kinds: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> Said<'a> {
     fn of(stack: &'a Stack, found: &'a [Finding]) -> Self {
+        let ours = stack.suppressions.iter().filter(|(rule, _)| Suppression::is_of_ours(rule));
+        let named = |it: &'a Suppression| it.resources.iter().map(String::as_str).collect();
+        let excused: BTreeMap<&str, BTreeSet<&str>> = ours.map(|(rule, it)| (rule.as_str(), named(it))).collect();
         let mut kinds = BTreeMap::new();
-        if stack.suppressions.keys().any(|rule| Suppression::is_of_ours(rule)) {
+        if !excused.is_empty() {
             stack.visit(&mut |it| kinds.extend([(it.id, it.kind)]));
         }
-        Self { stack, found, kinds }
+        Self { stack, found, excused, kinds }
     }
 
     /// The suppressions of our own rules.
@@ -296,20 +302,20 @@ impl<'a> Said<'a> {
     }
 
     fn excuses(&self, finding: &Finding) -> bool {
-        let suppression = self.stack.suppressions.get(finding.rule.id);
-        finding.rule.verdict != Verdict::Refused
-            && suppression.is_some_and(|it| it.resources.iter().any(|named| self.covers(named, &finding.complaint)))
+        let excused = self.excused.get(finding.rule.id).filter(|_| finding.rule.verdict != Verdict::Refused);
+        excused.is_some_and(|excused| self.names(finding).iter().any(|name| excused.contains(name.as_ref())))
     }
 
-    /// Whether a finding is inside what a suppression names: a declaration by its id, all of a type, or what a
-    /// declaration has under a name of its own, as in `Api.GET /notes`.
-    fn covers(&self, named: &str, complaint: &Complaint) -> bool {
-        let [_, id, inside @ ..] = complaint.path.as_slice() else { return false };
-        if named == id || self.kinds.get(id.as_str()).is_some_and(|kind| *kind == named) {
-            return true;
-        }
-        let part = named.strip_prefix(id.as_str()).and_then(|rest| rest.strip_prefix('.'));
-        part.is_some_and(|part| inside.get(1).is_some_and(|name| name == part))
+    /// The names by which a suppression can mean a finding: the id of the declaration that it is in, the type of that, and
+    /// what the declaration has under a name of its own, as in `Api.GET /notes`.
+    fn names<'f>(&self, finding: &'f Finding) -> Vec<Cow<'f, str>>
+    where
+        'a: 'f,
+    {
+        let [_, id, inside @ ..] = finding.complaint.path.as_slice() else { return Vec::new() };
+        let part = inside.get(1).map(|name| Cow::from(format!("{id}.{name}")));
+        let kind = self.kinds.get(id.as_str()).map(|kind| Cow::from(*kind));
+        [Cow::from(id)].into_iter().chain(kind).chain(part).collect()
     }
 }
 

@@ -43,6 +43,9 @@ impl<'t> Places<'t> {
 
     /// Whether something on the way, or below its end, was set aside.
     pub(super) fn touches(&self, path: &[String]) -> bool {
+        if self.set_aside.is_empty() {
+            return false;
+        }
         let mut found = Step { node: self.root, key: None };
         for step in path {
             let Some(next) = found.down(step, self.set_aside) else { break };

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 use snapbox::{Assert, Data};
@@ -12,6 +14,8 @@ use stackgen::model::Stack;
 use stackgen::model::raw::Suppression;
 use stackgen::spec::{self, Report};
 use stackgen::synth::synthesize;
+
+use crate::tools;
 
 /// The mistakes that others let through, by their numbers, and the rules that find them.
 const MISTAKES: [(u8, &[&str]); 24] = [
@@ -194,6 +198,35 @@ fn no_rule_cries_wolf() {
         assert!(read.warnings.is_none(), "{:?}", read.warnings.map(miette::Report::new));
         synthesize(name.trim_end_matches(".yaml"), &read.stack).expect("it can be synthesized");
     }
+}
+
+/// Reads a SARIF document by classes that were generated from the standard's own schema, which refuse what is not in it.
+const SARIF: &str = "
+import sys
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as Sarif
+for run in Sarif.model_validate_json(sys.stdin.read()).runs:
+    for result in run.results:
+        rule = run.tool.driver.rules[result.ruleIndex]
+        place = result.locations[0].physicalLocation
+        print(rule.id == result.ruleId, result.ruleId, result.level.value, place.artifactLocation.uri, place.region.startLine)
+";
+
+#[test]
+fn sarif_is_as_its_schema_has_it() {
+    let project = root().join("tests/screen/rules.in");
+    let check = ["check", "--format", "sarif", "--project"];
+    let checked = Command::new(env!("CARGO_BIN_EXE_stackgen")).args(check).arg(project).output().expect("it runs");
+    assert_eq!(checked.status.code(), Some(2), "one of the stacks has a mistake");
+    let python = tools::python(&["pydantic-sarif==0.1.1"]);
+    let mut reading = python.program("python");
+    reading.args(["-c", SARIF]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut reading = reading.spawn().expect("python runs");
+    reading.stdin.take().expect("it is piped").write_all(&checked.stdout).expect("python reads");
+    let read = reading.wait_with_output().expect("python ends");
+    let told = String::from_utf8_lossy(&read.stdout);
+    let open = "True open-escape-hatch error stacks/open.yaml 15";
+    let doubtful = "True no-token-revocation warning stacks/doubtful.yaml 3";
+    assert_eq!(told.lines().collect::<Vec<_>>(), [open, doubtful]);
 }
 
 /// A client that two rules have something against.

@@ -1,5 +1,7 @@
 //! A reason that nobody asks for any more goes.
 
+use std::collections::BTreeSet;
+
 use super::{Find, Rule, Said, Verdict, named};
 use crate::model::Complaint;
 use crate::model::raw::Suppression;
@@ -49,9 +51,9 @@ fn of_rule(said: &Said<'_>, rule: &Rule, suppression: &Suppression) -> Vec<Compl
         let help = "remove it, and mend what is found";
         return vec![Complaint::new(&["suppressions", rule.id], message, help).at_key()];
     }
-    let found = || said.found.iter().filter(|finding| finding.rule == rule);
-    let names = suppression.resources.iter().enumerate();
-    let needless = names.filter(|(_, name)| !found().any(|finding| said.covers(name, &finding.complaint)));
+    let found = said.found.iter().filter(|finding| finding.rule == rule);
+    let meant: BTreeSet<_> = found.flat_map(|finding| said.names(finding)).collect();
+    let needless = suppression.resources.iter().enumerate().filter(|(_, name)| !meant.contains(name.as_str()));
     needless
         .map(|(index, name)| {
             let path = ["suppressions", rule.id, "resources", &index.to_string()];

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Find, Rule, Verdict};
-use crate::model::cognito::UserPool;
+use crate::model::cognito::{LambdaConfig, UserPool};
 use crate::model::lambda::{Function, Granted};
 use crate::model::{Complaint, Json, Stack, Value};
 
@@ -35,7 +35,7 @@ fn find(stack: &Stack) -> Vec<Complaint> {
 
 fn of_pool(stack: &Stack, pool_id: &str, pool: &UserPool) -> Vec<Complaint> {
     let invoked: BTreeSet<&str> =
-        pool.lambda_config.iter().flat_map(|config| config.functions()).filter_map(|function| function.id()).collect();
+        pool.lambda_config.iter().flat_map(LambdaConfig::functions).filter_map(|function| function.id()).collect();
     if invoked.is_empty() {
         return Vec::new();
     }

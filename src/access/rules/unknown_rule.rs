@@ -42,9 +42,9 @@ fn find(said: &Said<'_>) -> Vec<Complaint> {
     .collect()
 }
 
-/// Whether a name looks like a rule of checkov, `CKV2_AWS_5`, or of cdk-nag, `HIPAA.Security-IAMNoInlinePolicy`.
+/// Whether a name looks like a rule of checkov, `CKV2_AWS_5`, or of cdk-nag, `HIPAA.Security-IAMNoInlinePolicy`; both have
+/// rules of their users' own besides.
 fn is_foreign(rule: &str) -> bool {
-    let is_checkov = rule.starts_with("CKV") && rule.contains('_');
-    let is_nag = rule.starts_with(|c: char| c.is_ascii_uppercase()) && rule.contains('-');
-    is_checkov || is_nag || rule == "CdkNagValidationFailure"
+    let begins = rule.starts_with(|c: char| c.is_ascii_uppercase());
+    begins && (rule.contains(['_', '-']) || rule == "CdkNagValidationFailure")
 }

@@ -51,12 +51,12 @@ mod tests {
         let text =
             "userPoolClients:\n  Web: { userPool: Users, enableTokenRevocation: false }\nuserPools: { Users: {} }\n";
         let read =
-            stackgen::spec::read_with_warnings("stacks/a,b.yaml", text.as_bytes(), &|_| None).expect("it is sound");
+            stackgen::spec::read_with_warnings("my,stacks/api.yaml", text.as_bytes(), &|_| None).expect("it is sound");
         let warnings = read.warnings.expect("a token that cannot be revoked is told");
         let found: Vec<_> = super::super::of_report(&warnings).collect();
         assert_eq!(
             super::lines(&found),
-            "::warning file=stacks/a%2Cb.yaml,line=2,endLine=2,col=51,endColumn=56,title=no-token-revocation::\
+            "::warning file=my%2Cstacks/api.yaml,line=2,endLine=2,col=50,endColumn=55,title=no-token-revocation::\
              a stolen refresh token could not be revoked; remove it\n"
         );
     }

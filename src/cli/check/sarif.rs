@@ -100,13 +100,13 @@ mod tests {
     #[test]
     fn a_result_names_its_rule_and_its_place() {
         let text = "userPools: { Users: {} }\nuserPoolClients:\n  Web: { userPool: Users, accessTokenValidity: 2d }\n";
-        let document = document_of("stacks/my api.yaml", text);
+        let document = document_of("my stacks/api.yaml", text);
         let (run, result) = (&document["runs"][0], &document["runs"][0]["results"][0]);
         assert_eq!(result["ruleId"], "token-validity");
         let index = result["ruleIndex"].as_u64().and_then(|it| usize::try_from(it).ok()).expect("it is an index");
         assert_eq!(run["tool"]["driver"]["rules"][index]["id"], "token-validity");
         let place = &result["locations"][0]["physicalLocation"];
-        assert_eq!(place["artifactLocation"]["uri"], "stacks/my%20api.yaml");
+        assert_eq!(place["artifactLocation"]["uri"], "my%20stacks/api.yaml");
         let region = json!({ "startLine": 3, "startColumn": 48, "endLine": 3, "endColumn": 50 });
         assert_eq!(place["region"], region);
     }
