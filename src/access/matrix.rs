@@ -298,7 +298,8 @@ pub struct Unseen {
     /// Its type, such as `AWS::CloudFormation::Stack`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Digest of all that the template says of it.
+    /// Digest of all that the template says of it, which may hold secrets and is not written.
+    #[serde(skip)]
     pub digest: String,
 }
 

@@ -61,7 +61,7 @@ impl<const N: usize> Serialize for Section<N> {
         let mut section = serializer.serialize_struct("Section", 3)?;
         section.serialize_field("title", &self.title)?;
         section.serialize_field("facts", &self.facts)?;
-        section.serialize_field("rows", &self.rows.iter().map(|row| row.as_slice()).collect::<Vec<_>>())?;
+        section.serialize_field("rows", &self.rows.iter().map(<[String; N]>::as_slice).collect::<Vec<_>>())?;
         section.end()
     }
 }
@@ -242,7 +242,9 @@ fn who(route: &Route) -> String {
 /// For how long decisions and answers are kept.
 fn cached(api: &Api, key: &str, route: &Route) -> String {
     let decisions = match &route.guard {
-        Guard::Lambda(lambda) => Some(format!("decisions {} s", shown(&lambda.ttl))),
+        Guard::Lambda(lambda) if lambda.ttl != Setting::Known(0.0) => {
+            Some(format!("decisions {} s", shown(&lambda.ttl)))
+        }
         _ => None,
     };
     let answers = api.stages.values().filter_map(|stage| stage.limits(key).cached.as_ref());

@@ -283,7 +283,7 @@ fn what_cannot_be_told_is_weaker() {
 #[test]
 fn a_new_route_is_judged_by_what_took_its_requests() {
     let public = ("New", route("GET /new", "NONE", "", &[]));
-    assert_eq!(after(&[public.clone()]), ["- GET /new: GET /new is new and PUBLIC"]);
+    assert_eq!(after(std::slice::from_ref(&public)), ["- GET /new: GET /new is new and PUBLIC"]);
     assert_eq!(before(&[public]), ["+ GET /new: GET /new goes"]);
     let guarded = ("New", route("GET /new", "AWS_IAM", "", &[]));
     assert_eq!(after(&[guarded]), ["= GET /new: GET /new is new and takes a signature with AWS keys"]);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Setting;
-use super::resources::{Resource, Resources, digest, number, texts, written};
+use super::resources::{Resource, Resources, digest, names_only, number, texts, written};
 
 /// Who passes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,11 +85,12 @@ pub struct Lambda {
     pub ttl: Setting<f64>,
     /// The variables of the function's environment that say whom it lets pass, by name. Lists are sorted.
     pub settings: BTreeMap<String, String>,
-    /// Digests of the other variables of its environment: what they mean is not known, and they may be secret.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// Digests of the other variables of its environment: what they mean is not known, and they may be secret, so that
+    /// only their names are written.
+    #[serde(serialize_with = "names_only", skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, String>,
     /// Where the function's code lies.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     pub code: Option<String>,
 }
 

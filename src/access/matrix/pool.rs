@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Setting;
 use super::api::not;
 use super::resolve::{referred, spelled};
-use super::resources::{Resource, Resources, digest, flag, number, texts, written};
+use super::resources::{Resource, Resources, digest, flag, names_only, number, texts, written};
 
 /// A user pool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +36,8 @@ pub struct Pool {
     pub protection: String,
     /// Functions that decide or change what happens at sign-up and sign-in, by trigger.
     pub triggers: BTreeMap<String, String>,
-    /// Identity providers whose users are let in: the name, and a digest of their settings.
+    /// Identity providers whose users are let in: the name, and a digest of their settings, which is not written.
+    #[serde(serialize_with = "names_only")]
     pub providers: BTreeMap<String, String>,
     /// Groups.
     pub groups: BTreeSet<String>,
