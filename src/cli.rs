@@ -21,6 +21,7 @@ mod output;
 mod outputs;
 mod place;
 mod plan;
+mod policy;
 mod pool;
 mod scaffold;
 mod session;
@@ -76,7 +77,9 @@ struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes, or removes, the bucket through which code is deployed. `deploy` makes it when it is missing.
+    /// Makes, or removes, the bucket through which code is deployed; or prints what a deployer must be allowed to do.
+    ///
+    /// `deploy` makes the bucket when it is missing.
     Bootstrap(bootstrap::Arguments),
     /// Builds functions for AWS, and completes `stackgen.out/` with them: `cdk deploy --app stackgen.out` can take it.
     ///

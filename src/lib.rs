@@ -2,6 +2,7 @@
 //!
 //! Data moves one way: stack file, [`model`], checks, [`template`], assembly, deployment. Nothing flows back.
 
+pub mod access;
 pub mod assembly;
 pub mod bundle;
 pub mod model;

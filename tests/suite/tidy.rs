@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("project", &["similar"]),
     ("model", &["similar"]),
     ("spec", &["model", "similar"]),
-    ("access", &["model"]),
+    ("access", &["model", "template"]),
     ("synth", &["model", "template"]),
     ("assembly", &["synth", "template"]),
     ("bundle", &["project", "similar"]),
