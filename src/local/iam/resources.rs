@@ -234,12 +234,12 @@ fn take_from_roles(account: &mut Account, properties: &Properties) {
     }
 }
 
-/// Users and groups are not part of this cloud; a policy that names one must not seem to work.
+/// Groups are not part of this cloud, and users are no part of its stacks; a policy that names one must not seem to work.
 fn only_roles(properties: &Properties) -> Result<(), Failure> {
     match ["Users", "Groups"].iter().find_map(|kind| texts(properties, kind).into_iter().next()) {
-        Some(name) => {
-            Err(Failure(format!("The user or group with name {name} cannot be found: the local cloud has roles only.")))
-        }
+        Some(name) => Err(Failure(format!(
+            "The user or group with name {name} cannot be found: stacks of the local cloud have roles only."
+        ))),
         None => Ok(()),
     }
 }
@@ -317,7 +317,7 @@ fn detach(account: &mut Account, arn: &str, roles: &[String]) {
 
 fn managed(account: &Account, arn: &str) -> Result<Provisioned, Failure> {
     let policy = account.iam.policies.get(arn).ok_or_else(|| refused(super::no_policy(arn)))?;
-    let uses = account.iam.roles.values().filter(|role| role.attached.contains(arn)).count();
+    let uses = account.iam.holders(arn);
     let attributes = [
         ("PolicyArn", json!(arn)),
         ("PolicyId", json!(policy.id)),
