@@ -86,10 +86,6 @@ pub enum Error {
     #[error("`{property}` of `{id}` in stack `{stack}` is not known before the stack is deployed")]
     #[diagnostic(code(stackgen::policy::unknown_name), help("{help}"))]
     UnknownName { stack: String, id: String, property: String, help: String },
-    /// Not even one statement fits.
-    #[error("statement `{sid}` alone has more than {MOST_CHARACTERS} characters")]
-    #[diagnostic(code(stackgen::policy::too_large), help("write policies for fewer stacks at a time"))]
-    TooLarge { sid: String },
 }
 
 /// Everything that cannot be told, at once.
@@ -140,23 +136,35 @@ pub fn statements(stacks: &[Stack<'_>], place: &Place, holder: Holder) -> Result
     if reasons.is_empty() { Ok(grant::merged(grants)) } else { Err(Refused { reasons }) }
 }
 
-/// The statements in documents that IAM takes as managed policies; one where they fit.
-///
-/// # Errors
-/// When a statement is larger than a document.
-pub fn documents(statements: Vec<Statement>) -> Result<Vec<Document>, Refused> {
+/// The statements in documents that IAM takes as managed policies; one where they fit. A statement that is larger than a
+/// document becomes several, each with some of its resources.
+#[must_use]
+pub fn documents(statements: Vec<Statement>) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
-    for statement in statements {
-        let alone = Document::of(vec![statement.clone()]);
-        if alone.characters() > MOST_CHARACTERS {
-            return Err(Refused { reasons: vec![Error::TooLarge { sid: statement.sid }] });
-        }
+    for statement in statements.into_iter().flat_map(divided) {
         match documents.last_mut() {
             Some(last) if fits(last, &statement) => last.statement.push(statement),
-            _ => documents.push(alone),
+            _ => documents.push(Document::of(vec![statement])),
         }
     }
-    Ok(documents)
+    documents
+}
+
+/// The statement in as many parts as it takes for each to fit a document.
+fn divided(statement: Statement) -> Vec<Statement> {
+    let alone = Document::of(vec![statement.clone()]);
+    let half = statement.resource.len() / 2;
+    if alone.characters() <= MOST_CHARACTERS || half == 0 {
+        return vec![statement];
+    }
+    let part = |name: &str, resource: BTreeSet<String>| {
+        let mut part = statement.clone();
+        part.sid.push_str(name);
+        part.resource = resource;
+        divided(part)
+    };
+    let (first, second) = (statement.resource.iter().take(half), statement.resource.iter().skip(half));
+    [part("A", first.cloned().collect()), part("B", second.cloned().collect())].concat()
 }
 
 fn fits(document: &Document, statement: &Statement) -> bool {

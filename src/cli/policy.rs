@@ -85,7 +85,7 @@ impl Options {
         });
         let stacks: Vec<deployer::Stack<'_>> = stacks.collect();
         let holder = if self.service_role { Holder::ServiceRole } else { Holder::Caller };
-        deployer::documents(deployer::statements(&stacks, place, holder)?)
+        Ok(deployer::documents(deployer::statements(&stacks, place, holder)?))
     }
 
     /// Where the stacks go: as it was named, else where the target is.

@@ -38,8 +38,7 @@ pub(super) fn grants(stack: &Stack<'_>, place: &Place) -> Vec<Grant> {
     let grant = |purpose, action, resource| Grant { purpose, action, resource, condition: None };
     let mut grants: Vec<Grant> = STACK.iter().map(|action| grant("Stacks", *action, stack_arn(stack.name))).collect();
     // What destroying has left: log groups that Lambda made again.
-    let groups = format!("arn:{partition}:logs:{region}:{account}:log-group:*");
-    grants.push(grant("ListLogGroups", "logs:DescribeLogGroups", groups));
+    grants.push(grant("ReadLogs", "logs:DescribeLogGroups", "*".to_owned()));
     if goes_through_bucket(stack.template) {
         let look = "cloudformation:DescribeStacks";
         grants.extend(BOOTSTRAP.iter().map(|name| grant("Bootstrap", look, stack_arn(name))));

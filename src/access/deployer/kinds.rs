@@ -36,8 +36,6 @@ pub(super) enum On {
     Secret,
     /// A log group; IAM has its ARN with something behind.
     LogGroup,
-    /// Log groups of any name: what looks for one.
-    LogGroups,
     /// The function that the property `FunctionName` names.
     Function,
     /// The user pools of the stack. Their ids are made up, so it is the tag that tells them.
@@ -61,7 +59,7 @@ pub(super) enum On {
 }
 
 use Need::{Act, Pass, Unknown};
-use On::{Anything, Assets, Domain, Function, Linked, Listed, LogGroup, LogGroups, Named, Path, Pools, Role, Secret};
+use On::{Anything, Assets, Domain, Function, Linked, Listed, LogGroup, Named, Path, Pools, Role, Secret};
 use On::{StackPath, StackPools};
 
 const API_GATEWAY: &str = "apigateway.amazonaws.com";
@@ -420,17 +418,13 @@ pub(super) const KINDS: &[Kind] = &[
                 ],
                 LogGroup,
             ),
-            Act("ReadLogPolicies", &["logs:DescribeIndexPolicies", "logs:DescribeResourcePolicies"], Anything),
-            Act("ListLogGroups", &["logs:DescribeLogGroups"], LogGroups),
+            Act("ReadLogs", READ_LOGS, Anything),
         ],
         with: &[
             ("/KmsKeyId", Act("LogGroups", &["logs:AssociateKmsKey", "logs:DisassociateKmsKey"], LogGroup)),
-            (
-                "/DataProtectionPolicy",
-                Act("LogGroups", &["logs:DeleteDataProtectionPolicy", "logs:PutDataProtectionPolicy"], LogGroup),
-            ),
             ("/DeletionProtectionEnabled", Act("LogGroups", &["logs:PutLogGroupDeletionProtection"], LogGroup)),
             ("/BearerTokenAuthenticationEnabled", Unknown),
+            ("/DataProtectionPolicy", Unknown),
             ("/FieldIndexPolicies", Unknown),
             ("/ResourcePolicyDocument", Unknown),
         ],
@@ -482,6 +476,9 @@ pub(super) const KINDS: &[Kind] = &[
 const TABLE: On = Named("dynamodb:table/", "TableName", 255);
 pub(super) const ROLE: On = Named("iam:role/", "RoleName", 64);
 const FUNCTION: On = Named("lambda:function:", "FunctionName", 64);
+
+/// IAM knows no log groups for these.
+const READ_LOGS: &[&str] = &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
 
 /// What is granted for managed policies is narrowed to those that are declared.
 pub(super) const ATTACHED: &str = "AttachPolicies";

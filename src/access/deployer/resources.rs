@@ -155,7 +155,6 @@ impl Writer<'_, '_> {
                 };
                 names.iter().flat_map(both).collect()
             }
-            On::LogGroups => vec![format!("arn:{aws}:logs:{region}:{account}:log-group:*")],
             On::Function => self.function()?,
             On::StackPools | On::Pools => vec![format!("arn:{aws}:cognito-idp:{region}:{account}:userpool/*")],
             On::Path(path) | On::StackPath(path) => vec![gateway(path)],
