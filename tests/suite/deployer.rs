@@ -29,7 +29,7 @@ struct Ground {
     options: &'static [&'static str],
     /// The stack file as it is, with code that nobody has to build.
     text: String,
-    _emulator: Option<Ministack>,
+    emulator: Option<Ministack>,
 }
 
 /// What a deployer did not come through.
@@ -87,14 +87,13 @@ impl Ground {
         emulator: Option<Ministack>,
     ) -> Self {
         let text = fs::read_to_string(project.stack_file()).expect("it is there");
-        let mut ground =
-            Self { text: without_crates(&text), deployer: Vec::new(), project, root, options, _emulator: emulator };
+        let mut ground = Self { text: without_crates(&text), deployer: Vec::new(), project, root, options, emulator };
         fs::create_dir(ground.project.path().join("code")).expect("the folder is ours");
         ground.write(0, "");
         let bootstrap = ground.project.targeted(&["bootstrap", "--yes"]).output().expect("the program runs");
         let bucket = succeeded(told(&bootstrap)).answer["bucket"].as_str().expect("there is one").to_owned();
         // The bucket's policy refuses what comes without TLS, which ministack sees and the embedded cloud overlooks.
-        let open = if ground._emulator.is_some() { bucket.as_str() } else { "" };
+        let open = if ground.emulator.is_some() { bucket.as_str() } else { "" };
         let secret = if options.is_empty() { "" } else { "federated/google" };
         let key: Value = serde_json::from_str(&ground.as_root(STAGE, &[open, secret])).expect("it is a document");
         let kept = ground.root.iter().filter(|(name, _)| !name.starts_with("AWS_SE") && name != "AWS_ACCESS_KEY_ID");
@@ -169,7 +168,8 @@ impl Ground {
             }
             all.insert(sid);
         }
-        eprintln!("{}: {} of {} statements are needed", self.project.stack(), proved.len(), all.len());
+        let place = if self.emulator.is_some() { "ministack" } else { "the embedded cloud" };
+        eprintln!("{} on {place}: {} of {} statements proved", self.project.stack(), proved.len(), all.len());
         (all, proved)
     }
 }
