@@ -25,6 +25,7 @@ mod output;
 mod outputs;
 mod place;
 mod plan;
+mod policy;
 mod pool;
 mod scaffold;
 mod session;
@@ -87,7 +88,9 @@ enum Command {
     /// `--output markdown` and `--output html` write a page that can be committed and reviewed: equal stacks give equal
     /// pages. `--output json` has every fact.
     Access(access::Arguments),
-    /// Makes, or removes, the bucket through which code is deployed. `deploy` makes it when it is missing.
+    /// Makes, or removes, the bucket through which code is deployed; or prints what a deployer must be allowed to do.
+    ///
+    /// `deploy` makes the bucket when it is missing.
     Bootstrap(bootstrap::Arguments),
     /// Builds functions for AWS, and completes `stackgen.out/` with them: `cdk deploy --app stackgen.out` can take it.
     ///

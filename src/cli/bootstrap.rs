@@ -1,4 +1,4 @@
-//! `stackgen bootstrap`: the bucket through which code is deployed.
+//! `stackgen bootstrap`: the bucket through which code is deployed, and what its users must be allowed to do.
 
 use clap::Args;
 use miette::Diagnostic;
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::deploy::{Asks, Bootstrap};
 use super::output::{Board, bold, dim, green};
-use super::{Outcome, Session, Target, Turn, block_on};
+use super::{Outcome, Session, Target, Turn, block_on, policy};
 
 /// Arguments of `stackgen bootstrap`.
 #[derive(Debug, Args)]
@@ -20,6 +20,12 @@ pub(crate) struct Arguments {
     /// Empties and removes our own bucket instead. A bucket of the CDK is never touched.
     #[arg(long)]
     destroy: bool,
+    /// Prints the smallest IAM policy with which these stacks, or all, can be deployed, updated and destroyed; makes
+    /// nothing. With `--account` and `--region` it needs neither network nor credentials.
+    #[arg(long, value_name = "STACK", num_args = 0.., conflicts_with = "destroy")]
+    policy: Option<Vec<String>>,
+    #[command(flatten)]
+    policy_options: policy::Options,
     /// Does not ask. In the local cloud nothing is asked.
     #[arg(long, short)]
     yes: bool,
@@ -37,9 +43,12 @@ enum Error {
 }
 
 impl Arguments {
-    /// Makes or removes.
+    /// Makes, removes or prints.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
+        if let Some(stacks) = &self.policy {
+            return self.policy_options.print(session, &project, stacks, &self.target);
+        }
         let _turn = Turn::take(session, &project)?;
         block_on(async {
             if self.destroy { self.remove(session, &project).await } else { self.make(session, &project).await }

@@ -287,6 +287,11 @@ impl Api {
         Ok(())
     }
 
+    /// Whether it serves requests of HTTP.
+    pub(crate) fn is_http(&self) -> bool {
+        self.settings.protocol_type == HTTP
+    }
+
     /// Whether it serves connections rather than requests.
     pub(crate) fn is_web_socket(&self) -> bool {
         self.settings.protocol_type == WEB_SOCKET

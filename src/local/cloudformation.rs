@@ -8,6 +8,7 @@ pub(crate) mod deeds;
 mod describe;
 mod dynamic;
 mod engine;
+mod handlers;
 mod intrinsics;
 mod operations;
 mod parameters;

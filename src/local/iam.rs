@@ -1,4 +1,4 @@
-//! The roles, policies and access keys of an account.
+//! The roles, users, policies and access keys of an account.
 
 pub(crate) mod api;
 pub(crate) mod authorize;
@@ -6,6 +6,7 @@ mod deeds;
 pub(crate) mod key;
 pub(crate) mod policy;
 mod resources;
+mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +21,12 @@ use policy::Policy;
 
 pub use key::{AccessKey, SessionCredentials};
 pub(crate) use resources::RESOURCE_TYPES;
+pub use user::{User, UserKey};
 
 /// XML namespace of its answers.
 pub(crate) const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
-/// The roles, policies and access keys of an account.
+/// The roles, users, policies and access keys of an account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Iam {
@@ -34,6 +36,8 @@ pub struct Iam {
     pub session_seed: String,
     /// Roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Users by name.
+    pub users: BTreeMap<String, User>,
     /// The account's managed policies by ARN.
     pub policies: BTreeMap<String, ManagedPolicy>,
 }
@@ -74,7 +78,12 @@ impl Role {
     }
 }
 
-/// A policy that roles share.
+/// Most characters of a managed policy, without white space.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const LARGEST_MANAGED: usize = 6_144;
+
+/// A policy that roles and users share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManagedPolicy {
     /// Starts with `ANPA`.
@@ -174,10 +183,15 @@ impl Iam {
     }
 
     pub(crate) fn attach(&mut self, role: &str, arn: &str) -> Result<(), Fault> {
+        self.attachable(arn)?;
+        self.role_mut(role)?.attached.insert(arn.to_owned());
+        Ok(())
+    }
+
+    fn attachable(&self, arn: &str) -> Result<(), Fault> {
         if !arn.starts_with(AWS_MANAGED) && !self.policies.contains_key(arn) {
             return Err(no_entity(format!("Policy {arn} does not exist or is not attachable.")));
         }
-        self.role_mut(role)?.attached.insert(arn.to_owned());
         Ok(())
     }
 
@@ -190,6 +204,9 @@ impl Iam {
     ) -> Result<String, Fault> {
         check_name(&naming.name, 128)?;
         Policy::parse_identity(&document)?;
+        if user::characters(&document) > LARGEST_MANAGED {
+            return Err(user::limit(format!("Cannot exceed quota for PolicySize: {LARGEST_MANAGED}")));
+        }
         let path = checked_path(naming.path)?;
         let arn = format!("arn:aws:iam::{account}:policy{path}{}", naming.name);
         if self.policies.contains_key(&arn) {
@@ -206,19 +223,22 @@ impl Iam {
     }
 
     pub(crate) fn delete_policy(&mut self, arn: &str) -> Result<(), Fault> {
-        if self.roles.values().any(|role| role.attached.contains(arn)) {
+        if self.holders(arn) > 0 {
             return Err(conflict("Cannot delete a policy attached to entities."));
         }
         self.policies.remove(arn).map(drop).ok_or_else(|| no_policy(arn))
     }
 
-    /// Everything that is granted to a role, and what bounds it.
-    fn grants(&self, role: &Role) -> (Vec<Value>, Option<Value>) {
-        let managed = role.attached.iter().filter_map(|arn| self.managed(arn));
-        let grants = role.inline.values().cloned().chain(managed).collect();
-        // A boundary that is gone bounds everything.
-        let boundary = role.boundary.as_ref().map(|arn| self.managed(arn).unwrap_or_default());
-        (grants, boundary)
+    /// How many roles and users a managed policy is attached to.
+    fn holders(&self, arn: &str) -> usize {
+        let roles = self.roles.values().filter(|role| role.attached.contains(arn)).count();
+        roles + self.users.values().filter(|user| user.attached.contains(arn)).count()
+    }
+
+    /// Everything that a role's or user's own and managed policies grant.
+    fn granted(&self, inline: &BTreeMap<String, Value>, attached: &BTreeSet<String>) -> Vec<Value> {
+        let managed = attached.iter().filter_map(|arn| self.managed(arn));
+        inline.values().cloned().chain(managed).collect()
     }
 
     fn managed(&self, arn: &str) -> Option<Value> {

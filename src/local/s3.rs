@@ -11,7 +11,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -117,8 +117,18 @@ pub(crate) fn content_file(
 }
 
 /// What a request to S3 does, as far as IAM is concerned.
-pub(crate) fn deeds(request: &Request) -> Vec<Deed> {
-    Target::of(request).deeds(request)
+///
+/// S3 tells that an object is not there only to those who may list the bucket; to others it is forbidden:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>.
+pub(crate) fn deeds(account: &Account, request: &Request) -> Vec<Deed> {
+    let target = Target::of(request);
+    let mut deeds = target.deeds(request);
+    let looks = matches!(request.method, Method::GET | Method::HEAD) && !target.key.is_empty();
+    let bucket = account.s3.buckets.get(&target.bucket);
+    if looks && bucket.is_some_and(|bucket| bucket.version(&target.key, target.get("versionId")).is_err()) {
+        deeds.push(Deed::new("s3:ListBucket", format!("arn:aws:s3:::{}", target.bucket)));
+    }
+    deeds
 }
 
 /// Removes contents that no object refers to, left behind by a process that was killed or a bucket that went.

@@ -405,8 +405,8 @@ impl Signature {
 
     fn signer(&self, trust: &Trust<'_>) -> Result<(Caller, AccessKey), Problem> {
         let Some(token) = &self.token else {
-            let root = &trust.iam.root;
-            return if root.id == self.key_id { Ok((Caller::Root, root.clone())) } else { Err(Problem::UnknownKey) };
+            let held = trust.iam.holder(&self.key_id);
+            return held.map(|(caller, key)| (caller, key.clone())).ok_or(Problem::UnknownKey);
         };
         let (session, key) = key::unseal(trust.iam, token).ok_or(Problem::UnknownKey)?;
         if key.id != self.key_id {

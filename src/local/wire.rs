@@ -13,8 +13,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use form::Form;
@@ -79,7 +79,7 @@ impl Request {
 }
 
 /// Who is calling.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Caller {
     /// Nobody: the request carries no signature.
     Anonymous,
@@ -91,6 +91,11 @@ pub enum Caller {
         name: String,
         /// Name of the session.
         session: String,
+    },
+    /// A user with a key of its own.
+    User {
+        /// Name of the user.
+        name: String,
     },
 }
 

@@ -7,6 +7,7 @@ mod cases;
 mod cognito;
 mod crash;
 mod deploy;
+mod deployer;
 mod disk;
 mod e2e;
 mod findings;

@@ -6,7 +6,7 @@ use time::macros::format_description;
 
 use crate::local::cloud::Cloud;
 use crate::local::cloudformation::{describe, operations};
-use crate::local::wire::{Fault, Form, Request, Response, query_answer};
+use crate::local::wire::{Caller, Fault, Form, Request, Response, query_answer};
 
 const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 
@@ -14,21 +14,21 @@ const NAMESPACE: &str = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
 pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
     let form = Form::of(&request);
     let action = form.get("Action").unwrap_or_default();
-    query_answer(&request.id, NAMESPACE, action, answer(&cloud, &form))
+    query_answer(&request.id, NAMESPACE, action, answer(&cloud, &form, &request.caller))
 }
 
-fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+fn answer(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     match form.action()? {
         "CancelUpdateStack" => operations::cancel_update_stack(cloud, form),
-        "ContinueUpdateRollback" => operations::continue_update_rollback(cloud, form),
+        "ContinueUpdateRollback" => operations::continue_update_rollback(cloud, form, caller),
         "CreateChangeSet" => operations::create_change_set(cloud, form),
-        "CreateStack" => operations::create_stack(cloud, form),
+        "CreateStack" => operations::create_stack(cloud, form, caller),
         "DeleteChangeSet" => operations::delete_change_set(cloud, form),
-        "DeleteStack" => operations::delete_stack(cloud, form),
-        "ExecuteChangeSet" => operations::execute_change_set(cloud, form),
-        "RollbackStack" => operations::rollback_stack(cloud, form),
+        "DeleteStack" => operations::delete_stack(cloud, form, caller),
+        "ExecuteChangeSet" => operations::execute_change_set(cloud, form, caller),
+        "RollbackStack" => operations::rollback_stack(cloud, form, caller),
         "SetStackPolicy" => operations::set_stack_policy(cloud, form),
-        "UpdateStack" => operations::update_stack(cloud, form),
+        "UpdateStack" => operations::update_stack(cloud, form, caller),
         "UpdateTerminationProtection" => operations::update_termination_protection(cloud, form),
         "ValidateTemplate" => describe::validate_template(cloud, form),
         other => cloud.read(|account| describe::answer(account, other, form, cloud)),

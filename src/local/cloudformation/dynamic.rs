@@ -3,6 +3,8 @@
 //! They come to their values only on the way to the service that a resource is of. What a stack keeps and shows is the
 //! reference, so that no secret is in a template, an event or a description.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -86,6 +88,18 @@ fn member(secret: &str, key: &str) -> Result<String, String> {
         serde_json::from_str(secret).map_err(|_| "Could not parse SecretString JSON".to_owned())?;
     let missing = || "Could not find a value associated with JSONKey in SecretString".to_owned();
     object.get(key).and_then(text).ok_or_else(missing)
+}
+
+/// Every reference in the properties, without what stands around it.
+pub(super) fn references(properties: &Properties) -> Vec<String> {
+    let found = RefCell::new(Vec::new());
+    let note = |reference: &str| {
+        found.borrow_mut().push(reference.to_owned());
+        Ok(None)
+    };
+    // Nothing is replaced, so that nothing can fail.
+    let _unchanged = members(properties, &note);
+    found.into_inner()
 }
 
 /// The references themselves hold no secret.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::local::cloud::{Account, Cloud};
 use crate::local::cloudformation::address;
 use crate::local::cloudformation::dynamic::Holders;
+use crate::local::cloudformation::handlers::{self, Subject, Verb as Act};
 use crate::local::cloudformation::intrinsics::{Pseudo, Scope, World, call, text};
 use crate::local::cloudformation::resource::{Context, Failure, Properties, Provisioned};
 use crate::local::cloudformation::schema::Schema;
@@ -23,7 +24,8 @@ use crate::local::cloudformation::{
     Definition, Output, Resource, Stack, Status, invalid, parameters, resource_type, schema, template, validate, wait,
 };
 use crate::local::dynamodb;
-use crate::local::wire::Fault;
+use crate::local::iam::authorize::Session;
+use crate::local::wire::{Caller, Fault};
 
 /// What an operation is for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,8 @@ enum Phase {
 pub(super) struct Operation {
     pub(super) kind: Kind,
     pub(super) token: Option<String>,
+    /// Who began it, with whose rights it acts; none for the account itself.
+    caller: Option<Caller>,
     pub(super) on_failure: OnFailure,
     /// What an update came from.
     pub(super) previous: Option<Box<Previous>>,
@@ -116,6 +120,16 @@ impl Operation {
     /// Removes everything that is not `spared`.
     pub(super) fn removal(kind: Kind, token: Option<String>, spared: BTreeSet<String>) -> Self {
         Self { kind, token, spared, phase: Phase::Remove, ..Self::default() }
+    }
+
+    /// The same, with the rights of whoever asks for it.
+    pub(super) fn on_behalf_of(mut self, caller: &Caller) -> Self {
+        self.set_caller(caller);
+        self
+    }
+
+    pub(super) fn set_caller(&mut self, caller: &Caller) {
+        self.caller = Some(caller.clone()).filter(|caller| *caller != Caller::Root);
     }
 
     /// The resources whose undoing failed.
@@ -407,6 +421,26 @@ fn handled(Failure(reason): Failure) -> String {
     format!("Resource handler returned message: \"{reason}\" (RequestToken: {token}, HandlerErrorCode: {code})")
 }
 
+/// A resource that a handler is about to touch.
+#[derive(Clone, Copy)]
+struct Touched<'a> {
+    logical_id: &'a str,
+    resource_type: &'a str,
+    properties: &'a Properties,
+    physical_id: Option<&'a str>,
+}
+
+impl<'a> Touched<'a> {
+    fn of(resource: &'a Resource) -> Self {
+        Self {
+            logical_id: &resource.logical_id,
+            resource_type: &resource.resource_type,
+            properties: &resource.properties,
+            physical_id: Some(&resource.physical_id),
+        }
+    }
+}
+
 struct Step<'a> {
     account: &'a mut Account,
     stack: &'a mut Stack,
@@ -453,6 +487,33 @@ impl Step<'_> {
             store: self.moment.store.clone(),
             now: self.moment.now,
         }
+    }
+
+    /// Whose rights count: those of the role that the stack was given, else those of whoever began the operation.
+    fn actor(&self) -> Option<Caller> {
+        let role = self.stack.definition.role_arn.as_deref().and_then(|arn| arn.rsplit_once('/'));
+        let session = "AWSCloudFormation".to_owned();
+        let role = role.map(|(_, name)| Caller::Role { name: name.to_owned(), session });
+        role.or_else(|| self.stack.operation.as_ref()?.caller.clone())
+    }
+
+    /// Whether the actor may do what a handler does, as far as it is known already what that is done to.
+    fn authorized(&self, act: Act, resource: &Touched<'_>) -> Result<(), String> {
+        let Some(actor) = self.actor() else { return Ok(()) };
+        let Some(session) = Session::of(self.account, &actor, self.moment.now) else {
+            return Err("The security token included in the request is invalid.".to_owned());
+        };
+        let subject = Subject {
+            account: self.account,
+            context: &self.context(resource.logical_id),
+            resource_type: resource.resource_type,
+            properties: resource.properties,
+            physical_id: resource.physical_id,
+        };
+        let asked = handlers::deeds(act, &subject);
+        let refused = asked.iter().try_for_each(|deed| session.ask(deed));
+        refused
+            .map_err(|reason| handled(Failure(format!("{reason} (Service: {}, Status Code: 403)", subject.service()))))
     }
 
     fn resolved(&self, members: &Section) -> Result<Section, String> {
@@ -669,8 +730,17 @@ impl Step<'_> {
         let Some(kind) = resource_type(&declared.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", declared.resource_type));
         };
+        let touched = Touched { logical_id, resource_type: &declared.resource_type, properties, physical_id: None };
+        self.authorized(Act::Create, &touched)?;
         let live = self.live(logical_id, &declared.resource_type, properties)?;
-        kind.create(self.account, &context, &live).map_err(handled)
+        let made = kind.create(self.account, &context, &live).map_err(handled)?;
+        let touched = Touched { physical_id: Some(&made.physical_id), ..touched };
+        if let Err(reason) = self.authorized(Act::Create, &touched) {
+            // What may not be looked at does not stay.
+            let _gone = kind.delete(self.account, &context, &made.physical_id, &live);
+            return Err(reason);
+        }
+        Ok(made)
     }
 
     /// The properties as their service gets them: every dynamic reference has come to its value. They are never kept.
@@ -700,6 +770,7 @@ impl Step<'_> {
         let Some(kind) = resource_type(&old.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", old.resource_type));
         };
+        self.authorized(Act::Update, &Touched { properties: &properties, ..Touched::of(old) })?;
         let before = self.lived(&old.properties);
         let after = self.live(&old.logical_id, &old.resource_type, &properties)?;
         let made = kind.update(self.account, &context, &old.physical_id, &before, &after).map_err(handled)?;
@@ -927,11 +998,12 @@ impl Step<'_> {
             let mut context = self.context(&logical_id);
             context.tags.clone_from(&old.tags);
             let (from, to) = (self.lived(&current.properties), self.lived(&old.properties));
-            let outcome = match resource_type(&old.resource_type) {
-                Some(kind) => kind.update(self.account, &context, &current.physical_id, &from, &to),
-                None => Err(Failure(format!("Unrecognized resource type: {}", old.resource_type))),
-            };
-            if let Err(reason) = outcome.map_err(handled) {
+            let may = self.authorized(Act::Update, &Touched { properties: &old.properties, ..Touched::of(&current) });
+            let outcome = may.and_then(|()| match resource_type(&old.resource_type) {
+                Some(kind) => kind.update(self.account, &context, &current.physical_id, &from, &to).map_err(handled),
+                None => Err(format!("Unrecognized resource type: {}", old.resource_type)),
+            });
+            if let Err(reason) = outcome {
                 self.record(&logical_id, Status::UpdateFailed, Some(&reason));
                 self.operation().stuck.push(Undo::Updated(old));
                 return;
@@ -993,8 +1065,11 @@ impl Step<'_> {
             let context = self.context(&resource.logical_id);
             if let Some(kind) = resource_type(&resource.resource_type) {
                 let properties = self.lived(&resource.properties);
-                let gone = kind.delete(self.account, &context, &resource.physical_id, &properties);
-                if let Err(reason) = gone.map_err(handled) {
+                let may = self.authorized(Act::Delete, &Touched::of(resource));
+                let gone = may.and_then(|()| {
+                    kind.delete(self.account, &context, &resource.physical_id, &properties).map_err(handled)
+                });
+                if let Err(reason) = gone {
                     self.stack.note(now, resource, Status::DeleteFailed, Some(&reason));
                     return Err(reason);
                 }

@@ -14,7 +14,7 @@ use crate::local::cloudformation::engine::{self, Kind, OnFailure, Operation, Pre
 use crate::local::cloudformation::parameters::{self, Given};
 use crate::local::cloudformation::template::{self, Template};
 use crate::local::cloudformation::{ChangeSet, Definition, Stack, Status, dynamic, invalid, source, validate};
-use crate::local::wire::{Fault, Form};
+use crate::local::wire::{Caller, Fault, Form};
 
 const NO_CHANGES: &str =
     "The submitted information didn't contain changes. Submit different information to create a change set.";
@@ -204,7 +204,7 @@ fn outdate(account: &mut Account, stack_id: &str) {
     }
 }
 
-pub(super) fn create_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn create_stack(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let name = stack_name(form)?;
     let submission = Submission::of(cloud, form)?;
     let on_failure = on_failure(form.get("OnFailure"), flag(form, "DisableRollback"))?;
@@ -222,7 +222,7 @@ pub(super) fn create_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         stack.termination_protection = flag(form, "EnableTerminationProtection");
         stack.timeout_in_minutes = form.get("TimeoutInMinutes").and_then(|minutes| minutes.parse().ok());
         outdate(account, &stack.id);
-        begin_creation(&mut stack, target, on_failure, submission.token.clone(), now);
+        begin_creation(&mut stack, target, on_failure, Start { token: submission.token.clone(), caller, now });
         let stack_id = stack.id.clone();
         account.cloudformation.insert(stack);
         Ok(stack_id)
@@ -263,20 +263,22 @@ fn on_failure(text: Option<&str>, disable_rollback: bool) -> Result<OnFailure, F
     }
 }
 
-fn begin_creation(
-    stack: &mut Stack,
-    target: Target,
-    on_failure: OnFailure,
+/// When and by whom an operation is begun.
+struct Start<'a> {
     token: Option<String>,
+    caller: &'a Caller,
     now: OffsetDateTime,
-) {
+}
+
+fn begin_creation(stack: &mut Stack, target: Target, on_failure: OnFailure, start: Start<'_>) {
     stack.disable_rollback = on_failure == OnFailure::DoNothing;
     stack.description = target.template.description;
     stack.definition = target.definition;
-    stack.begin(now, Operation::creation(on_failure, token), Status::CreateInProgress);
+    let creation = Operation::creation(on_failure, start.token).on_behalf_of(start.caller);
+    stack.begin(start.now, creation, Status::CreateInProgress);
 }
 
-fn begin_update(stack: &mut Stack, target: Target, disable_rollback: bool, token: Option<String>, now: OffsetDateTime) {
+fn begin_update(stack: &mut Stack, target: Target, disable_rollback: bool, start: Start<'_>) {
     let previous = Previous {
         definition: std::mem::replace(&mut stack.definition, target.definition),
         description: stack.description.clone(),
@@ -285,11 +287,12 @@ fn begin_update(stack: &mut Stack, target: Target, disable_rollback: bool, token
     let on_failure = if disable_rollback { OnFailure::DoNothing } else { OnFailure::Rollback };
     let before = stack.operation.take().unwrap_or_default();
     stack.disable_rollback = disable_rollback;
-    stack.updated = Some(now);
-    stack.begin(now, before.followed_by(previous, on_failure, token), Status::UpdateInProgress);
+    stack.updated = Some(start.now);
+    let update = before.followed_by(previous, on_failure, start.token).on_behalf_of(start.caller);
+    stack.begin(start.now, update, Status::UpdateInProgress);
 }
 
-pub(super) fn update_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn update_stack(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let name = stack_name(form)?;
     let submission = Submission::of(cloud, form)?;
     let now = cloud.now();
@@ -304,7 +307,8 @@ pub(super) fn update_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         let stack_id = stack.id.clone();
         outdate(account, &stack_id);
         if let Some(stack) = account.cloudformation.find_mut(name) {
-            begin_update(stack, target, flag(form, "DisableRollback"), submission.token.clone(), now);
+            let start = Start { token: submission.token.clone(), caller, now };
+            begin_update(stack, target, flag(form, "DisableRollback"), start);
         }
         Ok(stack_id)
     })?;
@@ -320,7 +324,7 @@ fn planned(account: &Account, stack: &Stack, submission: &Submission) -> Result<
     Ok((target, plan))
 }
 
-pub(super) fn delete_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn delete_stack(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let name = stack_name(form)?;
     let retained: BTreeSet<String> = form.list("RetainResources").into_iter().collect();
     let token = form.get("ClientRequestToken").map(str::to_owned);
@@ -332,7 +336,8 @@ pub(super) fn delete_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         }
         let stack_id = stack.id.clone();
         if let Some(stack) = account.cloudformation.find_mut(name) {
-            stack.begin(now, Operation::removal(Kind::Delete, token, retained), Status::DeleteInProgress);
+            let removal = Operation::removal(Kind::Delete, token, retained).on_behalf_of(caller);
+            stack.begin(now, removal, Status::DeleteInProgress);
         }
         Ok::<_, Fault>(Some(stack_id))
     })?;
@@ -485,7 +490,7 @@ pub(super) fn named_change_set(account: &Account, form: &Form) -> Result<(String
     Ok((set.id.clone(), set.stack_id.clone()))
 }
 
-pub(super) fn execute_change_set(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn execute_change_set(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let now = cloud.now();
     let token = form.get("ClientRequestToken").map(str::to_owned);
     let stack_id = cloud.write(|account| {
@@ -515,10 +520,10 @@ pub(super) fn execute_change_set(cloud: &Cloud, form: &Form) -> Result<Value, Fa
         let disable_rollback = flag(form, "DisableRollback");
         if set.create {
             let wanted = set.on_failure.as_deref().filter(|_| !disable_rollback);
-            begin_creation(stack, target, on_failure(wanted, disable_rollback)?, token, now);
+            begin_creation(stack, target, on_failure(wanted, disable_rollback)?, Start { token, caller, now });
         } else {
             let disable_rollback = disable_rollback || set.on_failure.as_deref() == Some("DO_NOTHING");
-            begin_update(stack, target, disable_rollback, token, now);
+            begin_update(stack, target, disable_rollback, Start { token, caller, now });
         }
         Ok(stack_id)
     })?;
@@ -573,7 +578,7 @@ pub(super) fn cancel_update_stack(cloud: &Cloud, form: &Form) -> Result<Value, F
     Ok(json!({}))
 }
 
-pub(super) fn continue_update_rollback(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn continue_update_rollback(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let skip: BTreeSet<String> = form.list("ResourcesToSkip").into_iter().collect();
     let token = form.get("ClientRequestToken").map(str::to_owned);
     let stack_id = with_stack(cloud, form, |stack, now| {
@@ -590,6 +595,7 @@ pub(super) fn continue_update_rollback(cloud: &Cloud, form: &Form) -> Result<Val
             return Err(invalid(format!("Resource {other} cannot be skipped: it is not in UPDATE_FAILED state.")));
         }
         operation.retry_undo(token, skip);
+        operation.set_caller(caller);
         stack.set_status(now, Status::UpdateRollbackInProgress, Some("User Initiated".to_owned()));
         Ok(())
     })?;
@@ -597,17 +603,17 @@ pub(super) fn continue_update_rollback(cloud: &Cloud, form: &Form) -> Result<Val
     Ok(json!({}))
 }
 
-pub(super) fn rollback_stack(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+pub(super) fn rollback_stack(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let token = form.get("ClientRequestToken").map(str::to_owned);
     let stack_id = with_stack(cloud, form, |stack, now| match (stack.status, stack.operation.take()) {
         (Status::CreateFailed, _) => {
-            let removal = Operation::removal(Kind::Delete, token, BTreeSet::new());
+            let removal = Operation::removal(Kind::Delete, token, BTreeSet::new()).on_behalf_of(caller);
             stack.begin(now, removal, Status::DeleteInProgress);
             Ok(())
         }
         (Status::UpdateFailed, Some(mut operation)) => {
             operation.retry_undo(token, BTreeSet::new());
-            stack.begin(now, operation, Status::UpdateRollbackInProgress);
+            stack.begin(now, operation.on_behalf_of(caller), Status::UpdateRollbackInProgress);
             Ok(())
         }
         (status, _) => {

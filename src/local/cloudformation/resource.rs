@@ -54,6 +54,13 @@ impl Context {
         format!("{stack}-{logical}-{}", crate::local::iam::key::key_id("", &crate::local::iam::key::random::<12>()))
     }
 
+    /// A name that CloudFormation makes up without the stack's, as it does for secrets: logical id and twelve random
+    /// characters.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        format!("{}-{}", self.logical_id, crate::local::iam::key::key_id("", &crate::local::iam::key::random::<12>()))
+    }
+
     /// The stack's tags and those of the resource itself, which win.
     #[must_use]
     pub(crate) fn tags_with(&self, own: &Tags) -> BTreeMap<String, String> {

@@ -57,6 +57,12 @@ fn fetched(cloud: &Cloud, url: &str) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(|_| invalid("Template format error: unsupported structure."))
 }
 
+/// The bucket and key of a template's URL, with a slash between, whatever the port of this cloud is.
+pub(super) fn object_of(url: &str) -> Option<String> {
+    let place = place(url, "http://127.0.0.1:1").or_else(|_| place(url, url)).ok()?;
+    Some(format!("{}/{}", place.bucket, place.key))
+}
+
 /// The object behind a URL, path-style or virtual-host-style, of AWS or of this cloud.
 fn place(url: &str, endpoint: &str) -> Result<Place, Fault> {
     let unsupported = || invalid("TemplateURL must be a supported URL.");

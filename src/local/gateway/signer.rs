@@ -40,11 +40,11 @@ pub(super) fn signed(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> R
 
 /// What a signer's own policies say about a deed. The account's own key may do everything.
 pub(super) fn verdict(account: &Account, caller: &Caller, deed: &Deed, now: OffsetDateTime) -> Verdict {
-    let Caller::Role { name, session } = caller else {
-        return if *caller == Caller::Root { Verdict::Allowed } else { Verdict::NotAllowed };
-    };
-    let Some(role) = account.iam.roles.get(name) else { return Verdict::NotAllowed };
-    match (Session { account, role, session, now }).may(deed) {
+    if *caller == Caller::Root {
+        return Verdict::Allowed;
+    }
+    let Some(session) = Session::of(account, caller, now) else { return Verdict::NotAllowed };
+    match session.may(deed) {
         Ok(()) => Verdict::Allowed,
         Err(why) if why.starts_with("with an explicit deny") => Verdict::Denied,
         Err(_) => Verdict::NotAllowed,
@@ -62,6 +62,7 @@ pub(super) fn arn(account: &Account, caller: &Caller) -> Option<String> {
         Caller::Anonymous => None,
         Caller::Root => Some(format!("arn:aws:iam::{}:root", account.id)),
         Caller::Role { name, session } => Some(format!("arn:aws:sts::{}:assumed-role/{name}/{session}", account.id)),
+        Caller::User { name } => account.iam.users.get(name).map(|user| user.arn(&account.id)),
     }
 }
 

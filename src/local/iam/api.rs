@@ -1,5 +1,7 @@
 //! The wire face of IAM, the query protocol.
 
+mod user;
+
 use http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -32,6 +34,12 @@ fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         | "ListPolicies"
         | "ListRoleTags"
         | "ListEntitiesForPolicy" => cloud.read(|account| look(account, action, form)),
+        "GetUser"
+        | "GetUserPolicy"
+        | "ListAccessKeys"
+        | "ListAttachedUserPolicies"
+        | "ListUserPolicies"
+        | "ListUsers" => cloud.read(|account| user::look(account, action, form)),
         "CreateRole"
         | "DeleteRole"
         | "UpdateAssumeRolePolicy"
@@ -43,6 +51,10 @@ fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         | "DeletePolicy"
         | "TagRole"
         | "UntagRole" => cloud.write(|account| change(account, action, form, cloud.now())),
+        "AttachUserPolicy" | "CreateAccessKey" | "CreateUser" | "DeleteAccessKey" | "DeleteUser"
+        | "DeleteUserPolicy" | "DetachUserPolicy" | "PutUserPolicy" | "UpdateAccessKey" => {
+            cloud.write(|account| user::change(account, action, form, cloud.now()))
+        }
         other => Err(Fault::unknown_operation("iam", other)),
     }
 }
@@ -80,7 +92,9 @@ fn look(account: &Account, action: &str, form: &Form) -> Result<Value, Fault> {
             let arn = form.required("PolicyArn")?;
             let holders = iam.roles.values().filter(|role| role.attached.contains(arn));
             let roles: Vec<Value> = holders.map(|role| json!({ "RoleName": role.name, "RoleId": role.id })).collect();
-            json!({ "PolicyRoles": roles, "PolicyUsers": [], "PolicyGroups": [], "IsTruncated": false })
+            let holders = iam.users.values().filter(|user| user.attached.contains(arn));
+            let users: Vec<Value> = holders.map(|user| json!({ "UserName": user.name, "UserId": user.id })).collect();
+            json!({ "PolicyRoles": roles, "PolicyUsers": users, "PolicyGroups": [], "IsTruncated": false })
         }
         _ => {
             let policies = iam.policies.iter().map(|(arn, policy)| described_policy(account, arn, policy));
@@ -199,7 +213,7 @@ fn attached(arn: &str) -> Value {
 }
 
 fn described_policy(account: &Account, arn: &str, policy: &ManagedPolicy) -> Value {
-    let uses = account.iam.roles.values().filter(|role| role.attached.contains(arn)).count();
+    let uses = account.iam.holders(arn);
     json!({
         "PolicyName": policy.name, "PolicyId": policy.id, "Arn": arn, "Path": policy.path,
         "DefaultVersionId": format!("v{}", policy.version), "AttachmentCount": uses, "IsAttachable": true,

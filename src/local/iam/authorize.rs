@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::policy::{self, Policy, Principal, Query, Verdict};
-use super::{Iam, Role};
+use super::{Iam, Role, User};
 use crate::local::cloud::Account;
 use crate::local::signature::Dialect;
 use crate::local::wire::{Caller, Fault, Request};
@@ -49,7 +49,7 @@ impl Deed {
     }
 }
 
-/// Lets the account itself do everything, and a role's session what the role's policies allow.
+/// Lets the account itself do everything, and a user or a role's session what the policies of it allow.
 ///
 /// # Errors
 /// `AccessDenied` in AWS's words.
@@ -60,10 +60,11 @@ pub(crate) fn authorize(
     request: &Request,
     now: OffsetDateTime,
 ) -> Result<(), Fault> {
-    let Caller::Role { name, session } = &request.caller else { return Ok(()) };
-    let role =
-        account.iam.roles.get(name).ok_or_else(|| crate::local::signature::Problem::UnknownKey.fault(dialect))?;
-    let caller = Session { account, role, session, now };
+    if matches!(request.caller, Caller::Root | Caller::Anonymous) {
+        return Ok(());
+    }
+    let unknown = || crate::local::signature::Problem::UnknownKey.fault(dialect);
+    let caller = Session::of(account, &request.caller, now).ok_or_else(unknown)?;
     let Some(deeds) = deeds(account, service, request, now) else {
         let deed = Deed::new(format!("{service}:{}", request.operation().unwrap_or("*")), "*");
         return Err(denied(&caller, &deed, NOT_GRANTED, dialect));
@@ -71,12 +72,19 @@ pub(crate) fn authorize(
     deeds.iter().try_for_each(|deed| caller.may(deed).map_err(|why| denied(&caller, deed, why, dialect)))
 }
 
-/// What a role's session may do, for those who ask on their own: `Ok`, or why not in AWS's words.
+/// What a user or a role's session may do, for those who ask on their own: `Ok`, or why not in AWS's words.
 pub(crate) struct Session<'a> {
     pub(crate) account: &'a Account,
-    pub(crate) role: &'a Role,
-    pub(crate) session: &'a str,
+    pub(crate) who: Who<'a>,
     pub(crate) now: OffsetDateTime,
+}
+
+/// Whose policies count.
+#[derive(Clone, Copy)]
+pub(crate) enum Who<'a> {
+    /// A session of a role, by its name.
+    Role(&'a Role, &'a str),
+    User(&'a User),
 }
 
 /// What the policy of a resource says to a session.
@@ -88,21 +96,30 @@ enum Granted {
     Denied,
     /// It is granted to the role, as far as the role's boundary lets it.
     ToRole,
-    /// It is granted to the session itself, or to everybody.
+    /// It is granted to the session or user itself, or to everybody.
     ToSession,
 }
 
 const NOT_GRANTED: &str = "because no identity-based policy allows the";
 
-impl Session<'_> {
-    /// Whether the role's own policies, its boundary, and the policy of the resource together allow a deed.
+impl<'a> Session<'a> {
+    /// That of a caller; none for the account itself, for nobody, and for one that is gone.
+    pub(crate) fn of(account: &'a Account, caller: &'a Caller, now: OffsetDateTime) -> Option<Self> {
+        let who = match caller {
+            Caller::Root | Caller::Anonymous => return None,
+            Caller::Role { name, session } => Who::Role(account.iam.roles.get(name)?, session),
+            Caller::User { name } => Who::User(account.iam.users.get(name)?),
+        };
+        Some(Self { account, who, now })
+    }
+
+    /// Whether the own policies, the boundary, and the policy of the resource together allow a deed.
     pub(crate) fn may(&self, deed: &Deed) -> Result<(), &'static str> {
         let mut facts = self.facts();
         facts.extend(deed.facts.clone());
         let query = Query { action: &deed.action, resource: &deed.resource, facts: &facts };
-        let (grants, boundary) = self.account.iam.grants(self.role);
-        let identity = policy::evaluate(&grants, &query);
-        let bounded = boundary.map_or(Verdict::Allowed, |document| policy::evaluate(&[document], &query));
+        let identity = policy::evaluate(&self.grants(), &query);
+        let bounded = self.boundary().map_or(Verdict::Allowed, |document| policy::evaluate(&[document], &query));
         match (identity, bounded, self.granted(&query)) {
             (Verdict::Denied, ..) => Err("with an explicit deny in an identity-based policy"),
             (_, _, Granted::Denied) => Err("with an explicit deny in a resource-based policy"),
@@ -115,12 +132,43 @@ impl Session<'_> {
         }
     }
 
+    /// The same, as an error in AWS's words.
+    ///
+    /// # Errors
+    /// When it is denied.
+    pub(crate) fn ask(&self, deed: &Deed) -> Result<(), String> {
+        self.may(deed).map_err(|why| self.refusal(deed, why))
+    }
+
+    fn refusal(&self, deed: &Deed, why: &str) -> String {
+        let Deed { action, resource, .. } = deed;
+        let why = if why.ends_with("the") { format!("{why} {action} action") } else { why.to_owned() };
+        format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", self.arn())
+    }
+
+    fn grants(&self) -> Vec<Value> {
+        let iam = &self.account.iam;
+        match self.who {
+            Who::Role(role, _) => iam.granted(&role.inline, &role.attached),
+            Who::User(user) => iam.granted(&user.inline, &user.attached),
+        }
+    }
+
+    /// What bounds the grants. A boundary that is gone bounds everything.
+    fn boundary(&self) -> Option<Value> {
+        let arn = match self.who {
+            Who::Role(role, _) => role.boundary.as_ref(),
+            Who::User(user) => user.boundary.as_ref(),
+        };
+        arn.map(|arn| self.account.iam.managed(arn).unwrap_or_default())
+    }
+
     /// What the policy of the resource says. One that names the whole account leaves the decision to the role's own
     /// policies; one that cannot be read denies.
     fn granted(&self, query: &Query<'_>) -> Granted {
         let Some(document) = policy_of(self.account, query.resource) else { return Granted::No };
         let Ok(policy) = Policy::parse_resource(&document) else { return Granted::Denied };
-        let (session, role) = ([self.arn()], [self.role.arn(&self.account.id)]);
+        let (session, role) = ([self.arn()], [self.principal_arn()]);
         let account = [self.account.id.clone(), self.root_arn()];
         let verdict = |names: &[String]| policy.verdict_for(Principal { kind: "AWS", names }, query);
         let verdicts = [verdict(&session), verdict(&role), verdict(&account)];
@@ -133,7 +181,20 @@ impl Session<'_> {
     }
 
     pub(crate) fn arn(&self) -> String {
-        format!("arn:aws:sts::{}:assumed-role/{}/{}", self.account.id, self.role.name, self.session)
+        match self.who {
+            Who::Role(role, session) => {
+                format!("arn:aws:sts::{}:assumed-role/{}/{session}", self.account.id, role.name)
+            }
+            Who::User(user) => user.arn(&self.account.id),
+        }
+    }
+
+    /// The ARN of the role, or of the user itself.
+    fn principal_arn(&self) -> String {
+        match self.who {
+            Who::Role(role, _) => role.arn(&self.account.id),
+            Who::User(user) => user.arn(&self.account.id),
+        }
     }
 
     fn root_arn(&self) -> String {
@@ -144,21 +205,23 @@ impl Session<'_> {
     /// is, and never leaves the machine.
     fn facts(&self) -> BTreeMap<String, Vec<String>> {
         let account = self.account;
+        let (kind, id, tags) = match self.who {
+            Who::Role(role, session) => ("AssumedRole", format!("{}:{session}", role.id), &role.tags),
+            Who::User(user) => ("User", user.id.clone(), &user.tags),
+        };
         let known = [
             ("aws:securetransport", "true".to_owned()),
             ("aws:sourceip", "127.0.0.1".to_owned()),
             ("aws:requestedregion", account.region.clone()),
             ("aws:principalaccount", account.id.clone()),
             ("aws:resourceaccount", account.id.clone()),
-            ("aws:principalarn", self.role.arn(&account.id)),
-            ("aws:principaltype", "AssumedRole".to_owned()),
-            ("aws:userid", format!("{}:{}", self.role.id, self.session)),
+            ("aws:principalarn", self.principal_arn()),
+            ("aws:principaltype", kind.to_owned()),
+            ("aws:userid", id),
             ("aws:currenttime", self.now.format(&Rfc3339).unwrap_or_default()),
             ("aws:epochtime", self.now.unix_timestamp().to_string()),
         ];
-        let tags = self
-            .role
-            .tags
+        let tags = tags
             .iter()
             .map(|(key, value)| (format!("aws:principaltag/{}", key.to_ascii_lowercase()), vec![value.clone()]));
         known.into_iter().map(|(key, value)| (key.to_owned(), vec![value])).chain(tags).collect()
@@ -167,15 +230,13 @@ impl Session<'_> {
 
 fn denied(caller: &Session<'_>, deed: &Deed, why: &str, dialect: Dialect) -> Fault {
     let Deed { action, resource, .. } = deed;
-    let why = if why.ends_with("the") { format!("{why} {action} action") } else { why.to_owned() };
-    let user = caller.arn();
     let message = match dialect {
         // SES has words of its own, with quotes of its own.
         _ if action.starts_with("ses:") => {
-            format!("User `{user}' is not authorized to perform `{action}' on resource `{resource}'")
+            format!("User `{}' is not authorized to perform `{action}' on resource `{resource}'", caller.arn())
         }
-        Dialect::S3 => format!("User: {user} is not authorized to perform: {action} on resource: \"{resource}\" {why}"),
-        _ => format!("User: {user} is not authorized to perform: {action} on resource: {resource} {why}"),
+        Dialect::S3 => caller.refusal(&Deed { resource: format!("\"{resource}\""), ..deed.clone() }, why),
+        _ => caller.refusal(deed, why),
     };
     match dialect {
         Dialect::Query | Dialect::S3 => Fault::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN),
@@ -200,13 +261,13 @@ fn policy_of(account: &Account, resource: &str) -> Option<Value> {
 fn deeds(account: &Account, service: &str, request: &Request, now: OffsetDateTime) -> Option<Vec<Deed>> {
     match service {
         "apigateway" => Some(vec![apigateway(account, request)]),
-        "cloudformation" => Some(vec![cloudformation::deeds::deed(account, request)]),
+        "cloudformation" => Some(cloudformation::deeds::deeds(account, request)),
         "cognito-idp" => cognito::deeds::deeds(account, request),
         "dynamodb" => dynamodb::deeds::deeds(account, request),
         "iam" => Some(vec![super::deeds::deed(account, request)]),
         "lambda" => lambda::deeds::deeds(account, request),
         "logs" => logs::deeds::deeds(account, request),
-        "s3" => Some(s3::deeds(request)),
+        "s3" => Some(s3::deeds(account, request)),
         "secretsmanager" => secretsmanager::deeds::deeds(account, request, now),
         "ses" => ses::deeds::deeds(account, request),
         "ssm" => ssm::deeds::deeds(account, request),
@@ -266,7 +327,7 @@ mod tests {
         }
         account.dynamodb.tables.insert("notes".to_owned(), Table { policy: table, ..Table::default() });
         let role = account.iam.role("role").expect("it was made");
-        let session = Session { account: &account, role, session: "s", now: NOW };
+        let session = Session { account: &account, who: Who::Role(role, "s"), now: NOW };
         session.may(&Deed::new("dynamodb:GetItem", TABLE))
     }
 

@@ -12,7 +12,12 @@ pub(super) fn deed(account: &Account, request: &Request) -> Deed {
         known.unwrap_or_else(|| format!("arn:aws:iam::{}:role/{name}", account.id))
     };
     let policy = |name: &str| format!("arn:aws:iam::{}:policy/{name}", account.id);
+    let user = |name: &str| {
+        let known = account.iam.users.get(name).map(|user| user.arn(&account.id));
+        known.unwrap_or_else(|| format!("arn:aws:iam::{}:user/{name}", account.id))
+    };
     let resource = form.get("RoleName").map(role);
+    let resource = resource.or_else(|| form.get("UserName").map(user));
     let resource = resource.or_else(|| form.get("PolicyArn").map(str::to_owned));
     let resource = resource.or_else(|| form.get("PolicyName").map(policy));
     Deed::new(format!("iam:{}", form.get("Action").unwrap_or_default()), resource.unwrap_or_else(|| "*".to_owned()))

@@ -187,11 +187,11 @@ fn take_from_roles(account: &mut Account, properties: &Properties) {
     }
 }
 
-/// Users and groups are not part of this cloud; a policy that names one must not seem to work.
+/// Groups are not part of this cloud, and users are no part of its stacks; a policy that names one must not seem to work.
 fn only_roles(properties: &Properties) -> Result<(), Refused> {
     match ["Users", "Groups"].iter().find_map(|kind| texts(properties, kind).into_iter().next()) {
         Some(name) => Err(Refused::Handler(format!(
-            "The user or group with name {name} cannot be found: the local cloud has roles only."
+            "The user or group with name {name} cannot be found: stacks of the local cloud have roles only."
         ))),
         None => Ok(()),
     }
@@ -254,7 +254,7 @@ fn detach(account: &mut Account, arn: &str, roles: &[String]) {
 
 fn managed(account: &Account, arn: &str) -> Result<Provisioned, Refused> {
     let policy = account.iam.policies.get(arn).ok_or_else(|| super::no_policy(arn))?;
-    let uses = account.iam.roles.values().filter(|role| role.attached.contains(arn)).count();
+    let uses = account.iam.holders(arn);
     let created = policy.created.unix_timestamp().to_string();
     Ok(Provisioned::named(arn)
         .with("PolicyArn", arn)

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{Launch, Log};
 use crate::local::cloud::Cloud;
-use crate::local::iam::authorize::{Deed, Session};
+use crate::local::iam::authorize::{Deed, Session, Who};
 use crate::local::logs;
 
 /// What an invocation's caller may see of its log.
@@ -149,7 +149,7 @@ fn may_log(cloud: &Cloud, launch: &Launch, stream: &str) -> bool {
     let name = settings.log_group(&launch.name);
     cloud.read(|account| {
         let Some(role) = account.iam.role_of(&settings.role) else { return false };
-        let session = Session { account, role, session: &launch.name, now: cloud.now() };
+        let session = Session { account, who: Who::Role(role, &launch.name), now: cloud.now() };
         let group = format!("arn:aws:logs:{}:{}:log-group:{name}", account.region, account.id);
         let may = |action: &str, resource: String| session.may(&Deed::new(format!("logs:{action}"), resource)).is_ok();
         let may_make_group = || may("CreateLogGroup", format!("{group}:*")) || may("CreateLogGroup", group.clone());

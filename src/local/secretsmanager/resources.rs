@@ -84,7 +84,7 @@ impl Kind for SecretType {
     fn create(account: &mut Account, context: &Context, new: Declared) -> Result<Provisioned, Refused> {
         new.check()?;
         let value = new.value()?;
-        let name = new.name.unwrap_or_else(|| context.physical_name(512));
+        let name = new.name.unwrap_or_else(|| context.short_name());
         let making = Making {
             name: name.clone(),
             description: new.description,

@@ -6,7 +6,7 @@ use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 use super::NAMESPACE;
-use crate::local::cloud::Cloud;
+use crate::local::cloud::{Account, Cloud};
 use crate::local::iam::authorize::may_assume;
 use crate::local::iam::key::{self, Session};
 use crate::local::iam::policy::Principal;
@@ -37,13 +37,20 @@ fn caller_identity(cloud: &Cloud, caller: &Caller) -> Value {
             let id = cloud.read(|account| account.iam.roles.get(name).map(|role| role.id.clone())).unwrap_or_default();
             (format!("{id}:{session}"), format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"))
         }
+        Caller::User { name } => {
+            let known = |user: &iam::User| (user.id.clone(), user.arn(&account));
+            cloud.read(|state| state.iam.users.get(name).map(known)).unwrap_or_default()
+        }
     };
     json!({ "Account": account, "Arn": arn, "UserId": user })
 }
 
 fn session_token(cloud: &Cloud, caller: &Caller, form: &Form) -> Result<Value, Fault> {
     if *caller != Caller::Root {
-        let message = "Cannot call GetSessionToken with session credentials";
+        let message = match caller {
+            Caller::User { .. } => "the local cloud gives session tokens to the account itself only",
+            _ => "Cannot call GetSessionToken with session credentials",
+        };
         return Err(Fault::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN));
     }
     // The account itself gets an hour at most, as on AWS.
@@ -59,7 +66,7 @@ fn assume_role(cloud: &Cloud, caller: &Caller, form: &Form) -> Result<Value, Fau
         let refused = || {
             let message = format!(
                 "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-                caller_arn(&account.id, caller)
+                caller_arn(account, caller)
             );
             Fault::new("AccessDenied", message).with_status(StatusCode::FORBIDDEN)
         };
@@ -78,19 +85,20 @@ fn assume_role(cloud: &Cloud, caller: &Caller, form: &Form) -> Result<Value, Fau
 }
 
 /// The names under which a trust policy may mean the caller.
-fn principal_names(account: &crate::local::cloud::Account, caller: &Caller) -> Vec<String> {
-    let mut names =
-        vec![account.id.clone(), format!("arn:aws:iam::{}:root", account.id), caller_arn(&account.id, caller)];
+fn principal_names(account: &Account, caller: &Caller) -> Vec<String> {
+    let mut names = vec![account.id.clone(), format!("arn:aws:iam::{}:root", account.id), caller_arn(account, caller)];
     if let Caller::Role { name, .. } = caller {
         names.extend(account.iam.roles.get(name).map(|role| role.arn(&account.id)));
     }
     names
 }
 
-fn caller_arn(account: &str, caller: &Caller) -> String {
+fn caller_arn(account: &Account, caller: &Caller) -> String {
+    let id = &account.id;
     match caller {
-        Caller::Root | Caller::Anonymous => format!("arn:aws:iam::{account}:root"),
-        Caller::Role { name, session } => format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
+        Caller::Root | Caller::Anonymous => format!("arn:aws:iam::{id}:root"),
+        Caller::Role { name, session } => format!("arn:aws:sts::{id}:assumed-role/{name}/{session}"),
+        Caller::User { name } => account.iam.users.get(name).map(|user| user.arn(id)).unwrap_or_default(),
     }
 }
 

@@ -63,7 +63,7 @@ fn treat(cloud: &Cloud, place: &Place, connection: &str, request: &Request) -> R
     }
 }
 
-/// Lets the account itself do everything, and a role's session what the role's policies allow. The ARN that API Gateway
+/// Lets the account itself do everything, and a user or a role's session what the policies of it allow. The ARN that API Gateway
 /// asks about is that of the route, not that of one connection.
 fn authorize(
     account: &Account,
@@ -77,16 +77,8 @@ fn authorize(
         "arn:aws:execute-api:{}:{}:{api}/{stage}/{method}/@connections/{{connectionId}}",
         account.region, account.id
     );
-    let may = match caller {
-        Caller::Anonymous => false,
-        Caller::Root => true,
-        Caller::Role { name, session } => account
-            .iam
-            .roles
-            .get(name)
-            .is_some_and(|role| Session { account, role, session, now }.may(&Deed::new(ACTION, &resource)).is_ok()),
-    };
-    if may {
+    let allows = |session: Session<'_>| session.may(&Deed::new(ACTION, &resource)).is_ok();
+    if *caller == Caller::Root || Session::of(account, caller, now).is_some_and(allows) {
         return Ok(());
     }
     let arn = signer::arn(account, caller).unwrap_or_else(|| "anonymous".to_owned());

@@ -1,0 +1,72 @@
+//! What `stackgen` asks of AWS itself: every call of `deploy`, `destroy`, `list` and `outputs`.
+
+use super::grant::{Condition, Grant};
+use super::{Place, Stack, partition};
+use crate::template::Template;
+
+/// On the stack itself. Everything that happens to it goes through a change set.
+///
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html>
+const STACK: &[&str] = &[
+    "cloudformation:CancelUpdateStack",
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStacks",
+    "cloudformation:ExecuteChangeSet",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListStackResources",
+    "cloudformation:TagResource",
+    "cloudformation:UntagResource",
+    "cloudformation:UpdateTerminationProtection",
+];
+
+/// The stacks whose output names the bucket.
+const BOOTSTRAP: &[&str] = &["CDKToolkit", "stackgen-bootstrap"];
+
+/// A larger template goes through the bucket: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
+const LARGEST_INLINE: usize = 51_200;
+
+/// What the caller needs besides for one stack. Who one is may always be asked.
+pub(super) fn grants(stack: &Stack<'_>, place: &Place) -> Vec<Grant> {
+    let Place { region, account, .. } = place;
+    let partition = partition(region);
+    let stack_arn = |name: &str| format!("arn:{partition}:cloudformation:{region}:{account}:stack/{name}/*");
+    let grant = |purpose, action, resource| Grant { purpose, action, resource, condition: None };
+    let mut grants: Vec<Grant> = STACK.iter().map(|action| grant("Stacks", *action, stack_arn(stack.name))).collect();
+    // What destroying has left: log groups that Lambda made again.
+    grants.push(grant("ReadLogs", "logs:DescribeLogGroups", "*".to_owned()));
+    if goes_through_bucket(stack.template) {
+        let look = "cloudformation:DescribeStacks";
+        grants.extend(BOOTSTRAP.iter().map(|name| grant("Bootstrap", look, stack_arn(name))));
+        grants.extend(uploads(place));
+    }
+    grants
+}
+
+/// Whether anything of the stack is uploaded: code, or a template that is too large for a request.
+fn goes_through_bucket(template: &Template) -> bool {
+    let has_code = template.resources.values().any(|resource| resource.resource_type == "AWS::Lambda::Function");
+    has_code || template.to_json().len() > LARGEST_INLINE
+}
+
+fn uploads(place: &Place) -> Vec<Grant> {
+    let Place { region, account, buckets } = place;
+    let partition = partition(region);
+    let mut grants = Vec::new();
+    // A bucket of that name in another account is none of ours.
+    let ours = || Some(Condition::equals("aws:ResourceAccount", account));
+    for bucket in buckets {
+        let objects = format!("arn:{partition}:s3:::{bucket}/*");
+        for action in ["s3:GetObject", "s3:PutObject"] {
+            grants.push(Grant { purpose: "Assets", action, resource: objects.clone(), condition: ours() });
+        }
+        // Without it S3 does not tell an object that is missing from one that is forbidden.
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        grants.push(Grant { purpose: "AssetBucket", action: "s3:ListBucket", resource: bucket, condition: ours() });
+    }
+    grants
+}

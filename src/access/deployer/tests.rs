@@ -1,0 +1,145 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::template::Resource;
+
+fn place() -> Place {
+    let bucket = "stackgen-bootstrap-assets-*".to_owned();
+    Place { region: "eu-central-1".into(), account: "123456789012".into(), buckets: [bucket].into() }
+}
+
+fn told(template: &Template, holder: Holder) -> Result<Vec<Statement>, Refused> {
+    let parameters = BTreeMap::new();
+    statements(&[Stack { name: "notes", template, parameters: &parameters }], &place(), holder)
+}
+
+fn template(resources: impl IntoIterator<Item = (&'static str, Resource)>) -> Template {
+    let mut template = Template::default();
+    template.resources = resources.into_iter().map(|(id, resource)| (id.to_owned(), resource)).collect();
+    template
+}
+
+fn granted(statements: &[Statement], action: &str) -> BTreeSet<String> {
+    let with = statements.iter().filter(|statement| statement.action.contains(action));
+    with.flat_map(|statement| statement.resource.clone()).collect()
+}
+
+#[test]
+fn a_function_is_known_by_its_name_and_its_role_is_passed_to_lambda_only() {
+    let function = Resource::new("AWS::Lambda::Function").property("Role", json!({ "Fn::GetAtt": ["GetRole", "Arn"] }));
+    let role = Resource::new("AWS::IAM::Role");
+    let statements =
+        told(&template([("Get", function), ("GetRole", role)]), Holder::ServiceRole).expect("all is known");
+    let arn = "arn:aws:lambda:eu-central-1:123456789012:function:notes-Get-*";
+    assert_eq!(granted(&statements, "lambda:CreateFunction"), BTreeSet::from([arn.to_owned()]));
+    let pass = statements.iter().find(|one| one.action.contains("iam:PassRole")).expect("the role is passed");
+    assert_eq!(pass.resource, BTreeSet::from(["arn:aws:iam::123456789012:role/notes-GetRole-*".to_owned()]));
+    assert_eq!(json!(pass.condition), json!({ "StringEquals": { "iam:PassedToService": ["lambda.amazonaws.com"] } }));
+}
+
+#[test]
+fn nothing_is_granted_for_what_is_not_known() {
+    let unknown = told(&template([("T", Resource::new("AWS::SNS::Topic"))]), Holder::Caller).expect_err("no such type");
+    assert!(unknown.reasons[0].to_string().contains("`AWS::SNS::Topic` (`T` of stack `notes`)"), "{unknown:?}");
+    let signed = Resource::new("AWS::Lambda::Function").property("CodeSigningConfigArn", "arn:aws:lambda:x");
+    let unknown = told(&template([("F", signed)]), Holder::Caller).expect_err("no such property");
+    assert!(unknown.reasons[0].to_string().contains("`CodeSigningConfigArn` of `F`"), "{unknown:?}");
+    let named = Resource::new("AWS::DynamoDB::Table").property("TableName", json!({ "Fn::ImportValue": "x" }));
+    let unknown = told(&template([("T", named)]), Holder::Caller).expect_err("the name is not known");
+    assert!(unknown.reasons[0].to_string().contains("`TableName` of `T`"), "{unknown:?}");
+}
+
+#[test]
+fn no_statement_grants_every_action_or_all_of_a_service() {
+    let all: Vec<(&str, Resource)> = kinds::KINDS.iter().map(|kind| (kind.name, Resource::new(kind.name))).collect();
+    for (id, mut resource) in all {
+        // What some types are known by.
+        for property in ["DomainName", "EmailIdentity", "FunctionName"] {
+            resource = resource.property(property, "example.com");
+        }
+        let statements = told(&template([(id, resource)]), Holder::Caller).expect("all is known");
+        assert!(statements.iter().flat_map(|one| &one.action).all(|action| !action.contains('*')), "{id}");
+        for statement in statements.iter().filter(|one| one.resource.contains("*")) {
+            assert!(WITHOUT_RESOURCES.contains(&statement.sid.as_str()), "{id}: {statement:?}");
+        }
+    }
+}
+
+/// Statements whose actions IAM knows no resources for.
+const WITHOUT_RESOURCES: &[&str] = &["NewPasswords", "NewUserPools", "ReadLogs", "UserPoolDomains"];
+
+#[test]
+fn a_policy_is_attached_only_if_it_is_declared() {
+    let policy = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess";
+    let role = Resource::new("AWS::IAM::Role").property("ManagedPolicyArns", json!([policy]));
+    let statements = told(&template([("R", role)]), Holder::ServiceRole).expect("all is known");
+    let attach = statements.iter().find(|one| one.action.contains("iam:AttachRolePolicy")).expect("one is declared");
+    assert_eq!(json!(attach.condition), json!({ "ArnEquals": { "iam:PolicyARN": [policy] } }));
+    let plain = told(&template([("R", Resource::new("AWS::IAM::Role"))]), Holder::ServiceRole).expect("all is known");
+    assert_eq!(granted(&plain, "iam:AttachRolePolicy"), BTreeSet::new());
+}
+
+#[test]
+fn a_dynamic_reference_is_one_secret_to_read() {
+    let secret = json!({ "Fn::Sub": "{{resolve:secretsmanager:${AWS::StackName}/google:SecretString:id}}" });
+    let provider = Resource::new("AWS::Cognito::UserPoolIdentityProvider")
+        .property("ProviderDetails", json!({ "client_secret": secret }));
+    let statements = told(&template([("Google", provider)]), Holder::ServiceRole).expect("all is known");
+    let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:notes/google-??????";
+    assert_eq!(granted(&statements, "secretsmanager:GetSecretValue"), BTreeSet::from([arn.to_owned()]));
+}
+
+#[test]
+fn the_logs_of_a_web_socket_api_are_not_delivered() {
+    let stage = |kind: &str| {
+        let api = Resource::new("AWS::ApiGatewayV2::Api").property("ProtocolType", kind);
+        let stage = Resource::new("AWS::ApiGatewayV2::Stage")
+            .property("ApiId", json!({ "Ref": "Api" }))
+            .property("AccessLogSettings", json!({}));
+        let statements = told(&template([("Api", api), ("Stage", stage)]), Holder::ServiceRole).expect("all is known");
+        granted(&statements, "logs:CreateLogDelivery").contains("*")
+    };
+    assert_eq!((stage("HTTP"), stage("WEBSOCKET")), (true, false));
+}
+
+#[test]
+fn a_service_role_gets_nothing_that_only_stackgen_asks() {
+    let function = || Resource::new("AWS::Lambda::Function");
+    let role = told(&template([("F", function())]), Holder::ServiceRole).expect("all is known");
+    let actions: BTreeSet<&str> = role.iter().flat_map(|one| one.action.iter().copied()).collect();
+    assert!(actions.iter().all(|action| !action.starts_with("cloudformation:")), "{actions:?}");
+    assert!(!actions.contains("s3:PutObject") && actions.contains("s3:GetObject"), "{actions:?}");
+    let caller = told(&template([("F", function())]), Holder::Caller).expect("all is known");
+    assert!(granted(&caller, "cloudformation:CreateChangeSet").iter().all(|arn| arn.ends_with(":stack/notes/*")));
+}
+
+#[test]
+fn a_stack_without_code_needs_no_bucket() {
+    let statements = told(&template([("L", Resource::new("AWS::Logs::LogGroup"))]), Holder::Caller).expect("known");
+    assert_eq!(granted(&statements, "s3:PutObject"), BTreeSet::new());
+    assert!(statements.iter().all(|one| one.sid != "Bootstrap"));
+}
+
+#[test]
+fn a_document_holds_as_much_as_iam_takes() {
+    let many = (0..150).map(|number| (&*format!("Group{number}").leak(), Resource::new("AWS::Logs::LogGroup")));
+    let statements = told(&template(many), Holder::Caller).expect("all is known");
+    let documents = documents(statements.clone());
+    assert!(documents.len() > 1 && documents.iter().all(|one| one.characters() <= MOST_CHARACTERS));
+    let divided: Vec<Statement> = documents.into_iter().flat_map(|one| one.statement).collect();
+    for action in ["cloudformation:CreateChangeSet", "logs:CreateLogGroup"] {
+        assert_eq!(granted(&divided, action), granted(&statements, action));
+    }
+    let sids: BTreeSet<&str> = divided.iter().map(|one| one.sid.as_str()).collect();
+    assert_eq!(sids.len(), divided.len(), "{sids:?}");
+}
+
+#[test]
+fn a_document_is_one_that_iam_reads() {
+    let documents =
+        documents(told(&template([("L", Resource::new("AWS::Logs::LogGroup"))]), Holder::Caller).expect("known"));
+    let document: Value = json!(documents[0]);
+    assert_eq!(document["Version"], "2012-10-17");
+    assert_eq!(document["Statement"][0]["Effect"], "Allow");
+    assert!(document["Statement"][0]["Sid"].as_str().is_some_and(|sid| sid.bytes().all(|b| b.is_ascii_alphanumeric())));
+}

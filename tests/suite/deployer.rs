@@ -1,0 +1,253 @@
+//! The policy of `bootstrap --policy` is enough for each of the project's stacks, and no statement of it is too much.
+//!
+//! CloudFormation acts with the rights of its caller, and the embedded cloud's asks for each of them. ministack asks for
+//! what the program itself calls, and for nothing that its CloudFormation does: what it proves is told by name.
+
+mod role;
+mod schemas;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::project::{Project, STACK, Told, succeeded, told};
+use crate::tools::{Auth, Ministack, python, run};
+
+/// The statements that ministack proves.
+const PROVED_BY_MINISTACK: [&str; 4] = ["Assets", "Bootstrap", "ReadLogs", "Stacks"];
+
+/// A stack, and where a deployer of it is tried.
+struct Ground {
+    project: Project,
+    /// How the account itself reaches it.
+    root: Vec<(String, String)>,
+    /// How the deployer does.
+    deployer: Vec<(String, String)>,
+    /// Parameters of the stack.
+    options: &'static [&'static str],
+    /// The stack file as it is, with code that nobody has to build.
+    text: String,
+    emulator: Option<Ministack>,
+}
+
+/// What a deployer did not come through.
+#[derive(Debug)]
+struct Refused {
+    during: &'static str,
+    message: String,
+}
+
+/// Sets the stage as the account itself: with a deployer that may do nothing yet, and prints its key.
+const STAGE: &str = r#"
+import boto3, json, sys
+bucket, secret = sys.argv[1:]
+iam = boto3.client("iam")
+iam.create_user(UserName="deployer")
+key = iam.create_access_key(UserName="deployer")["AccessKey"]
+if bucket:
+    boto3.client("s3").delete_bucket_policy(Bucket=bucket)
+if secret:
+    boto3.client("secretsmanager").create_secret(Name=secret, SecretString='{"clientSecret":"hush"}')
+print(json.dumps({"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}))
+"#;
+
+/// Gives the deployer these policies and no others.
+const GRANT: &str = r#"
+import boto3, json, sys
+iam = boto3.client("iam")
+for policy in iam.list_attached_user_policies(UserName="deployer")["AttachedPolicies"]:
+    iam.detach_user_policy(UserName="deployer", PolicyArn=policy["PolicyArn"])
+    iam.delete_policy(PolicyArn=policy["PolicyArn"])
+for number, document in enumerate(json.loads(sys.argv[1])):
+    made = iam.create_policy(PolicyName=f"deployer-{number}", PolicyDocument=json.dumps(document))
+    iam.attach_user_policy(UserName="deployer", PolicyArn=made["Policy"]["Arn"])
+"#;
+
+impl Ground {
+    fn embedded(stack: &'static str, options: &'static [&'static str]) -> Self {
+        let project = Project::local_with(stack);
+        succeeded(told(&project.targeted(&["bootstrap", "--yes"]).output().expect("the program runs")));
+        let root = project.local_environment();
+        Self::new(project, root, options, None)
+    }
+
+    fn ministack(stack: &'static str) -> Self {
+        let emulator = Ministack::start(Auth::Enforced);
+        let project = Project::at(stack, &emulator);
+        let root = emulator.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self::new(project, root, &[], Some(emulator))
+    }
+
+    fn new(
+        project: Project,
+        root: Vec<(String, String)>,
+        options: &'static [&'static str],
+        emulator: Option<Ministack>,
+    ) -> Self {
+        let text = fs::read_to_string(project.stack_file()).expect("it is there");
+        let mut ground = Self { text: without_crates(&text), deployer: Vec::new(), project, root, options, emulator };
+        fs::create_dir(ground.project.path().join("code")).expect("the folder is ours");
+        ground.write(0, "");
+        let bootstrap = ground.project.targeted(&["bootstrap", "--yes"]).output().expect("the program runs");
+        let bucket = succeeded(told(&bootstrap)).answer["bucket"].as_str().expect("there is one").to_owned();
+        // The bucket's policy refuses what comes without TLS, which ministack sees and the embedded cloud overlooks.
+        let open = if ground.emulator.is_some() { bucket.as_str() } else { "" };
+        let secret = if options.is_empty() { "" } else { "federated/google" };
+        let key: Value = serde_json::from_str(&ground.as_root(STAGE, &[open, secret])).expect("it is a document");
+        let kept = ground.root.iter().filter(|(name, _)| !name.starts_with("AWS_SE") && name != "AWS_ACCESS_KEY_ID");
+        let mut deployer: Vec<(String, String)> = kept.cloned().collect();
+        for (name, member) in [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")] {
+            deployer.push((name.to_owned(), key[member].as_str().expect("it is text").to_owned()));
+        }
+        ground.deployer = deployer;
+        ground
+    }
+
+    /// Puts the stack and its code there, each as it is the `number`th time.
+    fn write(&self, number: u32, more: &str) {
+        let bootstrap = self.project.path().join("code/bootstrap");
+        fs::write(&bootstrap, format!("#!/bin/sh\n# {number}\n")).expect("the folder is ours");
+        fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+        fs::write(self.project.stack_file(), format!("{}{more}", self.text)).expect("the file is ours");
+    }
+
+    fn as_root(&self, script: &str, arguments: &[&str]) -> String {
+        let mut program = python(&["boto3==1.43.106"]).program("python");
+        run(program.args(["-c", script]).args(arguments).envs(self.root.iter().map(|(name, value)| (name, value))))
+    }
+
+    /// The documents of the policy.
+    fn policy(&self) -> Vec<Value> {
+        let mut command = self.project.targeted(&["bootstrap", "--policy", self.project.stack()]);
+        let printed = succeeded(told(&command.args(self.options).output().expect("the program runs")));
+        printed.answer["policies"].as_array().expect("it is a list").clone()
+    }
+
+    fn grant(&self, documents: &[Value]) {
+        self.as_root(GRANT, &[&json!(documents).to_string()]);
+    }
+
+    /// What a command comes to for the deployer.
+    fn as_deployer(&self, during: &'static str, command: &str) -> Result<(), Refused> {
+        let options = if command == "deploy" { self.options } else { &[] };
+        let mut program = self.project.command(&[command, self.project.stack(), "--yes"]);
+        program.args(options).envs(self.deployer.iter().map(|(name, value)| (name, value)));
+        let Told { code, answer, said } = told(&program.output().expect("the program runs"));
+        let message = answer["error"]["message"].as_str().map_or(said, str::to_owned);
+        if code == Some(0) { Ok(()) } else { Err(Refused { during, message }) }
+    }
+
+    /// Makes, changes and removes the stack, with code that the bucket does not hold yet.
+    fn lives(&self, number: u32) -> Result<(), Refused> {
+        self.write(2 * number, "");
+        self.as_deployer("creation", "deploy")?;
+        self.write(2 * number + 1, "\ntags: { changed: \"yes\" }\n");
+        self.as_deployer("update", "deploy")?;
+        self.as_deployer("removal", "destroy")
+    }
+
+    /// Removes what a deployer had to leave.
+    fn clear(&self) {
+        self.project.destroy();
+    }
+
+    /// Holds the whole policy to be enough, and tells the statements of it of which each is needed.
+    fn proved(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let policy = self.policy();
+        self.grant(&policy);
+        self.lives(1).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.project.stack()));
+        let (mut all, mut proved) = (BTreeSet::new(), BTreeSet::new());
+        for (number, sid) in (2..).zip(sids(&policy)) {
+            self.grant(&without(&policy, &sid));
+            if let Err(Refused { during, message }) = self.lives(number) {
+                assert!(is_denial(&message), "without `{sid}`, {during}: {message}");
+                proved.insert(sid.clone());
+                self.clear();
+            }
+            all.insert(sid);
+        }
+        let place = if self.emulator.is_some() { "ministack" } else { "the embedded cloud" };
+        eprintln!("{} on {place}: {} of {} statements proved", self.project.stack(), proved.len(), all.len());
+        (all, proved)
+    }
+}
+
+/// The stack with code from a folder in the place of crates.
+fn without_crates(text: &str) -> String {
+    let mut rest = text;
+    let mut changed = String::new();
+    while let Some((before, after)) = rest.split_once("crate: functions/") {
+        let end = after.find(|c: char| ",} \n".contains(c)).unwrap_or(after.len());
+        rest = &after[end..];
+        if let Some(binary) = rest.strip_prefix(", bin: ") {
+            rest = &binary[binary.find([',', ' ', '}']).unwrap_or(binary.len())..];
+        }
+        changed.push_str(before);
+        changed.push_str("directory: code");
+    }
+    changed + rest
+}
+
+fn statements(document: &Value) -> &Vec<Value> {
+    document["Statement"].as_array().expect("a document has statements")
+}
+
+fn sids(policy: &[Value]) -> Vec<String> {
+    let all = policy.iter().flat_map(statements);
+    all.map(|statement| statement["Sid"].as_str().expect("each has a name").to_owned()).collect()
+}
+
+/// The policy without one of its statements.
+fn without(policy: &[Value], sid: &str) -> Vec<Value> {
+    let rest = |document: &Value| {
+        let kept: Vec<&Value> = statements(document).iter().filter(|statement| statement["Sid"] != sid).collect();
+        json!({ "Version": document["Version"], "Statement": kept })
+    };
+    policy.iter().map(rest).filter(|document| !statements(document).is_empty()).collect()
+}
+
+/// Whether it is for want of a right that something failed.
+fn is_denial(message: &str) -> bool {
+    ["is not authorized to perform", "AWS denies"].iter().any(|words| message.contains(words))
+}
+
+#[track_caller]
+fn each_statement_is_needed(stack: &'static str, options: &'static [&'static str]) {
+    let (all, proved) = Ground::embedded(stack, options).proved();
+    assert_eq!(proved, all, "{stack}");
+}
+
+#[test]
+fn each_statement_for_protected_api_is_needed() {
+    each_statement_is_needed(STACK, &[]);
+}
+
+#[test]
+fn each_statement_for_notes_is_needed() {
+    each_statement_is_needed("notes", &[]);
+}
+
+#[test]
+fn each_statement_for_contact_is_needed() {
+    each_statement_is_needed("contact", &[]);
+}
+
+#[test]
+fn each_statement_for_federated_is_needed() {
+    each_statement_is_needed("federated", &["--parameter", "GoogleClientId=google"]);
+}
+
+#[test]
+fn each_statement_for_chat_is_needed() {
+    each_statement_is_needed("chat", &[]);
+}
+
+#[test]
+fn ministack_takes_the_policy_and_asks_for_what_the_program_calls() {
+    let (all, proved) = Ground::ministack(STACK).proved();
+    let told: BTreeSet<String> = PROVED_BY_MINISTACK.map(str::to_owned).into();
+    assert!(told.is_subset(&all), "{all:?}");
+    assert_eq!(proved, told);
+}
