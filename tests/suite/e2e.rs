@@ -1,6 +1,7 @@
 //! The main job from end to end: one list of assertions, held over the embedded cloud and over an emulator that knows
 //! nothing of stackgen, with and without a look at who is calling.
 
+mod chat;
 mod contact;
 mod federated;
 mod forgery;
@@ -10,6 +11,7 @@ mod remains;
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::project::{self, Project, STACK, told};
 use crate::tools::{Auth, Ministack};
@@ -84,6 +86,14 @@ impl Stage {
         answer["SecretString"].as_str().expect("it is a text").to_owned()
     }
 
+    /// Puts another value into a secret of the stack.
+    async fn change_secret(&self, id: &str, value: &str) {
+        let asked = json!({
+            "SecretId": self.physical_id(id).await, "SecretString": value, "ClientRequestToken": Uuid::new_v4().to_string(),
+        });
+        remains::json(&self.config, "secretsmanager", "secretsmanager.PutSecretValue", &asked).await;
+    }
+
     async fn physical_id(&self, id: &str) -> String {
         let client = aws_sdk_cloudformation::Client::new(&self.config);
         let asked = client.describe_stack_resource().stack_name(self.project.stack()).logical_resource_id(id);
@@ -98,12 +108,22 @@ impl Stage {
         let groups = client.describe_log_groups().send().await.expect("log groups are listed");
         let mut lines = Vec::new();
         for group in groups.log_groups().iter().filter_map(|group| group.log_group_name()) {
-            let pages = client.filter_log_events().log_group_name(group).into_paginator().send();
-            let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("events are listed");
-            lines
-                .extend(pages.into_iter().flat_map(|page| page.events.unwrap_or_default()).filter_map(|it| it.message));
+            lines.extend(self.logged_in(group).await);
         }
         lines
+    }
+
+    async fn logged_in(&self, group: &str) -> Vec<String> {
+        let client = aws_sdk_cloudwatchlogs::Client::new(&self.config);
+        let pages = client.filter_log_events().log_group_name(group).into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("events are listed");
+        pages.into_iter().flat_map(|page| page.events.unwrap_or_default()).filter_map(|event| event.message).collect()
+    }
+
+    /// How often a function of the stack has run.
+    async fn runs(&self, function: &str) -> usize {
+        let lines = self.logged_in(&self.physical_id(&format!("{function}LogGroup")).await).await;
+        lines.iter().filter(|line| line.starts_with("START RequestId")).count()
     }
 
     /// The template that CloudFormation has.
@@ -112,6 +132,21 @@ impl Stage {
         let template = client.get_template().stack_name(self.project.stack()).send().await.expect("it is deployed");
         template.template_body().expect("there is one").to_owned()
     }
+}
+
+/// The answers to so many calls at the same moment.
+fn at_once(count: usize, call: impl Fn() -> Value + Sync) -> Vec<Value> {
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..count).map(|_| scope.spawn(&call)).collect();
+        calls.into_iter().map(|call| call.join().expect("it answers")).collect()
+    })
+}
+
+/// Some of these calls were too many, and told so.
+fn assert_throttled(answers: &[Value]) {
+    let refused = answers.iter().find(|answer| answer["status"] == 429);
+    let refused = refused.unwrap_or_else(|| panic!("{} at the same moment are too many: {answers:?}", answers.len()));
+    assert_eq!(refused["body"], json!({ "message": "Too Many Requests" }));
 }
 
 #[tokio::test]
@@ -155,6 +190,11 @@ async fn ministack_serves_notes() {
 }
 
 #[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_notes() {
+    notes::run(&Stage::ministack(notes::STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
 async fn the_embedded_cloud_serves_contact() {
     contact::run(&Stage::embedded(contact::STACK)).await;
 }
@@ -162,4 +202,24 @@ async fn the_embedded_cloud_serves_contact() {
 #[tokio::test]
 async fn ministack_serves_contact() {
     contact::run(&Stage::ministack(contact::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_contact() {
+    contact::run(&Stage::ministack(contact::STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
+async fn the_embedded_cloud_serves_chat() {
+    chat::run(&Stage::embedded(chat::STACK)).await;
+}
+
+#[tokio::test]
+async fn ministack_serves_chat() {
+    chat::run(&Stage::ministack(chat::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_chat() {
+    chat::run(&Stage::ministack(chat::STACK, Auth::Enforced)).await;
 }

@@ -1,9 +1,8 @@
 //! WebSocket APIs of the embedded cloud, deployed by CloudFormation and tried by a foreign client (Python's
 //! `websockets`) and by AWS's own SDK.
 
-mod chat;
 mod model;
-mod world;
+pub(crate) mod world;
 
 use serde_json::{Value, json};
 use time::Duration;

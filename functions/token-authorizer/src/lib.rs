@@ -6,8 +6,9 @@
 //! A token that is not the right one is answered by a policy that denies (403), which the gateway caches like one that
 //! allows, so that trying it again costs nothing. An event without any token is answered by `Unauthorized` (401).
 //!
-//! A new secret counts from the first call that presents it, and for others within [`LIMITS`]. The gateway caches
-//! policies by the caller's token, so the old one may pass until the authorizer's result TTL is over too.
+//! A new secret counts from the first call that presents it, and for others within [`LIMITS`]; after a wrong token only
+//! when the pause of these is over. The gateway caches policies by the caller's token, so the old one may pass until the
+//! authorizer's result TTL is over too, and one that was tried too early stays refused as long.
 
 mod secret;
 

@@ -3,13 +3,19 @@
 use serde_json::{Value, json};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
-use super::{Cloud, Stage, remains};
+use super::{Cloud, Stage, assert_throttled, at_once, remains};
 
 /// The stack.
 pub(super) const STACK: &str = "contact";
 
 /// Runs the list.
 pub(super) async fn run(stage: &Stage) {
+    if stage.cloud == Cloud::Ministack {
+        // ministack asks about any mail as about `*`, and knows no `ses:FromAddress`: no grant on an address covers it.
+        let grant = "    grants: [{ emailIdentity: Sender, access: send }]";
+        let policy = "    policies: [{ actions: [ses:SendEmail], resources: ['*'] }]";
+        stage.project.edit(grant, &format!("{grant}\n{policy}"));
+    }
     assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "created");
     let token = stage.secret("ApiToken").await;
     let mail = json!({ "subject": "Hello", "body": "How are you?", "replyTo": "ann@example.com" });
@@ -92,14 +98,7 @@ async fn partners_need_their_key_as_well(stage: &Stage, token: &str, mail: &Valu
 
 /// The route takes one request a second, and five at the same moment.
 fn who_is_too_fast_is_told_so(stage: &Stage, token: &str, mail: &Value) {
-    let burst = || post(stage, "/", &[("authtoken", token)], mail);
-    let answers: Vec<Value> = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..16).map(|_| scope.spawn(burst)).collect();
-        calls.into_iter().map(|call| call.join().expect("it answers")).collect()
-    });
-    let refused: Vec<&Value> = answers.iter().filter(|answer| answer["status"] == 429).collect();
-    assert!(!refused.is_empty(), "sixteen at the same moment are too many: {answers:?}");
-    assert_eq!(refused[0]["body"], json!({ "message": "Too Many Requests" }));
+    assert_throttled(&at_once(16, || post(stage, "/", &[("authtoken", token)], mail)));
 }
 
 async fn who_has_used_up_the_quota_is_told_so(stage: &Stage, token: &str, mail: &Value) {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
-use super::{Cloud, Stage, forgery, remains};
+use super::{Cloud, Stage, assert_throttled, at_once, forgery, remains};
 
 /// The stack.
 pub(super) const STACK: &str = "federated";
@@ -41,12 +41,14 @@ pub(super) async fn run(stage: &Stage) {
     let access = token(stage, "--access");
     let id = token(stage, "--id");
     for door in &DOORS {
+        a_decision_is_recalled(stage, door, &access).await;
         who_has_no_token_is_sent_away(stage, door);
         an_access_token_opens(stage, door, &access);
         what_is_no_access_token_of_ours_does_not(stage, door, &access, &id);
     }
     browsers_of_one_origin_may_ask(stage);
     assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "unchanged");
+    who_is_too_fast_is_told_so(stage, &access);
     nothing_is_left(stage).await;
 }
 
@@ -67,6 +69,15 @@ fn knock(stage: &Stage, door: &Door, token: Option<&str>) -> Value {
 fn who_has_no_token_is_sent_away(stage: &Stage, door: &Door) {
     let bare = knock(stage, door, None);
     assert_eq!((&bare["status"], &bare["body"]), (&json!(401), &json!({ "message": "Unauthorized" })), "{bare}");
+}
+
+/// The function is asked about a token once, whatever it says.
+async fn a_decision_is_recalled(stage: &Stage, door: &Door, access: &str) {
+    let before = stage.runs("Authorizer").await;
+    for _ in 0..3 {
+        assert_eq!(knock(stage, door, Some(access))["status"], 200);
+    }
+    assert_eq!(stage.runs("Authorizer").await, before + 1, "{} {}", door.api, door.path);
 }
 
 fn an_access_token_opens(stage: &Stage, door: &Door, access: &str) {
@@ -119,6 +130,21 @@ fn browsers_of_one_origin_may_ask(stage: &Stage) {
     let refused = knock(stage, &DOORS[0], Some("rubbish"));
     if stage.cloud == Cloud::Embedded {
         assert_eq!(refused["headers"]["access-control-allow-origin"], ORIGIN, "a page can read why: {refused}");
+    }
+}
+
+/// The stack's own limits are for hundreds of callers.
+fn who_is_too_fast_is_told_so(stage: &Stage, access: &str) {
+    const LIMITS: &str = "throttle: { rate: 1, burst: 1 }";
+    stage.project.edit("prod: { loggingLevel: error }", &format!("prod: {{ loggingLevel: error, {LIMITS} }}"));
+    stage
+        .project
+        .edit("    name: simpleAPI\n", &format!("    name: simpleAPI\n    stages: {{ $default: {{ {LIMITS} }} }}\n"));
+    stage.project.deploy();
+    // ministack does not throttle HTTP APIs.
+    let doors = if stage.cloud == Cloud::Embedded { &DOORS[..] } else { &DOORS[..2] };
+    for door in doors {
+        assert_throttled(&at_once(8, || knock(stage, door, Some(access))));
     }
 }
 

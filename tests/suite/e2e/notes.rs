@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
-use super::{Stage, remains};
+use super::{Stage, assert_throttled, at_once, remains};
 
 /// The stack.
 pub(super) const STACK: &str = "notes";
@@ -14,6 +14,7 @@ pub(super) async fn run(stage: &Stage) {
     assert_eq!(deployed.answer["stacks"][0]["result"], "created");
     let token = stage.secret("ApiToken").await;
     assert!(token.len() >= 32, "nobody guesses it");
+    let token = a_token_that_is_changed_counts_at_once(stage, &token).await;
     nobody_gets_in_without_the_token(stage, &token);
     a_note_is_written_read_listed_and_deleted(stage, &token);
     a_request_that_is_wrong_is_told_so(stage, &token);
@@ -21,6 +22,7 @@ pub(super) async fn run(stage: &Stage) {
     notes_are_listed_by_the_page(stage, &token);
     the_token_is_nowhere_to_be_read(stage, &token).await;
     assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "unchanged");
+    who_is_too_fast_is_told_so(stage, &token);
     nothing_is_left(stage).await;
 }
 
@@ -28,6 +30,18 @@ pub(super) async fn run(stage: &Stage) {
 fn call(stage: &Stage, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Value {
     let header = token.map(|token| ("authorizationToken", token));
     stage.call(method, path, header.as_slice(), body)
+}
+
+/// The new one, while the gateway lets the old one in as long as it recalls what was decided about it.
+async fn a_token_that_is_changed_counts_at_once(stage: &Stage, token: &str) -> String {
+    let status = |token: &str| call(stage, "GET", "/notes?userId=ann&noteId=1", Some(token), None)["status"].clone();
+    assert_eq!(status(token), 404, "the first one is let in");
+    let (first, second) = token.split_at(token.len() / 2);
+    let new = format!("{second}{first}");
+    stage.change_secret("ApiToken", &new).await;
+    assert_eq!(status(&new), 404, "the new one is let in");
+    assert_eq!(status(token), 404, "the gateway recalls its decision");
+    new
 }
 
 fn nobody_gets_in_without_the_token(stage: &Stage, token: &str) {
@@ -105,6 +119,14 @@ async fn the_token_is_nowhere_to_be_read(stage: &Stage, token: &str) {
     assert!(!logs.is_empty(), "the functions have run");
     assert!(!logs.iter().any(|line| line.contains(token)), "a log holds the token");
     assert!(!stage.template().await.contains(token), "the template holds the token");
+}
+
+/// The stack's own limits are for hundreds of callers.
+fn who_is_too_fast_is_told_so(stage: &Stage, token: &str) {
+    let limits = "test: { loggingLevel: error, throttle: { rate: 1, burst: 1 } }";
+    stage.project.edit("test: { loggingLevel: error }", limits);
+    stage.project.deploy();
+    assert_throttled(&at_once(8, || call(stage, "GET", "/notes?userId=ann&noteId=1", Some(token), None)));
 }
 
 async fn nothing_is_left(stage: &Stage) {

@@ -364,7 +364,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(super) async fn start(url: String, options: String) -> Self {
+    pub(crate) async fn start(url: String, options: String) -> Self {
         let python = tokio::task::spawn_blocking(|| tools::python(&PINS).program("python"));
         let mut command = Command::from(python.await.expect("the client can be set up"));
         command.arg(format!("{FOLDER}/client.py")).args([url, options]).kill_on_drop(true);
