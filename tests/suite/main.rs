@@ -33,4 +33,5 @@ mod synth;
 mod tidy;
 mod tokens;
 mod tools;
+mod verify;
 mod websocket;
