@@ -283,6 +283,8 @@ pub enum Must {
     BeRefused(Asked),
     /// It reaches nothing: it is refused, or no route takes it.
     ReachNothing,
+    /// Nobody answers there, not even a guard.
+    BeClosed,
     /// Browsers are told that this origin may, as far as the file says.
     Share(Shared),
     /// Browsers are not told that this origin may.
@@ -388,7 +390,7 @@ impl Plan {
                 credential: Credential::Nothing,
                 carrier: Carrier::default(),
                 api_key: ApiKey::NotAsked,
-                must: Must::ReachNothing,
+                must: Must::BeClosed,
                 what: "the address that API Gateway gives".to_owned(),
                 why: "the file turns it off".to_owned(),
             });

@@ -24,7 +24,9 @@ use super::stack::Deployed;
 use super::tokens::Mint;
 use crate::access::matrix::{Kind, Limits, Matrix, Setting};
 use crate::access::probe::answer::{Answer, Log, Outcome, judge};
-use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Plan, Probe, Signature};
+use crate::access::probe::{
+    ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Plan, Probe, Request, Signature,
+};
 use log::AccessLog;
 use pace::Pace;
 use purse::{NO_MINT, Purse, Shown};
@@ -164,8 +166,34 @@ pub async fn run(
         }
         None => report.ended = Ended::Interrupted,
     }
+    report.tried.extend(undeclared(&subject, &is_chosen).await);
     report.users_left = purse.close().await;
     report
+}
+
+/// Addresses of functions that the file declares none for. Only AWS gives functions any.
+async fn undeclared(subject: &Subject<'_>, is_chosen: &impl Fn(&Door) -> bool) -> Vec<Tried> {
+    let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
+    let doors = without.map(|(id, _)| Door::Url { function: id.clone() }).filter(|door| is_chosen(door));
+    let mut tried = Vec::new();
+    for door in doors.filter(|_| subject.account.endpoint.is_none()) {
+        let Door::Url { function } = &door else { continue };
+        let Ok(url) = function_url(subject, function).await else { continue };
+        let probe = Probe {
+            door: door.clone(),
+            gateway: Gateway::Url,
+            request: Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() },
+            credential: Credential::Nothing,
+            carrier: Carrier::default(),
+            api_key: ApiKey::NotAsked,
+            must: Must::BeClosed,
+            what: "an address of its own".to_owned(),
+            why: "the file declares none".to_owned(),
+        };
+        let outcome = Outcome::Leaked("the function has one, beside every API".to_owned());
+        tried.push(Tried { probe, url, status: None, outcome });
+    }
+    tried
 }
 
 /// Whether a door is meant by a name: its own, or with the API's behind it.

@@ -34,4 +34,5 @@ mod synth;
 mod tidy;
 mod tokens;
 mod tools;
+mod verify;
 mod websocket;

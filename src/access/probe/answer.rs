@@ -98,6 +98,7 @@ pub fn judge(probe: &Probe, answer: &Answer, log: Log) -> Outcome {
         Must::Pass => passed(by(probe, None, answer, log), answer),
         Must::BeRefused(asked) => refused(by(probe, Some(*asked), answer, log), answer),
         Must::ReachNothing => reached_nothing(by(probe, None, answer, log), answer),
+        Must::BeClosed => closed(probe.gateway, answer, log),
     }
 }
 
@@ -135,6 +136,19 @@ fn reached_nothing(by: By, answer: &Answer) -> Outcome {
         By::LikeGuard | By::LikeNoRoute => Outcome::Untold(unmarked(status)),
         By::Limit => Outcome::Untold(LIMIT.to_owned()),
         By::Broken => Outcome::Untold(format!("a guard is broken ({status}): {}", reason(answer))),
+    }
+}
+
+/// An API that is not there answers as one without any route, and writes no log.
+fn closed(gateway: Gateway, answer: &Answer, log: Log) -> Outcome {
+    let is_own = match gateway {
+        Gateway::Http => answer.status == 404 && is_own(answer, false),
+        Gateway::Rest | Gateway::WebSocket => answer.header("x-amzn-errortype") == Some("ForbiddenException"),
+        Gateway::Url => false,
+    };
+    match is_own && log == Log::Silent {
+        true => Outcome::Proved,
+        false => Outcome::Leaked(format!("the API answers there ({})", answer.status)),
     }
 }
 

@@ -25,7 +25,9 @@ impl Counts {
     fn add(&mut self, tried: &Tried) {
         match (&tried.outcome, &tried.probe.must) {
             (Came::Proved, Must::Pass | Must::Share(_)) => self.passed += 1,
-            (Came::Proved, Must::BeRefused(_) | Must::ReachNothing | Must::NotShare(_)) => self.refused += 1,
+            (Came::Proved, Must::BeRefused(_) | Must::ReachNothing | Must::BeClosed | Must::NotShare(_)) => {
+                self.refused += 1;
+            }
             (Came::Leaked(_) | Came::Shut(_), _) => self.failed += 1,
             (Came::Untold(_), _) => self.untold += 1,
         }
@@ -50,6 +52,7 @@ pub(super) fn expected(must: &Must) -> &'static str {
         Must::Pass => "passes",
         Must::BeRefused(_) => "is refused",
         Must::ReachNothing => "reaches nothing",
+        Must::BeClosed => "is not answered",
         Must::Share(_) => "may read answers",
         Must::NotShare(_) => "may not read answers",
     }
@@ -212,7 +215,7 @@ fn verdict(verified: &Verified) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use stackgen::access::probe::{ApiKey, Asked, Gateway, Request};
 
     use super::*;

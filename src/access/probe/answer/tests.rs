@@ -118,6 +118,17 @@ fn a_connection_that_opens_has_passed() {
 }
 
 #[test]
+fn an_address_is_closed_where_not_even_a_guard_answers() {
+    let unserved = http(404, "Not Found", &[]);
+    assert_eq!(word(Gateway::Http, Must::BeClosed, &unserved, Log::Silent), "proved");
+    assert_eq!(word(Gateway::Http, Must::BeClosed, &unserved, Log::NotReached), "leaked");
+    let guarded = http(401, "Unauthorized", &[("www-authenticate", "Bearer")]);
+    assert_eq!(word(Gateway::Http, Must::BeClosed, &guarded, Log::Silent), "leaked");
+    assert_eq!(word(Gateway::Rest, Must::BeClosed, &rest(403, "ForbiddenException"), Log::Silent), "proved");
+    assert_eq!(word(Gateway::Rest, Must::BeClosed, &rest(401, "UnauthorizedException"), Log::Silent), "leaked");
+}
+
+#[test]
 fn a_function_says_itself_whether_its_address_is_guarded() {
     let denied = answer(403, &[("x-amzn-errortype", "AccessDeniedException")], "{\"Message\":\"Forbidden\"}");
     assert_eq!(word(Gateway::Url, Must::BeRefused(Asked::Signature), &denied, Log::Silent), "proved");

@@ -1,0 +1,143 @@
+//! `stackgen verify`: it finds nothing where nothing is wrong, and every weakening where something is.
+//!
+//! The second half is a test of the test: for each kind of weakening, a deployment is weakened behind stackgen's back, and
+//! what the probes say then is held against what was done.
+
+mod weakening;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::project::{Project, Told, told};
+
+/// Every door, with the functions behind it.
+fn doors() -> Project {
+    let project = Project::local_with("protected-api");
+    let folder = project.path().join("echo");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/bootstrap.py");
+    fs::create_dir(&folder).expect("the folder is ours");
+    fs::copy(script, folder.join("bootstrap")).expect("the folder is ours");
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(folder.join("bootstrap"), executable).expect("the file is ours");
+    let yes = project.path().join("yes.json");
+    fs::write(&yes, r#"{"isAuthorized": true}"#).expect("the folder is ours");
+    let text = include_str!("verify/doors.yaml").replace("{yes}", &yes.display().to_string());
+    fs::write(project.stack_file(), text).expect("it is writable");
+    project
+}
+
+fn verify(project: &Project, options: &[&str]) -> Told {
+    let mut arguments = vec!["verify", project.stack()];
+    arguments.extend(options);
+    told(&project.command(&arguments).output().expect("the program runs"))
+}
+
+fn count(told: &Told, name: &str) -> u64 {
+    told.answer["counts"][name].as_u64().unwrap_or_else(|| panic!("{}\n{}", told.answer, told.said))
+}
+
+/// Calls with an outcome, as `ROUTE: WHAT`.
+fn with_outcome(told: &Told, outcome: &str) -> Vec<String> {
+    let all = told.answer["tried"].as_array().expect("it lists them").iter().filter(|one| one["outcome"] == outcome);
+    let text = |value: &Value| value.as_str().expect("it is text").to_owned();
+    all.map(|one| format!("{}: {} {}", text(&one["route"]), text(&one["what"]), text(&one["explanation"]))).collect()
+}
+
+/// Fails with all that came out otherwise.
+fn assert_proved(told: &Told) {
+    let wrong: Vec<String> = ["leaked", "shut", "untold"].iter().flat_map(|name| with_outcome(told, name)).collect();
+    assert_eq!((told.code, wrong), (Some(0), Vec::new()), "{}\n{}", told.answer["weakerThanFile"], told.said);
+    assert_eq!(told.answer["proved"], true);
+}
+
+fn nobody_is_left(project: &Project, pool: &str) {
+    let users = project.done(&["user", "list", "--stack", project.stack(), "--pool", pool]);
+    assert_eq!(users["users"].as_array().map(Vec::len), Some(0), "{users}");
+}
+
+/// Deploys one of the repository's stacks, and verifies it with calls that write.
+fn own(stack: &'static str) -> Told {
+    let project = Project::local_with(stack);
+    project.deploy();
+    let verified = verify(&project, &["--write"]);
+    assert_proved(&verified);
+    assert_eq!(count(&verified, "untold"), 0);
+    verified
+}
+
+#[test]
+fn the_main_job_keeps_what_its_file_says() {
+    let project = Project::local();
+    project.deploy();
+    let file = project.path().join("verify.xml");
+    let verified = verify(&project, &["--junit", &file.display().to_string()]);
+    assert_proved(&verified);
+    assert_eq!((count(&verified, "passed"), count(&verified, "leftOut")), (2, 0));
+    assert!(count(&verified, "refused") >= 25, "{}", verified.answer["counts"]);
+    nobody_is_left(&project, "Users");
+    let junit = fs::read_to_string(&file).expect("it was written");
+    assert!(junit.contains("<testsuite name=\"GET /protected of Api\""), "{junit}");
+    assert!(!junit.contains("<failure") && !junit.contains("eyJ"), "{junit}");
+    let unknown = verify(&project, &["--only", "GET /unknown"]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.answer);
+    let cors = verify(&project, &["--only", "cors"]);
+    assert_eq!((cors.code, count(&cors, "passed"), count(&cors, "refused")), (Some(0), 0, 1));
+}
+
+#[test]
+fn notes_keep_what_their_file_says() {
+    let verified = own("notes");
+    assert_eq!(count(&verified, "passed"), 5, "one call with the secret passes at each route");
+}
+
+#[test]
+fn contact_keeps_what_its_file_says() {
+    let verified = own("contact");
+    assert_eq!(count(&verified, "passed"), 2);
+    let key: Vec<String> =
+        with_outcome(&verified, "proved").into_iter().filter(|call| call.contains("API key")).collect();
+    assert_eq!(key.len(), 2, "{key:?}");
+}
+
+#[test]
+fn federated_keeps_what_its_file_says() {
+    let verified = own("federated");
+    assert_eq!(count(&verified, "passed"), 6, "three routes, and the origin of three");
+}
+
+#[test]
+fn chat_keeps_what_its_file_says() {
+    let verified = own("chat");
+    assert_eq!((count(&verified, "passed"), count(&verified, "refused")), (1, 2));
+}
+
+#[test]
+fn a_credential_is_read_from_a_file_and_never_told() {
+    let project = Project::local_with("chat");
+    project.deploy();
+    let file = project.path().join("token.txt");
+    fs::write(&file, "not-the-token\n").expect("the folder is ours");
+    let given = format!("Chat/Token={}", file.display());
+    let shut = verify(&project, &["--credential", &given]);
+    assert_eq!(shut.code, Some(1), "a wrong credential is no proof of who may pass");
+    assert_eq!(with_outcome(&shut, "shut").len(), 1, "{}", shut.answer);
+    assert!(!shut.answer.to_string().contains("not-the-token") && !shut.said.contains("not-the-token"));
+    let unknown = verify(&project, &["--credential", &format!("Chat/Other={}", file.display())]);
+    assert_eq!(unknown.code, Some(2), "{}", unknown.answer);
+}
+
+#[test]
+fn an_interrupt_leaves_no_user_behind() {
+    let project = Project::local();
+    project.deploy();
+    let started = crate::project::start(project.command(&["verify", project.stack()]));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let pid = started.id().to_string();
+    // It may be over already on a quick machine: what counts is what is left.
+    let _sent = std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
+    let ended = told(&started.wait_with_output().expect("it ends"));
+    assert!(matches!(ended.code, Some(0 | 1)), "{:?} {}", ended.code, ended.said);
+    nobody_is_left(&project, "Users");
+}
