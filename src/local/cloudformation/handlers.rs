@@ -1,7 +1,8 @@
 //! What the handlers of resource types do at the services, as far as IAM is concerned.
 //!
-//! CloudFormation acts with the rights of whoever began the operation, or of the role that the stack was given. A test
-//! holds the lines against `handlers` in the schemas of CloudFormation's registry.
+//! CloudFormation acts with the rights of whoever began the operation, or of the role that the stack was given. What
+//! the lines ask for is what a deployer's policy grants, statement by statement, and that policy is held against `handlers`
+//! in the schemas of CloudFormation's registry (`tests/suite/deployer`).
 
 use serde_json::Value;
 
