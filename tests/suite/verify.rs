@@ -98,7 +98,7 @@ fn contact_keeps_what_its_file_says() {
     assert_eq!(count(&verified, "passed"), 2);
     let key: Vec<String> =
         with_outcome(&verified, "proved").into_iter().filter(|call| call.contains("API key")).collect();
-    assert_eq!(key.len(), 2, "{key:?}");
+    assert_eq!(key.len(), 3, "{key:?}");
 }
 
 #[test]

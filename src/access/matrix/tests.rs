@@ -64,7 +64,7 @@ fn a_rest_api_with_a_lambda_authorizer_is_read_whole() {
     let Guard::Lambda(lambda) = &api.routes["GET /notes"].guard else { panic!("a function decides") };
     assert_eq!((lambda.function.as_str(), lambda.form.as_str()), ("Authorizer", "TOKEN"));
     assert_eq!((lambda.authorizer.as_str(), &lambda.ttl), ("Token", &Setting::Known(300.0)));
-    assert_eq!(lambda.settings, BTreeMap::from([("API_TOKEN_SECRET".to_owned(), "${ApiToken}".to_owned())]));
+    assert_eq!(lambda.settings, BTreeMap::from([("API_TOKEN_SECRET".to_owned(), "${ApiToken.Id}".to_owned())]));
     let powers = &matrix.functions["PutNote"].powers.policy.allowed;
     assert!(powers.iter().any(|grant| grant.action == "dynamodb:PutItem" && grant.resource == "${Notes.Arn}"));
 }

@@ -178,10 +178,18 @@ impl<'a> Trial<'a> {
         if self.api_key != ApiKey::Good {
             return;
         }
-        let Some(good) = self.good.clone() else { return };
-        for (key, what) in [(ApiKey::Missing, "no API key"), (ApiKey::Wrong, "an API key that nobody was given")] {
+        let good = self.good.clone();
+        let mut refused = |key: ApiKey, credential: Credential, what: &str| {
             self.api_key = key;
-            self.refused(Asked::ApiKey, good.clone(), what, "the route asks for an API key besides");
+            self.refused(Asked::ApiKey, credential, what, "the route asks for an API key besides");
+        };
+        // This one can be tried without any key.
+        if good != Some(Credential::Nothing) {
+            refused(ApiKey::Missing, Credential::Nothing, "no credentials and no API key");
+        }
+        if let Some(good) = good {
+            refused(ApiKey::Missing, good.clone(), "no API key");
+            refused(ApiKey::Wrong, good, "an API key that nobody was given");
         }
         self.api_key = ApiKey::Good;
     }

@@ -304,9 +304,69 @@ fn opening_key(template: &Value, api: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::{Region, SdkConfig};
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use serde_json::json;
 
-    use super::opening_key;
+    use super::*;
+
+    fn account() -> Account {
+        let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
+        let config = config.region(Region::new("eu-west-1")).build();
+        Account {
+            id: "123456789012".to_owned(),
+            region: "eu-west-1".to_owned(),
+            endpoint: None,
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            config,
+        }
+    }
+
+    /// What a user in group `admins` has got by signing in with client `Web`.
+    fn given() -> Given {
+        let claims = json!({ "cognito:groups": ["admins"], "scope": SELF_SERVICE }).to_string();
+        let access = format!("e30.{}.e30", BASE64_URL_SAFE_NO_PAD.encode(claims));
+        let own = Lawful { pool: "Users".into(), client: "Web".into(), id: "id".into(), access };
+        Given { tokens: vec![own], ..Given::default() }
+    }
+
+    fn token(kind: TokenKind) -> Token {
+        let (scopes, groups, outside) = (Vec::new(), Vec::new(), Vec::new());
+        Token { pool: "Users".into(), client: "Web".into(), kind, scopes, groups, outside }
+    }
+
+    #[test]
+    fn only_what_a_sign_in_gives_is_shown_elsewhere() {
+        let (account, given) = (account(), given());
+        let purse = Purse::new(&account, &[], &given, None);
+        assert_eq!(purse.lawful(&token(TokenKind::Id)).as_deref(), Ok("id"));
+        assert_eq!(purse.lawful(&token(TokenKind::Access)), Ok(given.tokens[0].access.clone()));
+        let access = token(TokenKind::Access);
+        assert!(purse.lawful(&Token { scopes: vec!["notes/read".into()], ..access.clone() }).is_err());
+        assert!(purse.lawful(&Token { client: "Other".into(), ..access.clone() }).is_err());
+        let in_group = |group: &str| Token { groups: vec![group.to_owned()], ..access.clone() };
+        assert!(purse.lawful(&in_group("admins")).is_ok());
+        assert!(purse.lawful(&in_group("staff")).is_err());
+        assert!(
+            purse.lawful(&Token { outside: vec!["admins".into()], ..access.clone() }).is_err(),
+            "the user is in it"
+        );
+        let nobody = Given::default();
+        assert!(Purse::new(&account, &[], &nobody, None).lawful(&access).is_err());
+    }
+
+    #[test]
+    fn no_token_is_forged_where_there_is_no_mint() {
+        let (account, given) = (account(), given());
+        let purse = Purse::new(&account, &[], &given, None);
+        let scoped = Token { scopes: vec!["notes/read".into()], ..token(TokenKind::Access) };
+        let had: Vec<Flaw> =
+            Flaw::ALL.into_iter().filter(|flaw| purse.lawfully_flawed(&scoped, *flaw).is_ok()).collect();
+        assert_eq!(had, [Flaw::MissingScope, Flaw::Id]);
+        let of_itself = Token { scopes: vec![SELF_SERVICE.into()], ..token(TokenKind::Access) };
+        assert!(purse.lawfully_flawed(&of_itself, Flaw::MissingScope).is_err(), "every sign-in has that scope");
+    }
 
     #[test]
     fn the_key_of_a_plan_for_the_api_opens_it() {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus};
+use aws_sdk_s3::Client as Store;
+use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
 use super::{assert_proved, doors, nobody_is_left, verify, with_outcome};
@@ -21,6 +23,7 @@ struct Weakening {
 /// What cannot be seen from outside, with the reason. What is weaker in the template is told all the same.
 const UNSEEN: &[(&str, &str)] = &[
     ("decisions are remembered for longer", "whoever passes, passes; how long after a revocation takes hours to see"),
+    ("an identity source is dropped", "the function refuses then what the gateway refused before"),
     ("a limit is raised", "reaching a limit on purpose would keep others out"),
     ("a function may do more", "what a function may do is not the caller's to try"),
     ("a pool lets people sign up by themselves", "it would leave users behind that nobody can remove"),
@@ -273,15 +276,19 @@ impl Template {
 /// A deployed stack that somebody changes without stackgen.
 struct Deployed {
     project: Project,
+    endpoint: String,
     client: Client,
+    store: Store,
 }
 
 impl Deployed {
     fn new() -> Self {
         let project = doors();
         project.deploy();
-        let client = Client::new(&project.local_config());
-        Self { project, client }
+        let config = project.local_config();
+        let endpoint = config.endpoint_url().expect("it is local").to_owned();
+        let store = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self { project, endpoint, client: Client::new(&config), store: Store::from_conf(store) }
     }
 
     async fn template(&self) -> Template {
@@ -293,7 +300,7 @@ impl Deployed {
     async fn update(&self, template: &Template) {
         let names = template.0["Parameters"].as_object().expect("the code is a parameter").keys();
         let kept = names.map(|name| Parameter::builder().parameter_key(name).use_previous_value(true).build());
-        let update = self.client.update_stack().stack_name(self.project.stack()).template_body(template.0.to_string());
+        let update = self.client.update_stack().stack_name(self.project.stack()).template_url(self.put(template).await);
         let update = update.set_parameters(Some(kept.collect())).capabilities(Capability::CapabilityNamedIam);
         update.send().await.expect("the template is sound");
         loop {
@@ -308,6 +315,16 @@ impl Deployed {
                 other => panic!("{other:?}: {}", self.events().await),
             }
         }
+    }
+
+    /// Puts a template, which is too long for a request, where CloudFormation finds it.
+    async fn put(&self, template: &Template) -> String {
+        let buckets = self.store.list_buckets().send().await.expect("they are listed");
+        let bucket = buckets.buckets().first().and_then(|bucket| bucket.name()).expect("a deployment has made one");
+        let body = ByteStream::from(template.0.to_string().into_bytes());
+        let put = self.store.put_object().bucket(bucket).key("weakened.json").body(body).send().await;
+        put.expect("the bucket is ours");
+        format!("{}/{bucket}/weakened.json", self.endpoint)
     }
 
     async fn events(&self) -> String {

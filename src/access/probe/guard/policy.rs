@@ -37,19 +37,30 @@ fn is_about(grant: &Grant, called: &str) -> bool {
     is_action && (resource.starts_with("all but ") || fits(below, called))
 }
 
-/// Whether a text has the form of a pattern with `*` and `?`.
+/// Whether a text has the form of a pattern with `*` and `?`. What a `*` stands for grows only when the rest does not fit,
+/// so that no pattern takes long.
 fn fits(pattern: &str, text: &str) -> bool {
-    match (pattern.chars().next(), text.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            let rest = &pattern[1..];
-            text.char_indices().map(|(at, _)| &text[at..]).chain([""]).any(|text| fits(rest, text))
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut from) = (0, 0);
+    let mut star = None;
+    while from < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, from));
+                at += 1;
+            }
+            Some(wanted) if *wanted == '?' || *wanted == text[from] => {
+                at += 1;
+                from += 1;
+            }
+            _ => {
+                let Some((before, taken)) = star else { return false };
+                star = Some((before, taken + 1));
+                (at, from) = (before + 1, taken + 1);
+            }
         }
-        (Some(wanted), Some(given)) if wanted == '?' || wanted == given => {
-            fits(&pattern[wanted.len_utf8()..], &text[given.len_utf8()..])
-        }
-        _ => false,
     }
+    pattern[at..].iter().all(|rest| *rest == '*')
 }
 
 #[cfg(test)]
@@ -58,7 +69,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Request, Stance};
+    use super::{Request, Stance, fits};
     use crate::access::matrix::Matrix;
 
     fn stance(statements: Value) -> Stance {
@@ -85,5 +96,17 @@ mod tests {
         let allow = json!({ "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
             "Condition": { "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } } });
         assert_eq!(stance(json!([allow])), Stance::Unsure);
+    }
+
+    #[test]
+    fn a_star_stands_for_anything() {
+        for (pattern, text) in [("*", ""), ("a*", "abc"), ("*c", "abc"), ("a*b*c", "aXbbYc"), ("a?c", "abc"), ("", "")]
+        {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a", ""), ("a*", "ba"), ("a?c", "ac"), ("a*b", "abc"), ("", "a")] {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+        assert!(!fits(&"*a".repeat(1_000), &"b".repeat(10_000)), "and soon");
     }
 }
