@@ -63,7 +63,7 @@ struct Happened {
 }
 
 /// Members of a request that are not about what goes over the wire.
-const ASIDE: [&str; 5] = ["api_override", "body_base64", "check", "method_params", "signed_as"];
+const ASIDE: [&str; 6] = ["api_override", "body_base64", "check", "method_params", "signed_as", "tampered"];
 
 impl Stage<'_> {
     async fn run(&self, document: &Document, case: &Case) -> Result<Findings, Unknown> {
@@ -117,7 +117,8 @@ impl Stage<'_> {
             }
             sent.target = sent.target.replace("{key}", &setup.key);
             if let Some(token) = &token {
-                sent.headers.push(("Authorization".to_owned(), token.clone()));
+                let token = if aside.contains_key("tampered") { tampered(token) } else { token.clone() };
+                sent.headers.push(("Authorization".to_owned(), token));
             }
             if let Some(words) = aside.get("signed_as") {
                 let key = self.key(standing, words.as_str().unwrap_or_default())?;
@@ -168,6 +169,13 @@ impl Stage<'_> {
         }
         Ok(Happened { received, events: standing.events("function"), authorizer_events: standing.events("authorizer") })
     }
+}
+
+/// The token with another signature of the same length.
+fn tampered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').expect("a token has a signature");
+    let (first, rest) = signature.split_at(1);
+    format!("{signed}.{}{rest}", if first == "A" { "B" } else { "A" })
 }
 
 /// Refuses a case whose expectations use a word that is not known, before anything is stood up for it.

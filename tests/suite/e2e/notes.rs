@@ -71,6 +71,12 @@ fn a_note_is_written_read_listed_and_deleted(stage: &Stage, token: &str) {
     assert_eq!((&found["body"]["userId"], &found["body"]["noteId"]), (&json!("ann"), &json!("1")));
     assert_eq!(found["body"]["note"], "milk");
     assert!(found["body"]["message"].is_string());
+    let other = json!({ "userId": "ann", "noteId": "1", "note": "bread" });
+    let new = [("authorizationToken", token), ("if-none-match", "*")];
+    let refused = stage.call("PUT", "/notes", &new, Some(&other));
+    assert_eq!(refused["status"], 412, "a note is not written over by whoever means a new one: {refused}");
+    let kept = call(stage, "GET", "/notes?userId=ann&noteId=1", Some(token), None);
+    assert_eq!(kept["body"]["note"], "milk");
     let deleted = call(stage, "DELETE", "/notes?userId=ann&noteId=1", Some(token), None);
     assert_eq!(deleted["status"], 204, "{deleted}");
 }
