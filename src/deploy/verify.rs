@@ -420,7 +420,7 @@ impl Runner<'_> {
         match (shown, &probe.carrier) {
             (Shown::Nothing, _) => {}
             (Shown::Text(text), Carrier::Header(name)) => {
-                headers.push((name.clone(), presented(&probe.credential, text)))
+                headers.push((name.clone(), presented(&probe.credential, text)));
             }
             (Shown::Text(text), Carrier::Query(name)) => {
                 let value: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();

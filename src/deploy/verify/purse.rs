@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_key_of_a_plan_for_the_api_opens_it() {
-        let template: serde_json::Value =
+        let template: Value =
             serde_json::from_str(include_str!("../../../tests/templates/contact.json")).expect("it is JSON");
         assert_eq!(opening_key(&template, "Api").as_deref(), Some("ApiPartnerApiKey"));
         assert_eq!(opening_key(&template, "Other"), None);

@@ -50,7 +50,7 @@ const WEAKENINGS: &[Weakening] = &[
         what: "another client is an audience",
         door: "GET /widened of Http",
         act: |t| {
-            t.set("HttpWidenedAuthorizer", "JwtConfiguration/Audience", json!([{ "Ref": "Web" }, { "Ref": "Other" }]))
+            t.set("HttpWidenedAuthorizer", "JwtConfiguration/Audience", json!([{ "Ref": "Web" }, { "Ref": "Other" }]));
         },
     },
     Weakening {
@@ -368,7 +368,9 @@ async fn every_weakening_that_can_be_seen_is_caught_at_its_door() {
     assert_eq!(others, BTreeSet::new(), "what was left alone is not accused: {failed:#?}");
     assert_eq!(weakened.code, Some(1));
     assert_eq!(with_outcome(&weakened, "untold"), Vec::<String>::new());
-    println!("{} of {} weakenings were caught by calls; not to be seen from outside:", caught.len(), WEAKENINGS.len());
+    println!("{} of {} weakenings were caught by calls:", caught.len(), WEAKENINGS.len());
+    WEAKENINGS.iter().for_each(|one| println!("- {}: {}: {:?}", one.what, one.door, failed[one.door]));
+    println!("not to be seen from outside:");
     UNSEEN.iter().for_each(|(what, why)| println!("- {what}: {why}"));
     nobody_is_left(&deployed.project, "Users");
     nobody_is_left(&deployed.project, "Strangers");
