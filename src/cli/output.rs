@@ -237,7 +237,7 @@ impl Screen {
         if let Some(report) = &failure.report {
             match self.format {
                 Format::Text | Format::Markdown | Format::Html => {
-                    print(&mut anstream::stderr(), &render(report.as_ref()))
+                    print(&mut anstream::stderr(), &render(report.as_ref()));
                 }
                 Format::Json => print_document(&json!({ "error": document(report.as_ref()) })),
             }
