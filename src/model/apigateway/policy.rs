@@ -61,8 +61,26 @@ fn principal<S: Serializer>(principals: &[Value], serializer: S) -> Result<S::Ok
     }
 }
 
-/// API Gateway puts the API itself into `execute-api:/...`: a policy that named it would be a circle.
+/// API Gateway puts the API itself into `execute-api:/...`: a policy that named it would be a circle. Whoever writes it
+/// out as AWS's pages do means the same.
 fn resources<S: Serializer>(routes: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    let resource = |route: &String| format!("execute-api:/{}", route.trim_start_matches('/'));
+    let below = |route: &str| route.strip_prefix("execute-api:").unwrap_or(route).trim_start_matches('/').to_owned();
+    let resource = |route: &String| format!("execute-api:/{}", below(route));
     routes.iter().map(resource).collect::<Vec<_>>().serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PolicyStatement;
+
+    #[test]
+    fn a_route_may_be_written_as_aws_writes_it() {
+        let resource = |route: &str| {
+            let statement = PolicyStatement::allow(["*"]).routes(vec![route.to_owned()]);
+            serde_json::to_value(statement).expect("it is JSON")["Resource"][0].clone()
+        };
+        assert_eq!(resource("execute-api:/prod/GET/notes"), "execute-api:/prod/GET/notes");
+        assert_eq!(resource("/prod/GET/notes"), resource("prod/GET/notes"));
+        assert_eq!(resource("*"), "execute-api:/*");
+    }
 }
