@@ -371,7 +371,9 @@ pub fn readable(expression: &str) -> String {
             break;
         };
         let plain = inside.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
-        match inside.strip_suffix(".Arn").unwrap_or(inside) {
+        // Both are ARNs: the second one is that of a secret.
+        let name = inside.strip_suffix(".Arn").or_else(|| inside.strip_suffix(".Id"));
+        match name.unwrap_or(inside) {
             name if plain => words.push_str(name),
             _ => words.push_str(&format!("${{{inside}}}")),
         }
