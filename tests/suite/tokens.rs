@@ -213,12 +213,16 @@ fn a_bad_token_is_made_by_the_local_cloud_only() {
 }
 
 /// What is added to the stack of the main job, so that its route asks for a scope.
-const SCOPED: [(&str, &str); 2] = [
+const SCOPED: [(&str, &str); 3] = [
     (
         "    removal: destroy\n",
         "    removal: destroy\n    resourceServers: { notes: { scopes: { read: Read notes. } } }\n",
     ),
     ("authorizer: Members }\n", "authorizer: Members, scopes: [notes/read] }\n"),
+    (
+        "suppressions:\n",
+        "suppressions:\n  scope-nobody-gets:\n    resources: [Api.GET /protected]\n    reason: That is what is tried.\n",
+    ),
 ];
 
 #[test]
@@ -245,14 +249,14 @@ fn a_call_gets_a_scope_that_its_route_asks_for() {
     project.edit("    identityProviders: [COGNITO]\n", &format!("    identityProviders: [COGNITO]\n{granting}"));
     project
         .edit("    userPoolName: my-user-pool\n", "    userPoolName: my-user-pool\n    domain: { prefix: my-notes }\n");
-    project.deploy();
+    project.deploy_accepting("user pool Users");
     let minted = call();
     assert_eq!((minted.code, scopes(&minted.answer)), (Some(0), json!("notes/read")), "{}", minted.answer);
     let kept = project.path().join(".stackgen/tokens");
     assert!(!kept.exists(), "nothing is kept of what nobody signed in for");
 
     project.edit("[implicit]", "[code]");
-    project.deploy();
+    project.deploy_accepting("user pool Users");
     let granted = call();
     assert_eq!((granted.code, scopes(&granted.answer)), (Some(0), json!("notes/read")), "{}", granted.answer);
     assert!(kept.join("protected-api/oauth").join(ALICE).exists(), "it came through the pool's pages");
