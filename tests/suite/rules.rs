@@ -440,6 +440,7 @@ fn escape_hatches_that_open_nothing_are_left_alone() {
         "{ type: AWS::Lambda::Url, properties: { AuthType: AWS_IAM } }",
         "{ type: AWS::Lambda::Permission, properties: { Principal: '*', PrincipalOrgID: o-1 } }",
         "{ type: AWS::Lambda::Permission, properties: { Principal: s3.amazonaws.com } }",
+        "{ type: AWS::Lambda::Permission, properties: { Principal: '*', InvokedViaFunctionUrl: true } }",
         "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: AWS_IAM } }",
         "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: $disconnect } }",
         "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: 'OPTIONS /{proxy+}' } }",

@@ -104,10 +104,11 @@ fn is_http(stack: &Stack, id: &str) -> bool {
     stack.http_apis.contains_key(id) || stack.resources.get(id).and_then(protocol).is_some_and(|it| it == "HTTP")
 }
 
-/// A permission of everyone that nothing narrows. One for a function URL is told where the URL is.
+/// A permission of everyone that nothing narrows. The two that a function URL needs are told where the URL is.
 fn lets_everyone(properties: &Properties<'_>) -> bool {
     let narrows = ["SourceArn", "SourceAccount", "PrincipalOrgID", "FunctionUrlAuthType", "EventSourceToken"];
-    properties.text("Principal") == Some("*") && !narrows.iter().any(|name| properties.get(name).is_some())
+    let is_narrow = narrows.iter().any(|name| properties.get(name).is_some());
+    properties.text("Principal") == Some("*") && !is_narrow && !is_true(properties.get("InvokedViaFunctionUrl"))
 }
 
 fn is_true(value: Option<&Json>) -> bool {
