@@ -189,6 +189,16 @@ fn stack_files(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
+fn each_public_example_says_where_it_is_from() {
+    for file in stack_files("tests/suite/rules/examples") {
+        let text = fs::read_to_string(&file).expect("it was listed");
+        let mut head = text.lines().take_while(|line| line.starts_with('#'));
+        assert!(head.any(|line| line.starts_with("# From ")), "{}", file.display());
+    }
+}
+
+/// Where a rule is right about a public example, the example says so under `suppressions`.
+#[test]
 fn no_rule_cries_wolf() {
     for file in stack_files("tests/suite/rules/examples").into_iter().chain(stack_files("stacks")) {
         let text = fs::read(&file).expect("it was listed");
