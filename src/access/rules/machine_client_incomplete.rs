@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     title: "a client with `clientCredentials` has a secret and scopes of a resource server",
     why: "A machine proves who it is by its client's secret, and gets a token for scopes of resource servers only. Cognito \
           refuses a client that has the one flow without the other two.",
-    page: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoint-oauth-grants.html",
+    page: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints-oauth-grants.html",
     good: "\
 userPools:
   Users: { domain: { prefix: my-notes }, resourceServers: { notes: { scopes: { read: Read notes } } } }

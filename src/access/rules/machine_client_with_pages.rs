@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     title: "a client with `clientCredentials` has no other OAuth flow",
     why: "Cognito refuses a client that is for machines and for people at once. It would be unwise anyway: its secret would \
           go to whatever runs in front of people.",
-    page: "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html",
+    page: "https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints-oauth-grants.html",
     good: "\
 userPools:
   Users: { domain: { prefix: my-notes }, resourceServers: { notes: { scopes: { read: Read notes } } } }
