@@ -13,7 +13,8 @@ pub(super) const RULE: Rule = Rule {
     title: "a function behind a route, or an authorizer, ends before API Gateway gives up on it",
     why: "API Gateway waits 30 seconds on an HTTP API, 29 seconds on REST and WebSocket APIs, and 10 seconds for a Lambda \
           authorizer of an HTTP API. A function that may run longer goes on after its caller was told of a failure: what it \
-          writes then, the caller writes again.",
+          writes then, the caller writes again. For regional and private REST APIs, AWS allows more on request: a reason \
+          for a suppression.",
     page: "https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html",
     good: "\
 functions: { Notes: { crate: functions/notes, timeout: 30 } }
