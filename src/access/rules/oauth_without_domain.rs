@@ -8,7 +8,7 @@ pub(super) const RULE: Rule = Rule {
     verdict: Verdict::Unsafe,
     title: "the pool of a client with an OAuth flow has a domain",
     why: "The sign-in pages of a pool, and where codes and secrets are exchanged for tokens, are at its domain. Without one \
-          nobody gets a token, and no deployment tells.",
+          no OAuth flow gives anybody a token, and no deployment tells.",
     page: "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain.html",
     good: "\
 userPools: { Users: { domain: { prefix: my-notes } } }
