@@ -13,6 +13,7 @@ pub mod oauth;
 pub mod operation;
 mod srp;
 pub mod stack;
+pub mod steps;
 pub mod store;
 pub mod tokens;
 pub mod users;

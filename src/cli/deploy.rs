@@ -18,8 +18,9 @@ use stackgen::deploy::gate::Comparison;
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::{self, Store};
-use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate};
+use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate, steps};
 use stackgen::project::Project;
+use stackgen::template::text;
 use stackgen::{assembly, bundle};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -314,7 +315,9 @@ impl Run<'_> {
         }
         let prepared = self.prepare(existing.as_ref(), store.as_ref()).await?;
         match (prepared, existing) {
-            (Prepared::Ready(change_set), _) => self.execute(&change_set).await,
+            (Prepared::Ready(change_set), existing) => {
+                self.execute(&change_set, existing.as_ref(), store.as_ref()).await
+            }
             (Prepared::Unchanged, Some(stack)) => self.unchanged(stack).await,
             (Prepared::Unchanged, None) => {
                 Err(self.failed("CloudFormation finds nothing to create", None, NOTHING_DONE))
@@ -461,7 +464,12 @@ impl Run<'_> {
         }
     }
 
-    async fn execute(&self, change_set: &ChangeSet) -> Outcome<Deployed> {
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        existing: Option<&Stack>,
+        store: Option<&Store>,
+    ) -> Outcome<Deployed> {
         show_changes(self.session, change_set);
         self.warn_of_names(change_set).await?;
         if let Err(weaker) = self.still_agreed(change_set).await {
@@ -482,6 +490,59 @@ impl Run<'_> {
             change_set::discard(self.account, change_set).await?;
             return Err(declined);
         }
+        let stack = match self.first_step(existing).await? {
+            Some(unit) => {
+                change_set::discard(self.account, change_set).await?;
+                self.session.screen.note(format_args!("{} {FIRST_STEP}", yellow("two steps:")));
+                let first = Self { unit: &unit, ..*self }.step(existing, store).await?;
+                match self.step(first.as_ref().or(existing), store).await? {
+                    Some(stack) => stack,
+                    None => return Err(self.half_done()),
+                }
+            }
+            None => self.carry_out(change_set).await?,
+        };
+        let outcome = if change_set.is_new { What::Created } else { What::Updated };
+        let hints = self.hints(&stack).await;
+        let access = self.agreed.to_vec();
+        Ok(Deployed { access, outcome, changes: change_set.changes.clone(), hints, stack })
+    }
+
+    /// What has to be deployed before the stack itself, so that nothing stays open that is removed.
+    async fn first_step(&self, existing: Option<&Stack>) -> Outcome<Option<Unit>> {
+        let Some(existing) = existing else { return Ok(None) };
+        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
+        let (Ok(deployed), Ok(wanted)) = (text::parse(&deployed), serde_json::from_str::<Value>(&self.unit.template))
+        else {
+            return Ok(None);
+        };
+        let first = steps::first(&deployed, &wanted);
+        Ok(first.map(|template| Unit { template: template.to_string(), ..self.unit.clone() }))
+    }
+
+    /// One of two steps; nothing when there is nothing to do in it.
+    async fn step(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Option<Stack>> {
+        match self.prepare(existing, store).await? {
+            Prepared::Ready(change_set) => {
+                if let Err(weaker) = self.still_agreed(&change_set).await {
+                    change_set::discard(self.account, &change_set).await?;
+                    return Err(weaker);
+                }
+                self.carry_out(&change_set).await.map(Some)
+            }
+            Prepared::Unchanged => Ok(None),
+            Prepared::Cancelled => Err(self.half_done()),
+        }
+    }
+
+    fn half_done(&self) -> Failure {
+        let stands = format!("stages of REST APIs serve what they did before; run {}, which goes on", self.again());
+        Step { during: "two steps were made of the deployment", stands: &stands }.interrupted()
+    }
+
+    /// Has CloudFormation make the changes, and follows it to the end.
+    async fn carry_out(&self, change_set: &ChangeSet) -> Outcome<Stack> {
+        let interrupts = self.session.interrupts();
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
         let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
         self.board.tell(started);
@@ -506,11 +567,7 @@ impl Run<'_> {
             return Err(self.failed("it was cancelled", None, &ended.status));
         }
         let stack = stack::describe(self.account, &change_set.stack_id).await?;
-        let Some(stack) = stack else { return Err(self.failed("it is gone", None, "DELETE_COMPLETE")) };
-        let outcome = if change_set.is_new { What::Created } else { What::Updated };
-        let hints = self.hints(&stack).await;
-        let access = self.agreed.to_vec();
-        Ok(Deployed { access, outcome, changes: change_set.changes.clone(), hints, stack })
+        stack.ok_or_else(|| self.failed("it is gone", None, "DELETE_COMPLETE"))
     }
 
     /// Compares access again, now that the change set is there: CloudFormation does not execute it any more when somebody
@@ -597,6 +654,9 @@ impl Run<'_> {
 }
 
 const NOTHING_DONE: &str = "";
+
+const FIRST_STEP: &str =
+    "what leaves a REST API goes first, then the API is deployed anew; in one step it would stay open";
 
 /// What CloudFormation did about a failure, and the next command.
 fn after_failure(stack: &str, status: &str, flags: &str) -> String {

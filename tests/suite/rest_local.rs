@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cases::client::{Received, Sent};
 use crate::cases::setup::{ARCHIVE, BUCKET, Standing, World};
+use crate::project::Project;
 
 struct Api {
     world: World,
@@ -64,4 +65,48 @@ async fn an_api_with_everything_is_served() {
     let denied = api.call("GET", "/test/").await;
     assert_eq!((denied.status, header(&denied, "x-amzn-errortype").as_str()), (403, "AccessDeniedException"));
     api.world.end().await;
+}
+
+/// An API with what is mock, with one more route or without it.
+fn api_with(route: &str) -> String {
+    format!(
+        "\
+restApis:
+  Api:
+    name: api
+    cloudWatchRole: destroy
+    stages: {{ test: {{}} }}
+    routes:
+      GET /kept: {{ mock: {{ status: 200 }}, public: true }}
+{route}outputs: {{ url: {{ url: Api }} }}
+"
+    )
+}
+
+#[test]
+fn a_route_that_leaves_a_rest_api_is_closed_at_once() {
+    let project = Project::local_with("protected-api");
+    let write = |route: &str| std::fs::write(project.stack_file(), api_with(route)).expect("it is writable");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let status = |path: &str| {
+        let outputs = project.done(&["outputs", project.stack()]);
+        let url = outputs[project.stack()]["url"].as_str().expect("it has a URL").to_owned();
+        let called = runtime.block_on(reqwest::get(format!("{}{path}", url.trim_end_matches('/'))));
+        called.expect("it answers").status().as_u16()
+    };
+    write("      GET /old: { mock: { status: 200 }, public: true }\n");
+    project.deploy();
+    assert_eq!((status("/kept"), status("/old")), (200, 200));
+
+    write("");
+    let told = project.deploy();
+    assert!(told.said.contains("two steps:"), "{}", told.said);
+    assert_eq!((status("/kept"), status("/old")), (200, 403));
+    let again = project.deploy();
+    assert_eq!(again.answer["stacks"][0]["result"], "unchanged", "{}", again.answer);
+
+    write("      GET /new: { mock: { status: 200 }, public: true }\n");
+    assert!(!project.deploy_accepting("GET /new").said.contains("two steps:"), "something comes and nothing goes");
+    assert_eq!((status("/kept"), status("/new")), (200, 200));
+    project.destroy();
 }
