@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -17,6 +18,20 @@ use stackgen::local::wire::Fault;
 use stackgen::local::{self, Options};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+
+/// A zip with a `bootstrap` for tests as a function's code; what it does is written in it.
+pub(crate) fn bootstrap_archive() -> Vec<u8> {
+    archive(include_bytes!("support/bootstrap.py"))
+}
+
+/// A zip with this as the `bootstrap` of a function.
+pub(crate) fn archive(bootstrap: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    archive.start_file("bootstrap", options).expect("the archive takes a file");
+    archive.write_all(bootstrap).expect("the archive takes its content");
+    archive.finish().expect("the archive can be finished").into_inner()
+}
 
 /// A cloud that serves until it is stopped or dropped.
 pub(crate) struct TestCloud {

@@ -1,7 +1,6 @@
 //! What a case needs before anything is sent: its API, deployed to the embedded cloud through CloudFormation.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 
 use super::client::{Received, Sent, send};
 use super::{Unknown, modelled};
-use crate::support::{Key, TestCloud};
+use crate::support::{Key, TestCloud, archive};
 
 /// Bucket of the one function that all cases share.
 pub(crate) const BUCKET: &str = "cases";
@@ -127,8 +126,8 @@ impl World {
         let s3 = aws_sdk_s3::config::Builder::from(&cloud.config()).force_path_style(true).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         s3.create_bucket().bucket(BUCKET).send().await.expect("the bucket can be made");
-        let archive = s3.put_object().bucket(BUCKET).key(ARCHIVE).body(archive().into());
-        archive.send().await.expect("the archive can be put");
+        let code = s3.put_object().bucket(BUCKET).key(ARCHIVE).body(archive(include_bytes!("bootstrap.py")).into());
+        code.send().await.expect("the code can be put");
         let journals = tempfile::tempdir().expect("a temporary folder can be made");
         Self { cloud, journals, made: std::cell::Cell::new(0) }
     }
@@ -257,14 +256,6 @@ fn code_parameters() -> Vec<Parameter> {
 fn script(journal: &std::path::Path, function: &str, does: &Value) {
     let path = journal.with_extension(format!("{function}.json"));
     std::fs::write(path, does.to_string()).expect("the script can be written");
-}
-
-fn archive() -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
-    archive.start_file("bootstrap", options).expect("the archive takes a file");
-    archive.write_all(include_bytes!("bootstrap.py")).expect("the archive takes its content");
-    archive.finish().expect("the archive can be finished").into_inner()
 }
 
 /// The template of a set-up.

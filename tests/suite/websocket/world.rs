@@ -1,6 +1,5 @@
 //! A cloud with one WebSocket API, and clients of it.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::support::{Key, TestCloud};
+use crate::support::{Key, TestCloud, bootstrap_archive};
 use crate::tools;
 
 /// How long anything may take.
@@ -48,7 +47,7 @@ impl World {
         let cloud = TestCloud::start().await;
         let s3 = aws_sdk_s3::Client::new(&cloud.config());
         s3.create_bucket().bucket("code").send().await.expect("the bucket can be made");
-        let archive = s3.put_object().bucket("code").key("function.zip").body(archive().into());
+        let archive = s3.put_object().bucket("code").key("function.zip").body(bootstrap_archive().into());
         archive.send().await.expect("the archive can be put");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut world = Self { cloud, api: String::new(), folder };
@@ -346,14 +345,6 @@ fn integration(function: &str, timeout: Option<u32>) -> Value {
 fn invocation(function: &str) -> Value {
     let path = "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions";
     json!({ "Fn::Sub": format!("{path}/${{{function}.Arn}}/invocations") })
-}
-
-fn archive() -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
-    archive.start_file("bootstrap", options).expect("the archive takes a file");
-    archive.write_all(include_bytes!("../support/bootstrap.py")).expect("the archive takes its content");
-    archive.finish().expect("the archive can be finished").into_inner()
 }
 
 /// A foreign client, one connection.
