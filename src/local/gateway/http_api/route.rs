@@ -30,7 +30,8 @@ pub(crate) enum Segment<'a> {
 /// Values that a path gives to a route's parameters, decoded.
 pub(crate) type Parameters = Vec<(String, String)>;
 
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+/// The methods that `ANY` stands for.
+pub(crate) const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 impl<'a> RouteKey<'a> {
     /// Reads a route key; `None` when it is not one.
@@ -39,7 +40,7 @@ impl<'a> RouteKey<'a> {
             return Some(Self::Default);
         }
         let (method, path) = key.split_once(' ')?;
-        if !METHODS.contains(&method) {
+        if method != "ANY" && !VERBS.contains(&method) {
             return None;
         }
         let segments = segments(path.strip_prefix('/')?)?;

@@ -225,6 +225,31 @@ async fn a_quota_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_stage_has_settings_of_verbs_and_of_everything_but_not_of_any() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    world.deploy().await;
+    let change = async |path: &str| {
+        let changes = json!({ "patchOperations": [{ "op": "replace", "path": path, "value": "1" }] });
+        world.control(Method::PATCH, &format!("/restapis/{}/stages/test", world.api), &changes).await
+    };
+    for path in ["/*/*/throttling/burstLimit", "/~1files~1{proxy+}/GET/throttling/burstLimit"] {
+        assert_eq!(change(path).await.0, StatusCode::OK, "{path}");
+    }
+    for (path, named) in [
+        ("/~1files~1{proxy+}/ANY/throttling/burstLimit", "/files/{proxy+}/ANY/throttling/burstLimit"),
+        ("/~1files/*/throttling/burstLimit", "/files/*/throttling/burstLimit"),
+        ("/*/GET/throttling/burstLimit", "/*/GET/throttling/burstLimit"),
+        ("/~1files/get/throttling/burstLimit", "/files/get/throttling/burstLimit"),
+    ] {
+        let (status, answer) = change(path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(answer["message"], format!("Invalid method setting path: {named}"));
+    }
+}
+
+#[tokio::test]
 async fn a_plan_and_a_stage_have_limits_of_their_own() {
     let folder = folder();
     let world = World::new(&folder, json!({})).await;
