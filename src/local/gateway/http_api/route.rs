@@ -135,7 +135,7 @@ pub(crate) fn decoded(path: &str) -> String {
 }
 
 /// The best of these routes for a request, with the parameters that its path gives. The path is that below the stage,
-/// still encoded.
+/// still encoded. A method that no policy could name is taken by no route.
 pub(crate) fn select<'r, T>(
     routes: impl Iterator<Item = (&'r str, T)>,
     method: &str,
@@ -143,6 +143,7 @@ pub(crate) fn select<'r, T>(
 ) -> Option<(T, Parameters)> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
+    let routes = routes.filter(|_| VERBS.contains(&method));
     routes
         .filter_map(|(key, route)| {
             let key = RouteKey::parse(key)?;
@@ -182,6 +183,13 @@ mod tests {
         assert_eq!(key(&["ANY /x", "GET /x"], "GET", "/x").as_deref(), Some("GET /x"));
         assert_eq!(key(&["ANY /x", "GET /x"], "PUT", "/x").as_deref(), Some("ANY /x"));
         assert_eq!(key(&["ANY /x/y", "GET /x/{z}"], "GET", "/x/y").as_deref(), Some("ANY /x/y"));
+    }
+
+    #[test]
+    fn any_stands_for_the_methods_that_policies_can_name() {
+        for method in ["get", "Delete", "TRACE", "QUERY", "ANY", "*"] {
+            assert_eq!(key(&["ANY /x", "$default"], method, "/x"), None, "{method}");
+        }
     }
 
     #[test]
