@@ -21,6 +21,7 @@ pub(super) use self::call::{addressed, request_id};
 use self::event::Identity;
 pub(super) use self::request_authorizer::Decision;
 use self::request_authorizer::Denied;
+use self::route::is_readable;
 use super::answer::Answer;
 use super::request::{LARGEST_BODY, LARGEST_HEAD, head_size};
 use super::{Destination, signer};
@@ -64,6 +65,9 @@ fn response(answer: Answer, request_id: &str) -> Response {
 /// The order in which API Gateway asks its questions.
 async fn treat(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<Answer, Refusal> {
     check_sizes(call)?;
+    if !is_readable(&call.path) {
+        return Err(Refusal::BadRequest);
+    }
     if let Some(cors) = call.bound.cors.as_ref().filter(|_| is_preflight(call)) {
         let headers = cors::preflight_headers(cors, &call.request);
         return Ok(Answer { status: StatusCode::NO_CONTENT, headers, body: bytes::Bytes::new() });

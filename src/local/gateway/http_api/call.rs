@@ -6,7 +6,7 @@ use http::header::USER_AGENT;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::route::{Parameters, decoded, select};
+use super::route::{Parameters, read, select};
 use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, RouteSettings, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
@@ -127,9 +127,9 @@ impl Call {
         Self { request, path, id: request_id(), time, bound }
     }
 
-    /// The decoded path, as payload format 2.0 has it.
+    /// The path as payload format 2.0 has it.
     pub(super) fn decoded_path(&self) -> String {
-        decoded(&self.path)
+        read(&self.path)
     }
 
     /// The name that the client called.

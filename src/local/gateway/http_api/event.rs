@@ -11,7 +11,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use super::route::decoded;
 use crate::local::gateway::request::{
     SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
 };
@@ -300,7 +299,7 @@ fn context_source(call: &Call, name: &str) -> Option<String> {
         "httpMethod" => call.request.method.to_string(),
         "identity.sourceIp" => SOURCE_IP.to_owned(),
         "identity.userAgent" => call.user_agent(),
-        "path" => decoded(&call.path),
+        "path" => call.decoded_path(),
         "protocol" => "HTTP/1.1".to_owned(),
         "requestId" => call.id.clone(),
         "routeKey" => call.bound.route_key().to_owned(),
