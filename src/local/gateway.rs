@@ -10,6 +10,7 @@ mod decisions;
 mod endpoint;
 mod function;
 pub mod http_api;
+mod invoked;
 mod keys;
 mod request;
 pub(crate) mod rest_api;

@@ -115,8 +115,9 @@ async fn authorize(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Note
 fn signed(cloud: &Cloud, call: &Call) -> Option<Identity> {
     let caller = signer::signed(cloud, &call.request, call.time).ok()?.caller;
     cloud.read(|account| {
-        let verdict = signer::verdict(account, &caller, &signer::invoking(&call.invoked_arn()), call.time);
-        let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
+        let judge = |arn: &str| signer::verdict(account, &caller, &signer::invoking(arn), call.time);
+        let is_allowed = call.invoked().judged(judge) == Verdict::Allowed;
+        let arn = signer::arn(account, &caller).filter(|_| is_allowed)?;
         Some(Identity::Signer { arn, account: account.id.clone() })
     })
 }

@@ -10,6 +10,7 @@ use super::route::{Parameters, read, select};
 use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, RouteSettings, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
+use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::{domain, header};
 use crate::local::gateway::throttle::{Limit, Throttles};
 use crate::local::wire::Request;
@@ -137,10 +138,18 @@ impl Call {
         domain(&self.request.headers, &self.bound.api, &self.bound.region)
     }
 
-    /// The ARN of the route as it was called, which policies name.
+    /// The ARN of the route as it was called, which authorizers are told.
     pub(super) fn invoked_arn(&self) -> String {
         let Self { request, bound, .. } = self;
         bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
+    }
+
+    /// The route as it was called, for policies: with its path as it is spelled, and as the routes read it.
+    pub(super) fn invoked(&self) -> Invoked {
+        let Self { request, bound, .. } = self;
+        let path = read(&bound.path);
+        let plain = bound.arn(&format!("{}/{}{path}", bound.stage.stage_name, request.method));
+        Invoked { spelled: self.invoked_arn(), plain }
     }
 
     /// Whether the limits of the route let one more request pass.

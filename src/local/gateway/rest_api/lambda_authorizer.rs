@@ -3,7 +3,6 @@
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html>.
 
 use std::collections::BTreeMap;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +18,8 @@ use super::refusal::Refusal;
 use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
-use crate::local::gateway::request::SOURCE_IP;
-use crate::local::gateway::signer::ACTION;
-use crate::local::iam::policy::{self, Policy, Query, Verdict};
+use crate::local::gateway::invoked::Invoked;
+use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Duration = Duration::from_secs(29);
@@ -64,7 +62,7 @@ pub(super) async fn authorize(
             Refusal::AuthorizerBroken
         }
     })?;
-    let verdict = decision.verdict(&call.method_arn());
+    let verdict = decision.verdict(&call.invoked());
     notes.authorizer_status = Some(if verdict == Verdict::Allowed { 200 } else { 403 });
     match (verdict, resource) {
         (Verdict::Denied, _) => Err(denied(" with an explicit deny in an identity-based policy")),
@@ -185,10 +183,8 @@ impl Decision {
         Some(Self { principal, policy: policy.clone(), context, latency })
     }
 
-    fn verdict(&self, arn: &str) -> Verdict {
-        let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
-        let query = Query { action: ACTION, resource: arn, facts: &facts };
-        policy::evaluate(slice::from_ref(&self.policy), &query)
+    fn verdict(&self, invoked: &Invoked) -> Verdict {
+        invoked.judged_by(&self.policy)
     }
 }
 
@@ -249,7 +245,7 @@ pub(crate) async fn test(
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Decision, says_unauthorized};
+    use super::{Decision, Invoked, says_unauthorized};
     use crate::local::iam::policy::Verdict;
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/test/GET/p";
@@ -262,7 +258,8 @@ mod tests {
     #[test]
     fn the_policy_is_asked_about_each_method() {
         let verdict = |effect: &str, resource: &str| {
-            Decision::read(&result(effect, resource), 0).expect("it is of the form").verdict(ARN)
+            let decision = Decision::read(&result(effect, resource), 0).expect("it is of the form");
+            decision.verdict(&Invoked::plain(ARN))
         };
         assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);

@@ -49,7 +49,8 @@ pub(super) fn refuse_denied(call: &Call, verdict: Verdict) -> Result<(), Refusal
 pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).map_err(|problem| signature(call, problem))?;
     let (arn, own) = cloud.read(|account| {
-        let own = signer::verdict(account, &signed.caller, &signer::invoking(&call.method_arn()), call.time);
+        let judge = |arn: &str| signer::verdict(account, &signed.caller, &signer::invoking(arn), call.time);
+        let own = call.invoked().judged(judge);
         (signer::arn(account, &signed.caller), own)
     });
     let arn = arn.ok_or(Refusal::MissingAuthenticationToken)?;
@@ -67,10 +68,10 @@ pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refus
 /// the resource policy only; what a Lambda authorizer allows does not count.
 pub(super) fn check_renewal(cloud: &Cloud, call: &Call) -> Result<(), Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).ok();
-    let deed = Deed::new(RENEWAL, call.method_arn());
     let (arn, own) = cloud.read(|account| match &signed {
         Some(signed) => {
-            (signer::arn(account, &signed.caller), signer::verdict(account, &signed.caller, &deed, call.time))
+            let judge = |arn: &str| signer::verdict(account, &signed.caller, &Deed::new(RENEWAL, arn), call.time);
+            (signer::arn(account, &signed.caller), call.invoked().judged(judge))
         }
         None => (None, Verdict::NotAllowed),
     });
@@ -92,10 +93,9 @@ fn verdict_on(cloud: &Cloud, call: &Call, action: &str, arn: Option<&str>) -> Ve
     widen(&mut document, &call.bound.arn(""));
     let names: Vec<String> = arn.map_or_else(Vec::new, |arn| principals(&call.bound.account, arn));
     let facts = facts(cloud, call, arn);
-    let resource = call.method_arn();
-    let query = Query { action, resource: &resource, facts: &facts };
     let principal = Principal { kind: "AWS", names: &names };
-    Policy::parse_resource(&document).map_or(Verdict::Denied, |policy| policy.verdict_for(principal, &query))
+    let Ok(policy) = Policy::parse_resource(&document) else { return Verdict::Denied };
+    call.invoked().judged(|arn| policy.verdict_for(principal, &Query { action, resource: arn, facts: &facts }))
 }
 
 /// A signer's ARN, its role's, and its account's, each of which policies may name.

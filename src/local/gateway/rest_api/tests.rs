@@ -250,6 +250,24 @@ async fn a_stage_has_settings_of_verbs_and_of_everything_but_not_of_any() {
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_path_gets_around_a_policy() {
+    let folder = folder();
+    let statement = |effect: &str, path: &str| json!({ "Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": format!("execute-api:/{path}") });
+    let statements = [statement("Allow", "*"), statement("Deny", "test/GET/denied")];
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let world = World::new(&folder, json!({ "policy": policy })).await;
+    world.mock("denied", json!({})).await;
+    world.mock("open", json!({})).await;
+    world.deploy().await;
+    for path in ["/test/denied", "/test/denied/", "/test//denied", "/test/%64enied", "/test/%64enied/"] {
+        assert_eq!(world.status(path, &[]).await, 403, "{path}");
+    }
+    for path in ["/test/open", "/test/open/", "/test/%6Fpen"] {
+        assert_eq!(world.status(path, &[]).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_and_a_stage_have_limits_of_their_own() {
     let folder = folder();
     let world = World::new(&folder, json!({})).await;

@@ -3,8 +3,6 @@
 //! Decisions are not kept: API Gateway asks a Lambda authorizer for each connection.
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>.
 
-use std::collections::BTreeMap;
-use std::slice;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -16,9 +14,10 @@ use super::turn::{Routed, Turn};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
-use crate::local::gateway::request::{SOURCE_IP, query};
-use crate::local::gateway::signer::{self, ACTION};
-use crate::local::iam::policy::{self, Policy, Query, Verdict};
+use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::request::query;
+use crate::local::gateway::signer;
+use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,7 +80,7 @@ async fn ask(
         notes.authorizer_error = Some(reason);
         Refusal::InternalServerError
     })?;
-    if !allows(document, &arn) {
+    if Invoked::plain(arn).judged_by(&document) != Verdict::Allowed {
         return Err(Refusal::Forbidden);
     }
     let latency = i64::try_from((cloud.now() - asked).whole_milliseconds()).unwrap_or_default();
@@ -131,12 +130,6 @@ fn as_text(value: &Value) -> Option<Value> {
     }
 }
 
-fn allows(document: Value, arn: &str) -> bool {
-    let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
-    let query = Query { action: ACTION, resource: arn, facts: &facts };
-    policy::evaluate(slice::from_ref(&document), &query) == Verdict::Allowed
-}
-
 /// Whether the request holds what an identity source names, and it is not empty.
 fn is_there(turn: &Turn, source: &str) -> bool {
     let request = &turn.client.request;
@@ -158,7 +151,7 @@ fn is_there(turn: &Turn, source: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Decision, allows};
+    use super::{Decision, Invoked, Verdict};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/prod/$connect";
 
@@ -169,10 +162,11 @@ mod tests {
 
     #[test]
     fn a_policy_is_for_the_route() {
-        assert!(allows(statement("Allow", ARN), ARN));
-        assert!(allows(statement("Allow", "arn:aws:execute-api:*:*:abc/*"), ARN));
-        assert!(!allows(statement("Deny", ARN), ARN));
-        assert!(!allows(statement("Allow", "arn:aws:execute-api:*:*:abc/*/$default"), ARN));
+        let verdict = |effect: &str, resource: &str| Invoked::plain(ARN).judged_by(&statement(effect, resource));
+        assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
+        assert_eq!(verdict("Deny", ARN), Verdict::Denied);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*/$default"), Verdict::NotAllowed);
     }
 
     #[test]
