@@ -277,10 +277,15 @@ fn deeds(account: &Account, service: &str, request: &Request, now: OffsetDateTim
     }
 }
 
-/// The paths of HTTP APIs lose their version.
+/// The path is the one that the operation goes by, however it is spelled. Those of HTTP APIs lose their version.
 fn apigateway(account: &Account, request: &Request) -> Deed {
-    let path = request.path.strip_prefix("/v2").unwrap_or(&request.path);
-    Deed::new(format!("apigateway:{}", request.method), format!("arn:aws:apigateway:{}::{path}", account.region))
+    let segments = request.segments();
+    let path = match segments.as_slice() {
+        [version, path @ ..] if version == "v2" => path,
+        path => path,
+    };
+    let resource = format!("arn:aws:apigateway:{}::/{}", account.region, path.join("/"));
+    Deed::new(format!("apigateway:{}", request.method), resource)
 }
 
 /// Whether a role's trust policy lets a principal assume it.
@@ -329,6 +334,28 @@ mod tests {
         let role = account.iam.role("role").expect("it was made");
         let session = Session { account: &account, who: Who::Role(role, "s"), now: NOW };
         session.may(&Deed::new("dynamodb:GetItem", TABLE))
+    }
+
+    #[test]
+    fn an_api_has_one_arn_however_its_path_is_spelled() {
+        let account = Account { region: "us-east-1".to_owned(), ..Account::default() };
+        let resource = |path: &str| {
+            let request = Request {
+                id: String::new(),
+                method: http::Method::GET,
+                path: path.to_owned(),
+                query: String::new(),
+                headers: http::HeaderMap::new(),
+                spelling: BTreeMap::new(),
+                body: bytes::Bytes::new(),
+                caller: Caller::Root,
+            };
+            apigateway(&account, &request).resource
+        };
+        for path in ["/v2/apis/abc/routes", "/v2//apis/abc/routes/", "/%76%32/apis/%61bc/routes", "/apis/abc/routes"] {
+            assert_eq!(resource(path), "arn:aws:apigateway:us-east-1::/apis/abc/routes", "{path}");
+        }
+        assert_eq!(resource("/v2x/apis"), "arn:aws:apigateway:us-east-1::/v2x/apis");
     }
 
     #[test]
