@@ -105,6 +105,7 @@ impl RestApis {
         if self.domain_names.contains_key(&domain.domain_name) {
             return Err(bad_request("The domain name you provided already exists."));
         }
+        let domain = DomainName { mappings: BTreeMap::new(), ..domain };
         self.domain_names.insert(domain.domain_name.clone(), domain);
         Ok(())
     }

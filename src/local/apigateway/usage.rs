@@ -232,7 +232,11 @@ impl RestApis {
             }
         }
         let id = match id {
-            None => identifier(6),
+            None => {
+                // Whatever a request says of them: keys are added, and requests counted, one by one.
+                (plan.keys, plan.counts, plan.extensions) = Default::default();
+                identifier(6)
+            }
             Some(id) => {
                 let held = self.usage_plan(id)?;
                 (plan.keys, plan.counts) = (held.keys.clone(), held.counts.clone());

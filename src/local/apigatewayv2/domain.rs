@@ -95,6 +95,7 @@ impl Apis {
         if self.domain_names.contains_key(&domain.domain_name) {
             return Err(conflict("The domain name you provided already exists."));
         }
+        let domain = DomainName { mappings: BTreeMap::new(), ..domain };
         self.domain_names.insert(domain.domain_name.clone(), domain);
         Ok(())
     }

@@ -150,6 +150,18 @@ async fn a_stage_serves_what_its_deployment_captured() {
 }
 
 #[tokio::test]
+async fn no_request_says_what_a_deployment_has_captured() {
+    let world = World::new(json!({ "stageName": "fixed" })).await;
+    let captured = json!({ "routes": {}, "integrations": {}, "authorizers": {} });
+    let made = json!({ "stageName": "fixed", "captured": captured });
+    let deployment = world.create_part("deployments", made).await;
+    assert_eq!(world.call("/fixed/echo/x", &[]).await.status, StatusCode::OK);
+    let path = format!("/deployments/{}", deployment["deploymentId"].as_str().unwrap_or_default());
+    world.patch(&path, json!({ "description": "new", "captured": captured })).await;
+    assert_eq!(world.call("/fixed/echo/x", &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_domain_of_ones_own_leads_to_its_stage() {
     let world = World::new(default_stage()).await;
     world.create("/v2/domainnames", json!({ "domainName": "api.example.com" })).await;

@@ -250,6 +250,22 @@ async fn a_stage_has_settings_of_verbs_and_of_everything_but_not_of_any() {
 }
 
 #[tokio::test]
+async fn a_new_plan_has_no_keys_and_has_counted_nothing() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    let plan = json!({
+        "name": "p", "keys": ["another"], "counts": { "another": { "2026-01-01": 5 } },
+        "extensions": { "another": { "begins": "2026-01-01", "requests": 5 } },
+    });
+    let made = world.create("/usageplans", plan).await;
+    let held = world.cloud.read(|account| {
+        let plan = account.apigateway.usage_plan(made["id"].as_str().unwrap_or_default()).expect("it was made");
+        (plan.keys.len(), plan.counts.len(), plan.extensions.len())
+    });
+    assert_eq!(held, (0, 0, 0));
+}
+
+#[tokio::test]
 async fn no_spelling_of_a_path_gets_around_a_policy() {
     let folder = folder();
     let statement = |effect: &str, path: &str| json!({ "Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": format!("execute-api:/{path}") });
