@@ -162,6 +162,17 @@ async fn no_request_says_what_a_deployment_has_captured() {
 }
 
 #[tokio::test]
+async fn a_wildcard_domain_serves_the_names_below_it() {
+    let world = World::new(default_stage()).await;
+    world.create("/v2/domainnames", json!({ "domainName": "*.example.com" })).await;
+    let mapping = json!({ "apiId": world.api, "stage": "$default" });
+    world.create("/v2/domainnames/*.example.com/apimappings", mapping).await;
+    for (domain, expected) in [("a.example.com", StatusCode::OK), ("a.b.example.com", StatusCode::NOT_FOUND)] {
+        assert_eq!(world.call_as(domain, Method::GET, "/echo/x", &[]).await.status, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn a_domain_of_ones_own_leads_to_its_stage() {
     let world = World::new(default_stage()).await;
     world.create("/v2/domainnames", json!({ "domainName": "api.example.com" })).await;
