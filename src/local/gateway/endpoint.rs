@@ -20,6 +20,10 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 #[derive(Debug, Default)]
 pub(super) struct Endpoints(OnceLock<Option<Client>>);
 
+/// A path that would lead elsewhere: URLs have their dot segments resolved before they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Astray;
+
 /// What is passed on.
 #[derive(Debug)]
 pub(super) struct Passed {
@@ -68,12 +72,56 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, String> {
 }
 
 /// An address with values in the place of `{name}`, and a query string behind it.
-pub(super) fn address(uri: &str, values: &[(String, String)], query: &str) -> String {
+///
+/// # Errors
+/// When the values make segments of `.` or `..`.
+pub(super) fn address(uri: &str, values: &[(String, String)], query: &str) -> Result<String, Astray> {
     let uri = values.iter().fold(uri.to_owned(), |uri, (name, value)| {
         uri.replace(&format!("{{{name}}}"), &utf8_percent_encode(value, PATH).to_string())
     });
-    match query {
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    if path.split(['/', '\\']).any(is_dots) {
+        return Err(Astray);
+    }
+    Ok(match query {
         "" => uri,
         query => format!("{uri}{}{query}", if uri.contains('?') { '&' } else { '?' }),
+    })
+}
+
+/// Whether a segment is one that URLs resolve, escapes included.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Astray, address};
+
+    fn filled(uri: &str, value: &str, query: &str) -> Result<String, Astray> {
+        address(uri, &[("rest".to_owned(), value.to_owned())], query)
+    }
+
+    #[test]
+    fn values_are_words_of_the_path_and_nothing_else() {
+        let uri = "http://backend/public/{rest}";
+        for (value, query, expected) in [
+            ("a b/c", "", "http://backend/public/a%20b/c"),
+            ("a?b#c", "q=/../x", "http://backend/public/a%3Fb%23c?q=/../x"),
+            ("..a/.b/c..", "", "http://backend/public/..a/.b/c.."),
+            ("%2e%2e", "", "http://backend/public/%252e%252e"),
+            ("a\\..\\b", "", "http://backend/public/a%5C..%5Cb"),
+        ] {
+            assert_eq!(filled(uri, value, query).as_deref(), Ok(expected), "{value}");
+        }
+    }
+
+    #[test]
+    fn no_value_leads_out_of_its_place() {
+        for value in ["..", "../admin", "a/../../admin", ".", "a/./b", "a/.."] {
+            assert_eq!(filled("http://backend/public/{rest}", value, ""), Err(Astray), "{value}");
+        }
+        assert_eq!(filled("http://backend/public/.{rest}/x", ".", ""), Err(Astray));
+        assert_eq!(filled("http://backend/%2E{rest}", ".", ""), Err(Astray));
     }
 }

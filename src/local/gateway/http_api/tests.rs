@@ -162,6 +162,18 @@ async fn no_request_says_what_a_deployment_has_captured() {
 }
 
 #[tokio::test]
+async fn a_path_that_would_lead_elsewhere_is_refused() {
+    let world = World::new(default_stage()).await;
+    for path in
+        ["/echo/..%2Fadmin", "/echo/a/%2e%2e/b", "/echo/%252e%252e%252fadmin", "/echo/../x", "/echo/percent%25done"]
+    {
+        let answer = world.call(path, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (400, r#"{"message":"Bad Request"}"#), "{path}");
+    }
+    assert_eq!(world.call("/echo/..a/b..", &[]).await.body, "/..a/b..");
+}
+
+#[tokio::test]
 async fn a_wildcard_domain_serves_the_names_below_it() {
     let world = World::new(default_stage()).await;
     world.create("/v2/domainnames", json!({ "domainName": "*.example.com" })).await;
