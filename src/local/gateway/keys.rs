@@ -173,7 +173,7 @@ fn client(near: bool) -> Option<Client> {
     builder.build().ok()
 }
 
-fn is_this_machine(address: &Url) -> bool {
+pub(super) fn is_this_machine(address: &Url) -> bool {
     let host = address.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
