@@ -25,6 +25,7 @@ use crate::local::cloud::Cloud;
 use crate::local::wire::{Request, Response};
 use crate::local::{apigateway, apigatewayv2};
 
+pub(crate) use request::LARGEST_BODY;
 pub(crate) use web_socket_api::Selection;
 
 /// What the data plane keeps in memory: throttle buckets, key sets, cached decisions and answers, connections. All of it is

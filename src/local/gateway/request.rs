@@ -16,7 +16,7 @@ pub(super) const SOURCE_IP: &str = "127.0.0.1";
 /// The largest request line and headers together, in bytes.
 pub(super) const LARGEST_HEAD: usize = 10_240;
 /// The largest body, in bytes.
-pub(super) const LARGEST_BODY: usize = 10_485_760;
+pub(crate) const LARGEST_BODY: usize = 10_485_760;
 
 /// As web servers write times in their logs.
 const LOG_TIME: &[BorrowedFormatItem<'_>] =
