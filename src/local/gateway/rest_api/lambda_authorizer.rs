@@ -19,6 +19,7 @@ use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::request::query;
 use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
@@ -106,6 +107,16 @@ fn source_value(call: &Call, context: &Value, source: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
+/// What tells this identity from others. Of a parameter of the query every value counts, since functions see them all.
+fn told_apart(call: &Call, authorizer: &Authorizer, identity: Vec<String>) -> Vec<String> {
+    let parameters = query(&call.request.query);
+    let whole = |(source, value): (&str, String)| match source.strip_prefix("method.request.querystring.") {
+        Some(name) => json!(parameters.get(name)).to_string(),
+        None => value,
+    };
+    authorizer.sources().into_iter().zip(identity).map(whole).collect()
+}
+
 async fn decision(
     cloud: &Cloud,
     call: &Call,
@@ -124,7 +135,7 @@ async fn decision(
     }
     let decisions = &cloud.gateway().rest_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
-    key.extend(identity);
+    key.extend(told_apart(call, authorizer, identity));
     if let Some(decision) = decisions.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
@@ -243,10 +254,12 @@ pub(crate) async fn test(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
 
-    use super::{Decision, Invoked, says_unauthorized};
-    use crate::local::iam::policy::Verdict;
+    use super::*;
+    use crate::local::gateway::rest_api::call::Bound;
+    use crate::local::wire::{Caller, Request};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/test/GET/p";
 
@@ -265,6 +278,29 @@ mod tests {
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/test/POST/*"), Verdict::NotAllowed);
         assert_eq!(verdict("Deny", "*"), Verdict::Denied);
+    }
+
+    #[test]
+    fn every_value_of_a_parameter_tells_callers_apart() {
+        let source = Some("method.request.querystring.q".to_owned());
+        let authorizer = Authorizer { kind: "REQUEST".to_owned(), identity_source: source, ..Authorizer::default() };
+        let key = |query: &str| {
+            let request = Request {
+                id: "i".to_owned(),
+                method: Method::GET,
+                path: "/".to_owned(),
+                query: query.to_owned(),
+                headers: HeaderMap::new(),
+                spelling: BTreeMap::new(),
+                body: Bytes::new(),
+                caller: Caller::Anonymous,
+            };
+            let call = Call::new(request, "/".to_owned(), Bound::default(), OffsetDateTime::UNIX_EPOCH);
+            told_apart(&call, &authorizer, identity(&call, &authorizer).expect("the parameter is there"))
+        };
+        assert_eq!(key("q=a&other=1"), key("q=a"));
+        assert_ne!(key("q=a&q=b"), key("q=b"));
+        assert_ne!(key("q=a&q=b"), key("q=%5B%22a%22%2C%22b%22%5D"));
     }
 
     #[test]
