@@ -15,6 +15,7 @@ mod keys;
 mod request;
 pub(crate) mod rest_api;
 mod signer;
+mod store;
 mod throttle;
 mod token;
 mod web_socket_api;

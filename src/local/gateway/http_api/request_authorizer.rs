@@ -11,8 +11,10 @@ use super::call::Call;
 use super::event::{self, Identity, source};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
+use crate::local::gateway::decisions;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::store::Weighed;
 use crate::local::iam::policy::{self, Policy};
 
 /// How long AWS waits for an authorizer.
@@ -45,6 +47,15 @@ enum Verdict {
     Policy(Value),
 }
 
+impl Weighed for Decision {
+    fn bytes(&self) -> usize {
+        match &self.verdict {
+            Verdict::Simple(_) => decisions::bytes(&Value::Null, &self.context),
+            Verdict::Policy(document) => decisions::bytes(document, &self.context),
+        }
+    }
+}
+
 /// Asks the function of an authorizer, or recalls what it said for the same identity.
 pub(super) async fn authorize(
     cloud: &Cloud,
@@ -73,14 +84,14 @@ async fn decision(
     if lifetime == 0 || sources.is_empty() {
         return ask(cloud, call, id, authorizer, sources).await.map(Arc::new);
     }
-    let decisions = &cloud.gateway().http_decisions;
+    let kept = &cloud.gateway().http_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
     key.extend_from_slice(sources);
-    if let Some(decision) = decisions.get(&key, authorizer, call.time) {
+    if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, call, id, authorizer, sources).await?);
-    decisions.keep(key, authorizer, &decision, call.time, lifetime);
+    kept.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
 }
 

@@ -17,9 +17,11 @@ use super::event;
 use super::refusal::Refusal;
 use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
+use crate::local::gateway::decisions;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::query;
+use crate::local::gateway::store::Weighed;
 use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
@@ -34,6 +36,12 @@ pub(in crate::local::gateway) struct Decision {
     policy: Value,
     context: Map<String, Value>,
     latency: i64,
+}
+
+impl Weighed for Decision {
+    fn bytes(&self) -> usize {
+        self.principal.len() + decisions::bytes(&self.policy, &self.context)
+    }
 }
 
 /// Why there is no decision.
@@ -133,14 +141,14 @@ async fn decision(
     if lifetime == 0 || identity.is_empty() {
         return ask(cloud, &asked).await.map(Arc::new);
     }
-    let decisions = &cloud.gateway().rest_decisions;
+    let kept = &cloud.gateway().rest_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
     key.extend(told_apart(call, authorizer, identity));
-    if let Some(decision) = decisions.get(&key, authorizer, call.time) {
+    if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, &asked).await?);
-    decisions.keep(key, authorizer, &decision, call.time, lifetime);
+    kept.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
 }
 
