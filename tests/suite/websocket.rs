@@ -133,6 +133,11 @@ async fn a_signature_opens_a_connection() {
     world.open("", json!({ "key": caller })).await.leave().await;
     let identity = &world.event("connect", "CONNECT").await["requestContext"]["identity"];
     assert_eq!(identity["userArn"], "arn:aws:sts::000000000000:assumed-role/caller/session");
+    assert_eq!(
+        world.refused("/below?a=b", json!({ "key": world.cloud.root() })).await.0,
+        403,
+        "there is nothing below"
+    );
     world.end().await;
 }
 
