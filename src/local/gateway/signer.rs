@@ -46,7 +46,7 @@ pub(super) fn verdict(account: &Account, caller: &Caller, deed: &Deed, now: Offs
     let Some(session) = Session::of(account, caller, now) else { return Verdict::NotAllowed };
     match session.may(deed) {
         Ok(()) => Verdict::Allowed,
-        Err(why) if why.starts_with("with an explicit deny") => Verdict::Denied,
+        Err(why) if why.is_explicit() => Verdict::Denied,
         Err(_) => Verdict::NotAllowed,
     }
 }
