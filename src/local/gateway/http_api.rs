@@ -22,9 +22,10 @@ use self::event::Identity;
 pub(super) use self::request_authorizer::Decision;
 use self::request_authorizer::Denied;
 use self::route::is_readable;
+use super::Destination;
 use super::answer::Answer;
 use super::request::{LARGEST_BODY, LARGEST_HEAD, head_size};
-use super::{Destination, signer};
+use super::signer::{self, Signer};
 use crate::local::cloud::Cloud;
 use crate::local::iam::policy::Verdict;
 use crate::local::wire::{Request, Response};
@@ -113,12 +114,11 @@ async fn authorize(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Note
 
 /// Who signed the request, if they may invoke the route.
 fn signed(cloud: &Cloud, call: &Call) -> Option<Identity> {
-    let caller = signer::signed(cloud, &call.request, call.time).ok()?.caller;
+    let signed = signer::signed(cloud, &call.request, call.time).ok()?;
     cloud.read(|account| {
-        let judge = |arn: &str| signer::verdict(account, &caller, &signer::invoking(arn), call.time);
+        let judge = |arn: &str| signer::verdict(account, &signed.caller, &signer::invoking(arn), call.time);
         let is_allowed = call.invoked().judged(judge) == Verdict::Allowed;
-        let arn = signer::arn(account, &caller).filter(|_| is_allowed)?;
-        Some(Identity::Signer { arn, account: account.id.clone() })
+        Signer::of(account, &signed).filter(|_| is_allowed).map(Identity::Signer)
     })
 }
 

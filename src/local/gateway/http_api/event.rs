@@ -14,6 +14,7 @@ use super::call::Call;
 use crate::local::gateway::request::{
     SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
 };
+use crate::local::gateway::signer::Signer;
 
 /// What an authorizer found out about the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,7 +27,7 @@ pub(super) enum Identity {
     /// What a Lambda authorizer said.
     Function { principal: Option<String>, context: Map<String, Value> },
     /// Who signed the request.
-    Signer { arn: String, account: String },
+    Signer(Signer),
 }
 
 /// The event of an integration in this payload format.
@@ -111,7 +112,7 @@ fn context_2(call: &Call, identity: &Identity) -> Value {
         Identity::Unknown => return context,
         Identity::Token { claims, scopes } => json!({ "jwt": { "claims": claims, "scopes": scopes } }),
         Identity::Function { context, .. } => json!({ "lambda": context }),
-        Identity::Signer { arn, account } => json!({ "iam": { "userArn": arn, "accountId": account } }),
+        Identity::Signer(signer) => json!({ "iam": signer.authorizer() }),
     };
     context["authorizer"] = authorizer;
     context
@@ -167,7 +168,7 @@ fn context_1(call: &Call, identity: &Identity) -> Value {
 
 fn authorizer_1(identity: &Identity) -> Value {
     match identity {
-        Identity::Unknown | Identity::Signer { .. } => json!({ "claims": null, "scopes": null }),
+        Identity::Unknown | Identity::Signer(_) => json!({ "claims": null, "scopes": null }),
         Identity::Token { claims, scopes } => json!({ "claims": claims, "scopes": scopes }),
         Identity::Function { principal, context } => {
             let mut members = context.clone();
@@ -180,13 +181,9 @@ fn authorizer_1(identity: &Identity) -> Value {
 }
 
 fn identity_1(call: &Call, identity: &Identity) -> Value {
-    let (arn, account) = match identity {
-        Identity::Signer { arn, account } => (Some(arn), Some(account)),
-        _ => (None, None),
-    };
-    json!({
+    let mut known = json!({
         "accessKey": null,
-        "accountId": account,
+        "accountId": null,
         "caller": null,
         "cognitoAmr": null,
         "cognitoAuthenticationProvider": null,
@@ -197,8 +194,14 @@ fn identity_1(call: &Call, identity: &Identity) -> Value {
         "sourceIp": SOURCE_IP,
         "user": null,
         "userAgent": call.user_agent(),
-        "userArn": arn,
-    })
+        "userArn": null,
+    });
+    if let Identity::Signer(signer) = identity {
+        for (name, value) in signer.identity() {
+            known[name] = value.into();
+        }
+    }
+    known
 }
 
 fn resource(call: &Call) -> &str {

@@ -15,7 +15,7 @@ use super::context::Identity;
 use super::refusal::Refusal;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::request::SOURCE_IP;
-use crate::local::gateway::signer::{self, ACTION};
+use crate::local::gateway::signer::{self, ACTION, Signer};
 use crate::local::iam::authorize::Deed;
 use crate::local::iam::policy::{Policy, Principal, Query, Verdict};
 use crate::local::signature::{Dialect, Problem};
@@ -48,19 +48,20 @@ pub(super) fn refuse_denied(call: &Call, verdict: Verdict) -> Result<(), Refusal
 /// and neither may deny it.
 pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).map_err(|problem| signature(call, problem))?;
-    let (arn, own) = cloud.read(|account| {
+    let (signer, own) = cloud.read(|account| {
         let judge = |arn: &str| signer::verdict(account, &signed.caller, &signer::invoking(arn), call.time);
         let own = call.invoked().judged(judge);
-        (signer::arn(account, &signed.caller), own)
+        (Signer::of(account, &signed), own)
     });
-    let arn = arn.ok_or(Refusal::MissingAuthenticationToken)?;
+    let signer = signer.ok_or(Refusal::MissingAuthenticationToken)?;
+    let arn = signer.arn.clone();
     match (own, verdict(cloud, call, Some(&arn))) {
         (Verdict::Denied, _) => Err(denied(call, &arn, " with an explicit deny in an identity-based policy")),
         (_, Verdict::Denied) => Err(denied(call, &arn, " with an explicit deny in a resource-based policy")),
         (Verdict::NotAllowed, Verdict::NotAllowed) => {
             Err(denied(call, &arn, " because no identity-based policy allows the execute-api:Invoke action"))
         }
-        _ => Ok(Identity::Signer { arn, account: call.bound.account.clone(), key: signed.key }),
+        _ => Ok(Identity::Signer(signer)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::local::cloud::Cloud;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::query;
-use crate::local::gateway::signer;
+use crate::local::gateway::signer::{self, Signer};
 use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
@@ -46,11 +46,10 @@ pub(super) async fn authorize(
 
 /// Who signed the request, if they may open a connection.
 fn signed(cloud: &Cloud, turn: &Turn) -> Option<Identity> {
-    let caller = signer::signed(cloud, &turn.client.request, turn.time).ok()?.caller;
+    let signed = signer::signed(cloud, &turn.client.request, turn.time).ok()?;
     cloud.read(|account| {
-        let verdict = signer::verdict(account, &caller, &signer::invoking(&turn.bound.route_arn()), turn.time);
-        let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
-        Some(Identity::Signer { arn, account: account.id.clone() })
+        let verdict = signer::verdict(account, &signed.caller, &signer::invoking(&turn.bound.route_arn()), turn.time);
+        Signer::of(account, &signed).filter(|_| verdict == Verdict::Allowed).map(Identity::Signer)
     })
 }
 

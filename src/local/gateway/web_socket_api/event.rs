@@ -11,6 +11,7 @@ use super::turn::{Kind, Turn};
 use crate::local::gateway::request::{
     SOURCE_IP, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
 };
+use crate::local::gateway::signer::Signer;
 
 /// What was found out about a client when it connected; it goes with each of its messages.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) enum Identity {
     /// What a Lambda authorizer said.
     Function(Map<String, Value>),
     /// Who signed the request.
-    Signer { arn: String, account: String },
+    Signer(Signer),
 }
 
 /// The event of a route's function.
@@ -103,9 +104,10 @@ fn identity_of(turn: &Turn, identity: &Identity) -> Value {
     if let Some(agent) = turn.client.user_agent() {
         of["userAgent"] = agent.into();
     }
-    if let Identity::Signer { arn, account } = identity {
-        of["accountId"] = account.as_str().into();
-        of["userArn"] = arn.as_str().into();
+    if let Identity::Signer(signer) = identity {
+        for (name, value) in signer.identity() {
+            of[name] = value.into();
+        }
     }
     of
 }
