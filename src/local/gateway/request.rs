@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use http::header::{HOST, HeaderName};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -59,6 +60,11 @@ pub(super) fn query(raw: &str) -> BTreeMap<String, Vec<String>> {
         parameters.entry(name).or_default().push(value);
     }
     parameters
+}
+
+/// The last value of each name, where an event has but one.
+pub(super) fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
+    values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
 }
 
 /// The name that the client called, as on AWS where it called the path form.

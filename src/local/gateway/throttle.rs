@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
+use crate::local::apigatewayv2::{RouteSettings, Stage};
+
 /// Where buckets beyond this number are first looked through for full ones.
 const MANY: usize = 10_000;
 
@@ -27,6 +29,12 @@ pub(super) struct Limit {
 }
 
 impl Limit {
+    /// The limit that a stage has for a route: the route's own, else that of all routes.
+    pub(super) fn of_route(stage: &Stage, route: &str) -> Option<Self> {
+        let stated = |it: &RouteSettings| Self::stated(it.throttling_rate_limit, it.throttling_burst_limit);
+        stage.route_settings.get(route).and_then(stated).or_else(|| stated(&stage.default_route_settings))
+    }
+
     /// The limit of these numbers; one that is left out takes the account's default.
     pub(super) fn stated(rate: Option<f64>, burst: Option<u32>) -> Option<Self> {
         (rate.is_some() || burst.is_some())

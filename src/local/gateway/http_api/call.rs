@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::route::{Parameters, read, select};
-use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, RouteSettings, Stage};
+use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
 use crate::local::gateway::invoked::Invoked;
@@ -155,8 +155,7 @@ impl Call {
     /// Whether the limits of the route let one more request pass.
     pub(super) fn is_within_limits(&self, throttles: &Throttles) -> bool {
         let (stage, route) = (&self.bound.stage, self.bound.route_key());
-        let own = stage.route_settings.get(route).and_then(limit);
-        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
+        let Some(limit) = Limit::of_route(stage, route) else { return true };
         let key = vec![self.bound.api.clone(), stage.stage_name.clone(), route.to_owned()];
         throttles.admit(key, limit, self.time)
     }
@@ -164,11 +163,6 @@ impl Call {
     pub(super) fn user_agent(&self) -> String {
         header(&self.request.headers, &USER_AGENT).unwrap_or_default()
     }
-}
-
-/// The limit that these settings state.
-fn limit(settings: &RouteSettings) -> Option<Limit> {
-    Limit::stated(settings.throttling_rate_limit, settings.throttling_burst_limit)
 }
 
 /// Sixteen characters, the last of which is always `=`: eleven bytes in base64.

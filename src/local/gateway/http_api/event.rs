@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use crate::local::gateway::request::{
-    SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
+    SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, last, log_time, query, titled, trace,
 };
 use crate::local::gateway::signer::Signer;
 
@@ -120,9 +120,6 @@ fn context_2(call: &Call, identity: &Identity) -> Value {
 
 fn version_1(call: &Call, identity: &Identity) -> Value {
     let query = query(&call.request.query);
-    let last = |values: &BTreeMap<String, Vec<String>>| -> Value {
-        values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
-    };
     let headers = titled_headers(call);
     json!({
         "version": "1.0",

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use time::OffsetDateTime;
@@ -13,6 +11,7 @@ use super::route::{Parameters, select};
 use crate::local::apigateway::{Authorizer, Configuration, GatewayResponse, Method, RequestValidator, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
+use crate::local::gateway::http_api::request_id;
 use crate::local::gateway::http_api::route::decoded;
 use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::{domain, header, query};
@@ -143,9 +142,7 @@ fn addressed(account: &Account, destination: &Destination) -> Option<(String, St
 impl Call {
     /// A request with fresh ids.
     pub(super) fn new(request: Request, path: String, bound: Bound, time: OffsetDateTime) -> Self {
-        let random = Uuid::new_v4().into_bytes();
-        let extended_id = URL_SAFE.encode(random.get(..11).unwrap_or(&random));
-        Self { request, path, id: Uuid::new_v4().to_string(), extended_id, time, bound }
+        Self { request, path, id: Uuid::new_v4().to_string(), extended_id: request_id(), time, bound }
     }
 
     /// A request for which there is no API or stage.

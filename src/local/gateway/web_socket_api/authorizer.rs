@@ -67,7 +67,7 @@ async fn ask(
     let caller = turn.bound.arn(&format!("authorizers/{id}"));
     let asked = cloud.now();
     let result = function::invoke(cloud, Wanted { uri: &uri, caller: &caller, event: &event, timeout: TIMEOUT }).await;
-    if result.as_ref().is_err_and(is_unknown) {
+    if result.as_ref().is_err_and(Problem::says_unauthorized) {
         return Err(Refusal::Unauthorized);
     }
     let decision = result.map_err(|problem| format!("the authorizer: {}", problem.logged())).and_then(|result| {
@@ -85,12 +85,6 @@ async fn ask(
     let latency = i64::try_from((cloud.now() - asked).whole_milliseconds()).unwrap_or_default();
     context.insert("integrationLatency".to_owned(), latency.into());
     Ok(Identity::Function(context))
-}
-
-/// An authorizer says that it does not know the caller by an error of exactly this word.
-fn is_unknown(problem: &Problem) -> bool {
-    let Problem::Raised(error) = problem else { return false };
-    serde_json::from_slice::<Value>(error).is_ok_and(|error| error["errorMessage"] == "Unauthorized")
 }
 
 /// What a function decided: for what its policy allows.

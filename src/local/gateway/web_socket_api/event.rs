@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::turn::{Kind, Turn};
 use crate::local::gateway::request::{
-    SOURCE_IP, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
+    SOURCE_IP, epoch_milliseconds, header, is_hop_by_hop, last, log_time, query, titled, trace,
 };
 use crate::local::gateway::signer::Signer;
 
@@ -138,8 +138,4 @@ fn farewell(turn: &Turn) -> BTreeMap<String, Vec<String>> {
     let host = header(&turn.client.request.headers, &HOST).unwrap_or_default();
     let headers = [("Host", host.as_str()), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", "")];
     headers.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into()
-}
-
-fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
-    values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
 }
