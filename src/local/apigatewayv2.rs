@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::local::gateway::Selection;
 use crate::local::wire::Fault;
 
-pub(crate) use domain::{DomainName, below, regional_name};
+pub(crate) use domain::{DomainName, below, is_domain, regional_name, serving};
 pub(crate) use part::{function_arn, log_group};
 pub(crate) use resources::RESOURCE_TYPES;
 

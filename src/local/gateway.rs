@@ -10,10 +10,12 @@ mod decisions;
 mod endpoint;
 mod function;
 pub mod http_api;
+mod invoked;
 mod keys;
 mod request;
 pub(crate) mod rest_api;
 mod signer;
+mod store;
 mod throttle;
 mod token;
 mod web_socket_api;
@@ -24,6 +26,7 @@ use crate::local::cloud::Cloud;
 use crate::local::wire::{Request, Response};
 use crate::local::{apigateway, apigatewayv2};
 
+pub(crate) use request::LARGEST_BODY;
 pub(crate) use web_socket_api::Selection;
 
 /// What the data plane keeps in memory: throttle buckets, key sets, cached decisions and answers, connections. All of it is

@@ -23,7 +23,7 @@ pub(crate) use self::resources::RESOURCE_TYPES;
 pub use self::rules::Settings;
 pub(crate) use self::rules::unreserved_concurrency;
 use crate::local::cloud::{Account, Cloud};
-use crate::local::wire::Fault;
+use crate::local::wire::{Fault, Request};
 
 /// The version that can still change.
 pub const LATEST: &str = "$LATEST";
@@ -107,35 +107,38 @@ pub struct Found<'a> {
 }
 
 impl Target {
-    /// Reads `name`, `name:qualifier`, `123456789012:function:name` and ARNs.
+    /// Reads `name`, `name:qualifier`, `123456789012:function:name` and ARNs, of functions of this account and region.
     ///
     /// # Errors
-    /// `ValidationException` when it is none of them.
-    pub fn parse(text: &str) -> Result<Self, Fault> {
-        let rest = text.rsplit_once("function:").map_or(text, |(_, rest)| rest);
-        let (name, qualifier) = match rest.split_once(':') {
-            Some((name, qualifier)) => (name, Some(qualifier)),
-            None => (rest, None),
-        };
-        if !is_name(name, 64) || qualifier.is_some_and(|qualifier| qualifier != LATEST && !is_name(qualifier, 128)) {
-            return Err(Fault::new(
-                "ValidationException",
-                format!(
-                    "1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint: \
-                     Member must satisfy regular expression pattern: \
-                     (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{{2}}(-gov)?-[a-z]+-\\d{{1}}:)?(\\d{{12}}:)?(function:)?\
-                     ([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
-                ),
-            ));
+    /// `ValidationException` when it is none of them, `AccessDeniedException` for a function of another account,
+    /// `ResourceNotFoundException` for one of another region.
+    pub fn parse(account: &Account, text: &str) -> Result<Self, Fault> {
+        let named = Named::read(text).ok_or_else(|| malformed(text))?;
+        if let Some(other) = named.account.filter(|id| *id != account.id) {
+            let message =
+                format!("the function belongs to the account {other}, which lets nobody of this one invoke it");
+            return Err(fault(StatusCode::FORBIDDEN, "AccessDeniedException", message));
         }
-        Ok(Self { name: name.to_owned(), qualifier: qualifier.map(str::to_owned) })
+        if let Some(other) = named.region.filter(|region| *region != account.region) {
+            let here = &account.region;
+            return Err(not_found(format!("Functions from '{other}' are not reachable in this region ('{here}')")));
+        }
+        Ok(Self { name: named.name.to_owned(), qualifier: named.qualifier.map(str::to_owned) })
     }
 
-    /// The same function with the qualifier of a request, if that has one.
-    #[must_use]
-    pub fn qualified(mut self, qualifier: Option<String>) -> Self {
-        self.qualifier = qualifier.or(self.qualifier);
-        self
+    /// The function that a request is about, by the name in its path and the qualifier in its query.
+    ///
+    /// # Errors
+    /// As [`Target::parse`]; `InvalidParameterValueException` where both say a qualifier, and not the same.
+    pub(crate) fn asked(account: &Account, name: &str, request: &Request) -> Result<Self, Fault> {
+        let target = Self::parse(account, name)?;
+        let asked = request.query_parameter("Qualifier").filter(|qualifier| !qualifier.is_empty());
+        match (&target.qualifier, &asked) {
+            (Some(own), Some(asked)) if own != asked => {
+                Err(invalid("The derived qualifier from the function name does not match the specified qualifier."))
+            }
+            _ => Ok(Self { qualifier: asked.or(target.qualifier), ..target }),
+        }
     }
 
     /// Its ARN, qualified as it was named.
@@ -153,6 +156,73 @@ impl Target {
     pub fn missing(&self, account: &Account) -> Fault {
         not_found(format!("Function not found: {}", self.arn(account)))
     }
+}
+
+/// What the name of a function says, whether it means one of this account or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Named<'a> {
+    region: Option<&'a str>,
+    account: Option<&'a str>,
+    name: &'a str,
+    qualifier: Option<&'a str>,
+}
+
+impl<'a> Named<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let rest = match text.strip_prefix("arn:") {
+            Some(rest) => rest.split_once(":lambda:").filter(|(partition, _)| is_partition(partition))?.1,
+            None => text,
+        };
+        let (region, rest) = match rest.split_once(':') {
+            // Without an account behind it, it is the name of a function that looks like a region.
+            Some((region, rest)) if is_region(region) && leading_account(rest).0.is_some() => (Some(region), rest),
+            _ => (None, rest),
+        };
+        let (account, rest) = leading_account(rest);
+        let rest = rest.strip_prefix("function:").unwrap_or(rest);
+        let (name, qualifier) = match rest.split_once(':') {
+            Some((name, qualifier)) => (name, Some(qualifier)),
+            None => (rest, None),
+        };
+        let named = is_name(name, 64)
+            && qualifier.is_none_or(|qualifier| qualifier == LATEST || is_name(qualifier, 128))
+            // An ARN leaves nothing out.
+            && (!text.starts_with("arn:") || account.is_some() && region.is_some());
+        named.then_some(Self { region, account, name, qualifier })
+    }
+}
+
+fn leading_account(text: &str) -> (Option<&str>, &str) {
+    let is_account = |id: &str| id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once(':') {
+        Some((id, rest)) if is_account(id) => (Some(id), rest),
+        _ => (None, text),
+    }
+}
+
+fn is_partition(text: &str) -> bool {
+    text.starts_with("aws") && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+}
+
+/// Such as `us-east-1` and `us-gov-west-1`.
+fn is_region(text: &str) -> bool {
+    let mut parts = text.rsplit('-');
+    let number = parts.next().unwrap_or_default();
+    number.len() == 1
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && parts.clone().count() >= 2
+        && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+fn malformed(text: &str) -> Fault {
+    Fault::new(
+        "ValidationException",
+        format!(
+            "1 validation error detected: Value '{text}' at 'functionName' failed to satisfy constraint: Member must \
+             satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{{2}}(-gov)?-[a-z]+-\\d{{1}}:)?\
+             (\\d{{12}}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+        ),
+    )
 }
 
 /// ARN of a function.
@@ -275,14 +345,51 @@ mod tests {
 
     #[test]
     fn a_function_is_named_in_many_ways() {
-        for text in ["f", "000000000000:function:f", "arn:aws:lambda:us-east-1:000000000000:function:f", "function:f"] {
-            let target = Target::parse(text).expect("it is a name");
+        let account = account();
+        for text in [
+            "f",
+            "000000000000:function:f",
+            "us-east-1:000000000000:function:f",
+            "arn:aws:lambda:us-east-1:000000000000:function:f",
+            "function:f",
+        ] {
+            let target = Target::parse(&account, text).expect("it is a name");
             assert_eq!(target, Target { name: "f".to_owned(), qualifier: None }, "{text}");
-            let target = Target::parse(&format!("{text}:live")).expect("it is a name");
+            let target = Target::parse(&account, &format!("{text}:live")).expect("it is a name");
             assert_eq!(target.qualifier.as_deref(), Some("live"), "{text}");
         }
-        for text in ["", "a b", "f:", "f:a:b", "ü", "arn:aws:lambda:us-east-1:000000000000:function:"] {
-            assert!(Target::parse(text).is_err(), "{text}");
+        let target = Target::parse(&account, "my-api-1:live").expect("it is no region");
+        assert_eq!((target.name.as_str(), target.qualifier.as_deref()), ("my-api-1", Some("live")));
+        for text in [
+            "",
+            "a b",
+            "f:",
+            "f:a:b",
+            "ü",
+            "arn:aws:lambda:us-east-1:000000000000:function:",
+            "arn:aws:lambda:f",
+            "arn:x:lambda:us-east-1:000000000000:function:f",
+            "arn:aws:s3:us-east-1:000000000000:function:f",
+        ] {
+            let fault = Target::parse(&account, text).expect_err("it is no name");
+            assert_eq!(fault.code, "ValidationException", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_function_of_others_is_none_of_this_account() {
+        for (text, code) in [
+            ("arn:aws:lambda:us-east-1:111111111111:function:f", "AccessDeniedException"),
+            ("111111111111:function:f", "AccessDeniedException"),
+            ("111111111111:f", "AccessDeniedException"),
+            ("arn:aws:lambda:eu-west-1:000000000000:function:f", "ResourceNotFoundException"),
+            ("arn:aws-us-gov:lambda:us-gov-west-1:000000000000:function:f", "ResourceNotFoundException"),
+            ("eu-west-1:000000000000:function:f", "ResourceNotFoundException"),
+        ] {
+            let fault = Target::parse(&account(), text).expect_err("it is another's");
+            assert_eq!(fault.code, code, "{text}");
+            let message = "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')";
+            assert!(!text.contains("eu-west") || fault.message == message, "{fault}");
         }
     }
 

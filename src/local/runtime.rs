@@ -95,7 +95,8 @@ impl Call {
 /// `ResourceNotFoundException` when there is no such function, `TooManyRequestsException` when its concurrency is used
 /// up. A function that fails is no error: see [`Invocation::function_error`].
 pub(crate) async fn invoke(cloud: &Cloud, function: &str, payload: Bytes) -> Result<Invocation, Fault> {
-    call(cloud, Call::new(Target::parse(function)?, payload)).await
+    let target = cloud.read(|account| Target::parse(account, function))?;
+    call(cloud, Call::new(target, payload)).await
 }
 
 /// As [`invoke`], with all that a caller may say.
@@ -334,7 +335,7 @@ mod tests {
     #[tokio::test]
     async fn the_tail_of_the_log_holds_what_the_function_printed_in_order() {
         let deployed = testing::deployed(&json!({}));
-        let target = Target::parse("f").expect("a name");
+        let target = Target { name: "f".to_owned(), qualifier: None };
         let event = Bytes::from(json!({ "$do": "print", "TEXT": "hello" }).to_string());
         let call = call(&deployed.cloud, Call { log: Log::Tail, ..Call::new(target, event) });
         let tail = call.await.expect("it is invoked").log_tail.expect("it was asked for");

@@ -12,12 +12,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
 use crate::local::cloud::Cloud;
@@ -37,6 +37,9 @@ const GRACE: Duration = Duration::from_secs(5);
 const LARGEST_BODY: usize = 72 << 20;
 /// The largest object in one piece; larger ones are for multipart uploads.
 const LARGEST_OBJECT: usize = 320 << 20;
+
+/// How long a client may pause within a body.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Serves until `shutdown` resolves or the cloud is told to stop, then waits for requests and tasks under way.
 pub(super) async fn serve(listener: TcpListener, cloud: Cloud, shutdown: impl Future<Output = ()> + Send + 'static) {
@@ -191,7 +194,9 @@ async fn calling(cloud: &Cloud, destination: &Destination, arrival: Arrival) -> 
         true => spelling::of_request(&arrival.parts).await,
         false => BTreeMap::new(),
     };
-    Ok(Request { spelling, ..anonymous(arrival).await? })
+    // The API refuses what is too large in words of its own, so it is told of no more than that there is too much.
+    let (body, _) = read(arrival.body, gateway::LARGEST_BODY.saturating_add(1), PAUSE).await?;
+    Ok(Request { spelling, ..request(arrival.id, arrival.parts, body, Caller::Anonymous) })
 }
 
 async fn anonymous(arrival: Arrival) -> Result<Request, Fault> {
@@ -254,15 +259,40 @@ fn verify(cloud: &Cloud, signature: &Signature, parts: &Parts, body_hash: &str) 
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Fault> {
-    let body = Limited::new(body, limit).collect().await;
-    body.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.downcast_ref::<http_body_util::LengthLimitError>().is_some() {
+    match read(body, limit, PAUSE).await? {
+        (body, Whole::Yes) => Ok(body),
+        (_, Whole::No) => {
             let message = format!("Your proposed upload exceeds the maximum allowed size of {limit} bytes");
-            Fault::new("EntityTooLarge", message).with_status(StatusCode::PAYLOAD_TOO_LARGE)
-        } else {
-            Fault::new("IncompleteBody", "the body ended early")
+            Err(Fault::new("EntityTooLarge", message).with_status(StatusCode::PAYLOAD_TOO_LARGE))
         }
-    })
+    }
+}
+
+/// Whether what was read is all of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+/// Reads a body, but no more than so many bytes, and waits no longer for the next of them.
+async fn read(mut body: Body, most: usize, pause: Duration) -> Result<(Bytes, Whole), Fault> {
+    let mut read = BytesMut::new();
+    loop {
+        let frame = tokio::time::timeout(pause, body.frame()).await.map_err(|_| {
+            let message = "the client took too long to send the body";
+            Fault::new("RequestTimeout", message).with_status(StatusCode::REQUEST_TIMEOUT)
+        })?;
+        let Some(frame) = frame else { return Ok((read.freeze(), Whole::Yes)) };
+        let frame = frame.map_err(|_| Fault::new("IncompleteBody", "the body ended early"))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        let room = most.saturating_sub(read.len());
+        if bytes.len() > room {
+            read.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            return Ok((read.freeze(), Whole::No));
+        }
+        read.extend_from_slice(&bytes);
+    }
 }
 
 fn request(id: String, parts: Parts, body: Bytes, caller: Caller) -> Request {
@@ -319,5 +349,29 @@ mod tests {
         for path in ["/", "/bucket/key_with", "/_aws/x", "/us-east-1_AbC"] {
             assert!(!is_pool_path(path), "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_more_of_a_body_is_read_than_asked_for() {
+        let body = |chunks: &'static [&'static str]| {
+            let chunks = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes())));
+            Body::from_stream(futures_util::stream::iter(chunks))
+        };
+        for (chunks, most, expected, whole) in [
+            (&["ab", "cd"][..], 4, "abcd", Whole::Yes),
+            (&["ab", "cd"][..], 3, "abc", Whole::No),
+            (&["abcd"][..], 0, "", Whole::No),
+            (&[][..], 0, "", Whole::Yes),
+        ] {
+            let read = read(body(chunks), most, PAUSE).await.expect("it can be read");
+            assert_eq!(read, (Bytes::from(expected), whole), "{chunks:?} {most}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let read = read(body, 10, Duration::from_millis(10)).await;
+        assert_eq!(read.expect_err("nothing comes").code, "RequestTimeout");
     }
 }

@@ -429,7 +429,15 @@ impl Signature {
     /// The forms of the path that a client may have signed: S3 encodes once, all others encode the encoded path again;
     /// and a client may send characters bare that it encodes for signing.
     fn canonical_paths(&self, path: &str) -> [String; 2] {
-        let encoded = utf8_percent_encode(&percent_decode_str(path).decode_utf8_lossy(), ENCODED_PATH).to_string();
+        // Each segment for itself: an escaped slash is no slash.
+        let encoded: Vec<String> = path
+            .split('/')
+            .map(|segment| {
+                let plain = percent_decode_str(segment).decode_utf8_lossy();
+                utf8_percent_encode(&plain, ENCODED).to_string()
+            })
+            .collect();
+        let encoded = encoded.join("/");
         match self.service.as_str() {
             "s3" => [path.to_owned(), encoded],
             _ => [twice_encoded(path), twice_encoded(&encoded)],

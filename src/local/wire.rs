@@ -56,6 +56,13 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The segments of the path, each without its escapes: one that holds an escaped slash is one all the same.
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
+        let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        self.path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect()
+    }
+
     /// The body read as JSON; an empty body counts as `{}`.
     ///
     /// # Errors

@@ -289,6 +289,35 @@ fn kept_answers_are_told_apart_by_their_callers() {
 }
 
 #[test]
+fn the_settings_of_an_any_route_are_those_of_each_verb_that_it_takes() {
+    let function: Ref<Function> = Ref::new("GetNote");
+    let route = || Route::new(&function).authorizer("Token");
+    let throttled = || route().throttle(Throttle::new(5.0, 10));
+    let settings = |change: &dyn Fn(RestApi) -> RestApi| {
+        let template = template(&changed(|api| *api = change(api.clone())));
+        let settings = property(&template, "ApiTestStage", "/MethodSettings");
+        let settings = settings.as_array().expect("they are a list").clone();
+        let own = settings.into_iter().skip(1).filter(|one| one["ResourcePath"] == "/~1files~1{proxy+}");
+        let verb = |one: &Json| one["HttpMethod"].as_str().expect("it has one").to_owned();
+        own.map(|one| (verb(&one), one)).collect::<BTreeMap<_, _>>()
+    };
+    let verbs = |settings: &BTreeMap<String, Json>| settings.keys().cloned().collect::<Vec<_>>().join(" ");
+    let all = settings(&|api| api.route("ANY /files/{proxy+}", throttled()));
+    assert_eq!(verbs(&all), "DELETE GET HEAD OPTIONS PATCH POST PUT");
+    assert!(all.values().all(|one| one["ThrottlingBurstLimit"] == 10), "{all:?}");
+    let others = settings(&|api| {
+        let api = api.route("ANY /files/{proxy+}", throttled()).route("GET /files/{proxy+}", route());
+        RestApi { cors: Some(Cors::default().allow_origins([Value::from("https://example.com")])), ..api }
+    });
+    assert_eq!(verbs(&others), "DELETE HEAD PATCH POST PUT", "a method of its own has settings of its own");
+    let cached = settings(&|api| {
+        let route = route().cache(RouteCache::default());
+        api.route("ANY /files/{proxy+}", route).stage("test", Stage::default().cache(Cache::default()))
+    });
+    assert_eq!(verbs(&cached), "GET HEAD", "nobody who writes gets an answer that was kept");
+}
+
+#[test]
 fn a_rest_apis_url_names_its_stage() {
     let mut stack = notes();
     let url = |template: &Template| json!(template.outputs["url"].value)["Fn::Sub"].clone();

@@ -133,6 +133,13 @@ async fn a_signature_opens_a_connection() {
     world.open("", json!({ "key": caller })).await.leave().await;
     let identity = &world.event("connect", "CONNECT").await["requestContext"]["identity"];
     assert_eq!(identity["userArn"], "arn:aws:sts::000000000000:assumed-role/caller/session");
+    let id = identity["caller"].as_str().unwrap_or_default();
+    assert!(id.starts_with("AROA") && id.ends_with(":session") && identity["user"] == id, "{identity}");
+    assert_eq!(
+        world.refused("/below?a=b", json!({ "key": world.cloud.root() })).await.0,
+        403,
+        "there is nothing below"
+    );
     world.end().await;
 }
 

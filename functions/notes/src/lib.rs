@@ -8,6 +8,10 @@
 //! | `list-notes` | `?userId=&limit=&nextToken=` | 200 `{userId, notes: [{noteId, note}], nextToken?}` | `dynamodb:Query` |
 //! | `delete-note` | `?userId=&noteId=` | 204, 404 | `dynamodb:DeleteItem` |
 //!
+//! The functions believe the `userId` of a request: whoever may call them may read and write the notes of every user. That is
+//! as it should be behind one token that all callers share, and wrong behind an authorizer that tells callers apart: there
+//! the user is whom the authorizer has verified (`requestContext.authorizer`), not whom the request names.
+//!
 //! A request that is wrong is a 400 whose `message` says what is wrong with it. The table's name is `NOTES_TABLE`. Both
 //! kinds of event are read: those of a REST API's proxy integration and those of an HTTP API.
 

@@ -32,8 +32,7 @@ pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
 }
 
 async fn answer(cloud: &Cloud, request: &Request) -> Answer {
-    let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned();
-    let path: Vec<String> = request.path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
+    let path = request.segments();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let operation = Operation { cloud, request };
     match path.as_slice() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{RestApis, bad_request, conflict, not_found};
-use crate::local::apigatewayv2::{below, regional_name};
+use crate::local::apigatewayv2::{below, is_domain, regional_name, serving};
 use crate::local::wire::Fault;
 
 /// A domain name of one's own.
@@ -63,8 +63,7 @@ impl DomainName {
         if self.mutual_tls_authentication.is_some() {
             return Err(bad_request("MutualTlsAuthentication is not offered by the local cloud"));
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-.*".contains(c);
-        match !self.domain_name.is_empty() && self.domain_name.chars().all(plain) {
+        match is_domain(&self.domain_name) {
             true => Ok(()),
             false => Err(bad_request(format!("Invalid domain name {}", self.domain_name))),
         }
@@ -105,6 +104,7 @@ impl RestApis {
         if self.domain_names.contains_key(&domain.domain_name) {
             return Err(bad_request("The domain name you provided already exists."));
         }
+        let domain = DomainName { mappings: BTreeMap::new(), ..domain };
         self.domain_names.insert(domain.domain_name.clone(), domain);
         Ok(())
     }
@@ -147,7 +147,7 @@ impl RestApis {
 
     /// Where a path of a domain leads: the mapping with the longest base path that it begins with, and the rest.
     pub(crate) fn mapped<'a, 'p>(&'a self, domain: &str, path: &'p str) -> Option<(&'a BasePathMapping, &'p str)> {
-        let mappings = self.domain_names.get(domain)?.mappings.iter();
+        let mappings = serving(&self.domain_names, domain)?.mappings.iter();
         mappings
             .filter_map(|(base, mapping)| below(base, path).map(|rest| (base.len(), mapping, rest)))
             .max_by_key(|(length, ..)| *length)

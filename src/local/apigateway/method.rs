@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Configuration, RestApi, bad_request, conflict, not_found};
 use crate::local::apigatewayv2::function_arn;
+use crate::local::gateway::http_api::route::VERBS;
 use crate::local::gateway::rest_api::is_offered_template;
 use crate::local::wire::Fault;
 
@@ -102,7 +103,6 @@ pub(crate) struct IntegrationResponse {
     pub(crate) content_handling: Option<String>,
 }
 
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 /// What the path of an invocation by API Gateway begins with.
 const ACTION: &str = "arn:aws:apigateway:";
 
@@ -142,7 +142,7 @@ impl RestApi {
 
 impl Method {
     fn settle(&mut self, configuration: &Configuration) -> Result<(), Fault> {
-        if !METHODS.contains(&self.http_method.as_str()) {
+        if self.http_method != "ANY" && !VERBS.contains(&self.http_method.as_str()) {
             return Err(bad_request(format!("Invalid HttpMethod specified {}", self.http_method)));
         }
         self.check_authorization(configuration)?;

@@ -7,11 +7,13 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::method::check_templates;
+use super::patch::setting_path;
 use super::{
     Authorizer, Deployment, GatewayResponse, MethodSetting, Model, RequestValidator, RestApi, Stage, bad_request,
     conflict, identifier, limit_exceeded, not_found,
 };
 use crate::local::apigatewayv2::{function_arn, log_group};
+use crate::local::gateway::http_api::route::VERBS;
 use crate::local::gateway::rest_api::refusal;
 use crate::local::part::{Part, Parts};
 use crate::local::wire::Fault;
@@ -376,6 +378,7 @@ impl Part for Stage {
             return Err(bad_request("Maximum number of stage variables has been reached"));
         }
         self.settle_cache()?;
+        self.method_settings.iter().try_for_each(|(method, setting)| check_named(method, setting))?;
         let log = self.access_log_settings.as_ref().map(|log| log.destination_arn.as_deref().unwrap_or_default());
         match log.is_some_and(|arn| log_group(arn).is_none()) {
             true => Err(bad_request(
@@ -402,6 +405,17 @@ impl Stage {
             }
         }
         self.method_settings.values().try_for_each(MethodSetting::check_cache)
+    }
+}
+
+/// The settings of a stage are for every method, or for one that is named by its verb: `ANY` has none.
+///
+/// See <https://github.com/hashicorp/terraform-provider-aws/issues/15855>.
+fn check_named(method: &str, setting: &MethodSetting) -> Result<(), Fault> {
+    let named = method.rsplit_once('/').is_some_and(|(path, verb)| path != "*" && VERBS.contains(&verb));
+    match named || method == "*/*" {
+        true => Ok(()),
+        false => Err(bad_request(format!("Invalid method setting path: {}", setting_path(method, setting)))),
     }
 }
 

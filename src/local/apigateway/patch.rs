@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::bad_request;
+use super::{MethodSetting, bad_request};
 use crate::local::wire::Fault;
 
 /// One change.
@@ -31,6 +31,13 @@ const SETTINGS: [(&str, &str); 10] = [
     ("caching/requireAuthorizationForCacheControl", "requireAuthorizationForCacheControl"),
     ("caching/unauthorizedCacheControlHeaderStrategy", "unauthorizedCacheControlHeaderStrategy"),
 ];
+
+/// The path by which a change names what a stage sets of a method: the first of all that is set.
+pub(super) fn setting_path(method: &str, setting: &MethodSetting) -> String {
+    let set = serde_json::to_value(setting).unwrap_or_default();
+    let name = SETTINGS.iter().find(|(_, member)| set.get(member).is_some()).map_or("", |(name, _)| *name);
+    format!("/{}/{name}", method.replace("~1", "/").trim_start_matches('/'))
+}
 
 /// What stands, with some of its members changed.
 pub(super) fn patched<T: Serialize + DeserializeOwned>(held: &T, changes: &[Change]) -> Result<T, Fault> {

@@ -106,8 +106,8 @@ pub(crate) struct Admission {
     pub(crate) value: String,
     /// Limit of the plan.
     pub(crate) throttle: Option<Throttle>,
-    /// Limit of the method within the plan.
-    pub(crate) method_throttle: Option<Throttle>,
+    /// Limit of the method within the plan, and the name that the plan has for the method.
+    pub(crate) method_throttle: Option<(String, Throttle)>,
 }
 
 impl Quota {
@@ -232,7 +232,11 @@ impl RestApis {
             }
         }
         let id = match id {
-            None => identifier(6),
+            None => {
+                // Whatever a request says of them: keys are added, and requests counted, one by one.
+                (plan.keys, plan.counts, plan.extensions) = Default::default();
+                identifier(6)
+            }
             Some(id) => {
                 let held = self.usage_plan(id)?;
                 (plan.keys, plan.counts) = (held.keys.clone(), held.counts.clone());
@@ -315,8 +319,9 @@ impl RestApis {
         Ok(())
     }
 
-    /// The plan that lets whoever presents this key call a method of a stage.
-    pub(crate) fn admission(&self, presented: &str, api: &str, stage: &str, method: &str) -> Option<Admission> {
+    /// The plan that lets whoever presents this key call a method of a stage. The method has a name by its verb, and one
+    /// of its own where it is `ANY`: the first that has a limit counts.
+    pub(crate) fn admission(&self, presented: &str, api: &str, stage: &str, method: [&str; 2]) -> Option<Admission> {
         let (id, key) = self.api_keys.iter().find(|(_, key)| signature::is_equal(&key.value, presented))?;
         if !key.enabled {
             return None;
@@ -328,7 +333,9 @@ impl RestApis {
                 key: id.clone(),
                 value: key.value.clone(),
                 throttle: plan.throttle,
-                method_throttle: covered.throttle.get(method).copied(),
+                method_throttle: method
+                    .iter()
+                    .find_map(|name| Some(((*name).to_owned(), *covered.throttle.get(*name)?))),
             })
         })
     }
@@ -360,7 +367,8 @@ fn no_key() -> Fault {
 mod tests {
     use time::macros::{date, datetime};
 
-    use super::{Quota, UsagePlan};
+    use super::super::RestApis;
+    use super::{ApiKey, ApiStage, Quota, Throttle, UsagePlan};
 
     fn plan(limit: u64, period: &str, offset: u8) -> UsagePlan {
         UsagePlan { quota: Some(Quota { limit, offset, period: period.to_owned() }), ..UsagePlan::default() }
@@ -398,6 +406,27 @@ mod tests {
         assert!(plan.count("k", now) && !plan.count("k", now));
         let next = datetime!(2026-12-01 0:00 UTC);
         assert!(plan.count("k", next) && !plan.count("k", next), "it is for one period");
+    }
+
+    #[test]
+    fn a_methods_limit_is_found_by_its_verb_and_else_by_any() {
+        let limit = |burst| Throttle { burst_limit: Some(burst), rate_limit: None };
+        let throttle = [("/files/ANY", limit(1)), ("/files/GET", limit(2))].map(|(name, it)| (name.to_owned(), it));
+        let covered = ApiStage { api_id: "a".to_owned(), stage: "s".to_owned(), throttle: throttle.into() };
+        let plan = UsagePlan { api_stages: vec![covered], keys: ["k".to_owned()].into(), ..UsagePlan::default() };
+        let key = ApiKey { value: "secret".to_owned(), enabled: true, ..ApiKey::default() };
+        let mut apis = RestApis::default();
+        apis.usage_plans.insert("p".to_owned(), plan);
+        apis.api_keys.insert("k".to_owned(), key);
+        for (names, expected) in [
+            (["/files/PUT", "/files/ANY"], Some(("/files/ANY", 1))),
+            (["/files/GET", "/files/ANY"], Some(("/files/GET", 2))),
+            (["/files/PUT", "/files/PUT"], None),
+        ] {
+            let found = apis.admission("secret", "a", "s", names).expect("the key opens the stage").method_throttle;
+            let found = found.as_ref().and_then(|(name, limit)| Some((name.as_str(), limit.burst_limit?)));
+            assert_eq!(found, expected, "{names:?}");
+        }
     }
 
     #[test]

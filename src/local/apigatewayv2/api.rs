@@ -34,8 +34,8 @@ pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
 }
 
 fn answer(cloud: &Cloud, request: &Request) -> Answer {
-    let path = percent_encoding::percent_decode_str(&request.path).decode_utf8_lossy().into_owned();
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments = request.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let ["v2", path @ ..] = segments.as_slice() else { return Err(unknown(request)) };
     let operation = Operation { cloud, request, endpoint: cloud.endpoint() };
     match path {

@@ -53,8 +53,7 @@ impl DomainName {
         if self.mutual_tls_authentication.is_some() {
             return Err(bad_request("MutualTlsAuthentication is not offered by the local cloud"));
         }
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '*';
-        match !self.domain_name.is_empty() && self.domain_name.chars().all(plain) {
+        match is_domain(&self.domain_name) {
             true => Ok(()),
             false => Err(bad_request(format!("Invalid domain name {}", self.domain_name))),
         }
@@ -70,6 +69,21 @@ impl ApiMapping {
         }
         wire
     }
+}
+
+/// Whether a text is a domain name, whose first label may be `*`.
+pub(crate) fn is_domain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let name = name.strip_prefix("*.").unwrap_or(name);
+    !name.is_empty() && name.chars().all(plain)
+}
+
+/// The domain that a name is served by: the one of this very name, else the wildcard for all names with this parent.
+///
+/// See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-custom-domain-names.html>.
+pub(crate) fn serving<'a, D>(domains: &'a BTreeMap<String, D>, name: &str) -> Option<&'a D> {
+    let wildcard = || domains.get(&format!("*.{}", name.split_once('.')?.1));
+    domains.get(name).or_else(wildcard)
 }
 
 /// The name that a domain's own DNS record would point to.
@@ -95,6 +109,7 @@ impl Apis {
         if self.domain_names.contains_key(&domain.domain_name) {
             return Err(conflict("The domain name you provided already exists."));
         }
+        let domain = DomainName { mappings: BTreeMap::new(), ..domain };
         self.domain_names.insert(domain.domain_name.clone(), domain);
         Ok(())
     }
@@ -134,7 +149,7 @@ impl Apis {
 
     /// Where a path of a domain leads: the mapping with the longest key that the path begins with, and the rest.
     pub(crate) fn mapped<'a, 'p>(&'a self, domain: &str, path: &'p str) -> Option<(&'a ApiMapping, &'p str)> {
-        let mappings = self.domain_names.get(domain)?.mappings.values();
+        let mappings = serving(&self.domain_names, domain)?.mappings.values();
         mappings
             .filter_map(|mapping| {
                 let key = mapping.api_mapping_key.as_deref().unwrap_or_default();
@@ -160,4 +175,30 @@ pub(crate) fn below<'p>(key: &str, path: &'p str) -> Option<&'p str> {
 
 fn no_domain(name: &str) -> Fault {
     not_found(format!("Invalid domain name identifier specified {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_serves_names_that_have_no_domain_of_their_own() {
+        let domains = ["*.example.com", "api.example.com"].map(|name| (name.to_owned(), name)).into();
+        for (name, expected) in [
+            ("api.example.com", Some("api.example.com")),
+            ("other.example.com", Some("*.example.com")),
+            ("a.b.example.com", None),
+            ("example.com", None),
+        ] {
+            assert_eq!(serving(&domains, name).copied(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_label_is_a_wildcard() {
+        assert!(is_domain("*.example.com") && is_domain("a-b.example.com"));
+        for name in ["", "*", "*.", "a.*.com", "**.example.com", "*a.example.com", "a b"] {
+            assert!(!is_domain(name), "{name}");
+        }
+    }
 }

@@ -447,9 +447,9 @@ impl Part for Deployment {
         if let Some(stage) = &self.stage_name {
             api.part::<Stage>(stage)?;
         }
-        if !api.deployments.contains_key(id) {
-            self.captured = api.live.clone();
-        }
+        // Never what a request says of it: a deployment holds what the API was.
+        let held = api.deployments.get(id);
+        self.captured = held.map_or_else(|| api.live.clone(), |held| held.captured.clone());
         Ok(())
     }
 
@@ -465,10 +465,6 @@ impl Part for Deployment {
         if let Some(stage) = stage {
             stage.deployment_id = Some(id.to_owned());
         }
-    }
-
-    fn keep(&mut self, old: &Self, _stated: &Map<String, Value>) {
-        self.captured.clone_from(&old.captured);
     }
 
     fn wire(&self, id: &str) -> Value {

@@ -1,57 +1,61 @@
 //! What authorizers decided, for as long as it may be used again.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use time::{Duration, OffsetDateTime};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
-/// Where decisions beyond this number are first looked through for old ones.
-const MANY: usize = 10_000;
+use super::store::{Store, Weighed};
+
+/// How many bytes JSON takes in memory for each one of its text, at most.
+const TREE: usize = 8;
 
 /// The decisions `D` that authorizers `A` took, by API, stage, authorizer and identity.
 #[derive(Debug)]
-pub(super) struct Decisions<A, D>(Mutex<BTreeMap<Vec<String>, Kept<A, D>>>);
+pub(super) struct Decisions<A, D>(Store<Kept<A, D>>);
 
 #[derive(Debug)]
 struct Kept<A, D> {
     decision: Arc<D>,
     /// As it was when it decided; a changed one decides anew.
     authorizer: A,
-    until: OffsetDateTime,
+}
+
+impl<A, D: Weighed> Weighed for Kept<A, D> {
+    fn bytes(&self) -> usize {
+        self.decision.bytes()
+    }
 }
 
 impl<A, D> Default for Decisions<A, D> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Store::default())
     }
 }
 
-impl<A: Clone + PartialEq, D> Decisions<A, D> {
+impl<A: Clone + PartialEq, D: Weighed> Decisions<A, D> {
     /// What this authorizer decided about an identity, where that still counts.
     pub(super) fn get(&self, key: &[String], authorizer: &A, now: OffsetDateTime) -> Option<Arc<D>> {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = held.get(key).filter(|kept| now < kept.until && kept.authorizer == *authorizer)?;
+        let kept = self.0.get(key, now).filter(|kept| kept.authorizer == *authorizer)?;
         Some(Arc::clone(&kept.decision))
     }
 
     /// Keeps a decision from now on for so many seconds.
     pub(super) fn keep(&self, key: Vec<String>, authorizer: &A, decision: &Arc<D>, now: OffsetDateTime, seconds: u32) {
-        let until = now + Duration::seconds(i64::from(seconds));
-        let kept = Kept { decision: Arc::clone(decision), authorizer: authorizer.clone(), until };
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= MANY {
-            held.retain(|_, kept| now < kept.until);
-        }
-        if held.len() < MANY {
-            held.insert(key, kept);
-        }
+        let kept = Kept { decision: Arc::clone(decision), authorizer: authorizer.clone() };
+        self.0.keep(key, kept, now, seconds);
     }
 
     /// Forgets every decision whose key begins so.
     pub(super) fn forget(&self, beginning: &[String]) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|key, _| !key.starts_with(beginning));
+        self.0.forget(beginning);
     }
+}
+
+/// About how many bytes the answer of an authorizer takes: its policy, and what it says of the caller.
+pub(super) fn bytes(policy: &Value, context: &Map<String, Value>) -> usize {
+    let said = context.iter().map(|(name, value)| name.len() + value.to_string().len());
+    TREE * (policy.to_string().len() + said.sum::<usize>())
 }
 
 #[cfg(test)]
@@ -60,7 +64,13 @@ mod tests {
 
     use time::{Duration, OffsetDateTime};
 
-    use super::Decisions;
+    use super::{Decisions, Weighed};
+
+    impl Weighed for bool {
+        fn bytes(&self) -> usize {
+            1
+        }
+    }
 
     #[test]
     fn a_decision_counts_for_its_time_and_its_authorizer() {

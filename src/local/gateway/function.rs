@@ -30,7 +30,17 @@ pub(super) enum Problem {
     EventTooLarge,
 }
 
+/// How an authorizer says that it does not know the caller: by an error of exactly this word.
+const UNAUTHORIZED: &str = "Unauthorized";
+
 impl Problem {
+    /// Whether an authorizer says that it does not know the caller.
+    pub(super) fn says_unauthorized(&self) -> bool {
+        let Self::Raised(error) = self else { return false };
+        let error: Value = serde_json::from_slice(error).unwrap_or_default();
+        error.get("errorMessage").and_then(Value::as_str) == Some(UNAUTHORIZED)
+    }
+
     /// What happened, for the access log.
     pub(super) fn logged(&self) -> String {
         match self {
@@ -85,4 +95,20 @@ pub(super) fn with_stage_variables(uri: &str, variables: &BTreeMap<String, Strin
     variables
         .iter()
         .fold(uri.to_owned(), |uri, (name, value)| uri.replace(&format!("${{stageVariables.{name}}}"), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Problem;
+
+    #[test]
+    fn only_the_very_word_is_unauthorized() {
+        let says = |error: &'static str| Problem::Raised(Bytes::from(error)).says_unauthorized();
+        assert!(says(r#"{"errorMessage":"Unauthorized","errorType":"Error"}"#));
+        for other in [r#"{"errorMessage":"unauthorized"}"#, r#"{"errorMessage":"Unauthorized "}"#, "", "[]"] {
+            assert!(!says(other), "{other}");
+        }
+    }
 }

@@ -21,9 +21,11 @@ pub(super) use self::call::{addressed, request_id};
 use self::event::Identity;
 pub(super) use self::request_authorizer::Decision;
 use self::request_authorizer::Denied;
+use self::route::is_readable;
+use super::Destination;
 use super::answer::Answer;
 use super::request::{LARGEST_BODY, LARGEST_HEAD, head_size};
-use super::{Destination, signer};
+use super::signer::{self, Signer};
 use crate::local::cloud::Cloud;
 use crate::local::iam::policy::Verdict;
 use crate::local::wire::{Request, Response};
@@ -64,6 +66,9 @@ fn response(answer: Answer, request_id: &str) -> Response {
 /// The order in which API Gateway asks its questions.
 async fn treat(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<Answer, Refusal> {
     check_sizes(call)?;
+    if !is_readable(&call.path) {
+        return Err(Refusal::BadRequest);
+    }
     if let Some(cors) = call.bound.cors.as_ref().filter(|_| is_preflight(call)) {
         let headers = cors::preflight_headers(cors, &call.request);
         return Ok(Answer { status: StatusCode::NO_CONTENT, headers, body: bytes::Bytes::new() });
@@ -109,11 +114,11 @@ async fn authorize(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Note
 
 /// Who signed the request, if they may invoke the route.
 fn signed(cloud: &Cloud, call: &Call) -> Option<Identity> {
-    let caller = signer::signed(cloud, &call.request, call.time).ok()?.caller;
+    let signed = signer::signed(cloud, &call.request, call.time).ok()?;
     cloud.read(|account| {
-        let verdict = signer::verdict(account, &caller, &signer::invoking(&call.invoked_arn()), call.time);
-        let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
-        Some(Identity::Signer { arn, account: account.id.clone() })
+        let judge = |arn: &str| signer::verdict(account, &signed.caller, &signer::invoking(arn), call.time);
+        let is_allowed = call.invoked().judged(judge) == Verdict::Allowed;
+        Signer::of(account, &signed).filter(|_| is_allowed).map(Identity::Signer)
     })
 }
 

@@ -23,7 +23,7 @@ const LARGEST: usize = 150_000;
 const FRESH: Duration = Duration::minutes(1);
 /// How long keys are used at all while their issuer cannot be reached; AWS keeps them as long.
 const STALE: Duration = Duration::hours(2);
-/// How soon an issuer is asked again for a key that it did not have.
+/// How soon an issuer is asked again that did not answer, or did not have a key.
 const PATIENCE: Duration = Duration::seconds(5);
 
 /// An RSA public key.
@@ -85,8 +85,31 @@ pub(super) struct KeySets {
     far: OnceLock<Option<Client>>,
 }
 
-/// One issuer's keys, locked while they are fetched so that they are fetched once.
-type Slot = Arc<tokio::sync::Mutex<Option<Fetched>>>;
+/// What is known of one issuer, locked while it is asked so that it is asked once.
+type Slot = Arc<tokio::sync::Mutex<Known>>;
+
+#[derive(Debug, Default)]
+struct Known {
+    fetched: Option<Fetched>,
+    /// When it last did not answer, and why.
+    failed: Option<(OffsetDateTime, Unreachable)>,
+}
+
+impl Known {
+    /// What can be said without asking the issuer.
+    fn answer(&self, key: &str, now: OffsetDateTime) -> Option<Result<Arc<KeySet>, Unreachable>> {
+        if let Some(fetched) = self.fetched.as_ref().filter(|fetched| fetched.serves(key, now)) {
+            return Some(Ok(Arc::clone(&fetched.keys)));
+        }
+        let (at, error) = self.failed?;
+        (now - at < PATIENCE).then(|| self.stale(now).ok_or(error))
+    }
+
+    fn stale(&self, now: OffsetDateTime) -> Option<Arc<KeySet>> {
+        let fetched = self.fetched.as_ref().filter(|fetched| now - fetched.at < STALE)?;
+        Some(Arc::clone(&fetched.keys))
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Fetched {
@@ -110,20 +133,22 @@ impl KeySets {
             return Ok(Arc::new(own));
         }
         let slot = self.slot(issuer);
-        let mut held = slot.lock().await;
-        let now = cloud.now();
-        if let Some(fetched) = held.as_ref().filter(|fetched| fetched.serves(key, now)) {
-            return Ok(Arc::clone(&fetched.keys));
+        let mut known = slot.lock().await;
+        if let Some(answer) = known.answer(key, cloud.now()) {
+            return answer;
         }
-        match self.fetch(issuer).await {
+        let fetched = self.fetch(issuer).await;
+        // Not before: those who have waited for this answer take it too.
+        let now = cloud.now();
+        match fetched {
             Ok(keys) => {
                 let keys = Arc::new(keys);
-                *held = Some(Fetched { keys: Arc::clone(&keys), at: now });
+                *known = Known { fetched: Some(Fetched { keys: Arc::clone(&keys), at: now }), failed: None };
                 Ok(keys)
             }
             Err(error) => {
-                let stale = held.as_ref().filter(|fetched| now - fetched.at < STALE);
-                stale.map(|fetched| Arc::clone(&fetched.keys)).ok_or(error)
+                known.failed = Some((now, error));
+                known.stale(now).ok_or(error)
             }
         }
     }
@@ -173,7 +198,7 @@ fn client(near: bool) -> Option<Client> {
     builder.build().ok()
 }
 
-fn is_this_machine(address: &Url) -> bool {
+pub(super) fn is_this_machine(address: &Url) -> bool {
     let host = address.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -187,10 +212,9 @@ fn own_pool(cloud: &Cloud, issuer: &str) -> Option<KeySet> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Url;
     use serde_json::json;
 
-    use super::{KeySet, is_this_machine};
+    use super::*;
 
     #[test]
     fn only_rsa_keys_for_signatures_count() {
@@ -204,6 +228,25 @@ mod tests {
         ] }));
         assert!(keys.key("a").is_some());
         assert!(["b", "c", "d", "e", "f"].iter().all(|id| keys.key(id).is_none()));
+    }
+
+    #[test]
+    fn an_issuer_that_does_not_answer_is_not_asked_for_a_while() {
+        let start = OffsetDateTime::UNIX_EPOCH;
+        let keys = Arc::new(KeySet::read(&json!({ "keys": [{ "kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB" }] })));
+        let failed = Some((start, Unreachable::Keys));
+        let unknown = Known { fetched: None, failed };
+        assert_eq!(unknown.answer("a", start), Some(Err(Unreachable::Keys)));
+        assert_eq!(unknown.answer("a", start + PATIENCE), None);
+        let fetched = |age| Some(Fetched { keys: Arc::clone(&keys), at: start - age });
+        let stale = Known { fetched: fetched(FRESH), failed };
+        assert_eq!(stale.answer("a", start), Some(Ok(Arc::clone(&keys))), "keys outlive their issuer's silence");
+        assert_eq!(stale.answer("a", start + PATIENCE), None, "then it is asked again");
+        let gone = Known { fetched: fetched(STALE), failed };
+        assert_eq!(gone.answer("a", start), Some(Err(Unreachable::Keys)));
+        let fresh = Known { fetched: fetched(Duration::ZERO), failed: None };
+        assert_eq!(fresh.answer("a", start), Some(Ok(Arc::clone(&keys))));
+        assert_eq!(fresh.answer("b", start + PATIENCE), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use http::header::{HOST, HeaderName};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -16,7 +17,7 @@ pub(super) const SOURCE_IP: &str = "127.0.0.1";
 /// The largest request line and headers together, in bytes.
 pub(super) const LARGEST_HEAD: usize = 10_240;
 /// The largest body, in bytes.
-pub(super) const LARGEST_BODY: usize = 10_485_760;
+pub(crate) const LARGEST_BODY: usize = 10_485_760;
 
 /// As web servers write times in their logs.
 const LOG_TIME: &[BorrowedFormatItem<'_>] =
@@ -59,6 +60,11 @@ pub(super) fn query(raw: &str) -> BTreeMap<String, Vec<String>> {
         parameters.entry(name).or_default().push(value);
     }
     parameters
+}
+
+/// The last value of each name, where an event has but one.
+pub(super) fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
+    values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
 }
 
 /// The name that the client called, as on AWS where it called the path form.

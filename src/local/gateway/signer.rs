@@ -1,6 +1,7 @@
 //! Requests that carry a signature of AWS's own kind.
 
 use http::request::Parts;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::local::cloud::{Account, Cloud};
@@ -46,7 +47,7 @@ pub(super) fn verdict(account: &Account, caller: &Caller, deed: &Deed, now: Offs
     let Some(session) = Session::of(account, caller, now) else { return Verdict::NotAllowed };
     match session.may(deed) {
         Ok(()) => Verdict::Allowed,
-        Err(why) if why.starts_with("with an explicit deny") => Verdict::Denied,
+        Err(why) if why.is_explicit() => Verdict::Denied,
         Err(_) => Verdict::NotAllowed,
     }
 }
@@ -63,6 +64,61 @@ pub(super) fn arn(account: &Account, caller: &Caller) -> Option<String> {
         Caller::Root => Some(format!("arn:aws:iam::{}:root", account.id)),
         Caller::Role { name, session } => Some(format!("arn:aws:sts::{}:assumed-role/{name}/{session}", account.id)),
         Caller::User { name } => account.iam.users.get(name).map(|user| user.arn(&account.id)),
+    }
+}
+
+/// A signer as functions are told of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signer {
+    pub(super) account: String,
+    pub(super) arn: String,
+    /// Id of the key.
+    pub(super) key: String,
+    /// The id that names nobody else: of the user, of the role with the session's name, or of the account itself.
+    pub(super) id: String,
+}
+
+impl Signer {
+    /// Who made a signature that holds.
+    pub(super) fn of(account: &Account, signed: &Signed) -> Option<Self> {
+        let id = match &signed.caller {
+            Caller::Anonymous => return None,
+            Caller::Root => account.id.clone(),
+            Caller::Role { name, session } => format!("{}:{session}", account.iam.roles.get(name)?.id),
+            Caller::User { name } => account.iam.users.get(name)?.id.clone(),
+        };
+        let arn = arn(account, &signed.caller)?;
+        Some(Self { account: account.id.clone(), arn, key: signed.key.clone(), id })
+    }
+
+    /// What REST and WebSocket APIs, and payload format 1.0, have in `requestContext.identity`.
+    pub(super) fn identity(&self) -> [(&'static str, &str); 5] {
+        [
+            ("accessKey", self.key.as_str()),
+            ("accountId", self.account.as_str()),
+            ("caller", self.id.as_str()),
+            ("user", self.id.as_str()),
+            ("userArn", self.arn.as_str()),
+        ]
+    }
+
+    /// One member of that.
+    pub(super) fn said(&self, name: &str) -> Option<String> {
+        self.identity().into_iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
+    }
+
+    /// What payload format 2.0 has in `requestContext.authorizer.iam`. Nobody here comes through an identity pool, or
+    /// belongs to an organization.
+    pub(super) fn authorizer(&self) -> Value {
+        json!({
+            "accessKey": self.key,
+            "accountId": self.account,
+            "callerId": self.id,
+            "cognitoIdentity": null,
+            "principalOrgId": null,
+            "userArn": self.arn,
+            "userId": self.id,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 
 use super::keys::Key;
 
@@ -89,6 +90,42 @@ fn algorithm(header: &Map<String, Value>) -> Result<(&'static str, &'static RsaP
 
 fn object(segment: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()
+}
+
+/// The times that a token claims, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Times {
+    pub(super) expires: f64,
+    pub(super) starts: Option<f64>,
+    pub(super) issued: Option<f64>,
+}
+
+impl Times {
+    /// Reads the times of a token, which must say when it ends.
+    pub(super) fn read(claims: &Map<String, Value>) -> Result<Self, Invalid> {
+        let time = |name: &str| match claims.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_f64().map(Some).ok_or_else(|| Invalid(format!("{name} is not a number"))),
+        };
+        let expires = time("exp")?.ok_or_else(|| invalid("the token has no expiry"))?;
+        Ok(Self { expires, starts: time("nbf")?, issued: time("iat")? })
+    }
+
+    pub(super) fn has_ended(&self, now: OffsetDateTime) -> bool {
+        self.expires <= seconds(now)
+    }
+
+    pub(super) fn has_not_begun(&self, now: OffsetDateTime) -> bool {
+        self.starts.is_some_and(|start| start > seconds(now))
+    }
+
+    pub(super) fn is_of_the_future(&self, now: OffsetDateTime) -> bool {
+        self.issued.is_some_and(|issued| issued > seconds(now))
+    }
+}
+
+fn seconds(time: OffsetDateTime) -> f64 {
+    (time - OffsetDateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
 /// The scopes that a token carries.

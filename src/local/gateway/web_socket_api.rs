@@ -52,6 +52,8 @@ pub(super) async fn handle(
     }
     match manage::connection(&path) {
         Some(connection) => manage::answer(&cloud, &place, &connection, &request),
+        // API Gateway offers connections at the stage itself, and nothing below it.
+        None if !matches!(path.as_str(), "" | "/") => Refusal::Forbidden.response(None),
         None => connect::answer(cloud, place, request, upgrade).await,
     }
 }

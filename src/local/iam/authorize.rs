@@ -67,7 +67,7 @@ pub(crate) fn authorize(
     let caller = Session::of(account, &request.caller, now).ok_or_else(unknown)?;
     let Some(deeds) = deeds(account, service, request, now) else {
         let deed = Deed::new(format!("{service}:{}", request.operation().unwrap_or("*")), "*");
-        return Err(denied(&caller, &deed, NOT_GRANTED, dialect));
+        return Err(denied(&caller, &deed, Why::NotGranted, dialect));
     };
     deeds.iter().try_for_each(|deed| caller.may(deed).map_err(|why| denied(&caller, deed, why, dialect)))
 }
@@ -100,7 +100,38 @@ enum Granted {
     ToSession,
 }
 
-const NOT_GRANTED: &str = "because no identity-based policy allows the";
+/// Why somebody may not do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// A policy of their own denies it.
+    DeniedByIdentity,
+    /// The policy of the resource denies it.
+    DeniedByResource,
+    /// The boundary denies it.
+    DeniedByBoundary,
+    /// The boundary does not speak of it.
+    NotBounded,
+    /// Nothing grants it.
+    NotGranted,
+}
+
+impl Why {
+    /// Whether something denies it, rather than nothing allowing it.
+    pub(crate) fn is_explicit(self) -> bool {
+        matches!(self, Self::DeniedByIdentity | Self::DeniedByResource | Self::DeniedByBoundary)
+    }
+
+    /// As AWS words it about an action.
+    fn words(self, action: &str) -> String {
+        match self {
+            Self::DeniedByIdentity => "with an explicit deny in an identity-based policy".to_owned(),
+            Self::DeniedByResource => "with an explicit deny in a resource-based policy".to_owned(),
+            Self::DeniedByBoundary => "with an explicit deny in a permissions boundary".to_owned(),
+            Self::NotBounded => format!("because no permissions boundary allows the {action} action"),
+            Self::NotGranted => format!("because no identity-based policy allows the {action} action"),
+        }
+    }
+}
 
 impl<'a> Session<'a> {
     /// That of a caller; none for the account itself, for nobody, and for one that is gone.
@@ -114,21 +145,21 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the own policies, the boundary, and the policy of the resource together allow a deed.
-    pub(crate) fn may(&self, deed: &Deed) -> Result<(), &'static str> {
+    pub(crate) fn may(&self, deed: &Deed) -> Result<(), Why> {
         let mut facts = self.facts();
         facts.extend(deed.facts.clone());
         let query = Query { action: &deed.action, resource: &deed.resource, facts: &facts };
         let identity = policy::evaluate(&self.grants(), &query);
         let bounded = self.boundary().map_or(Verdict::Allowed, |document| policy::evaluate(&[document], &query));
         match (identity, bounded, self.granted(&query)) {
-            (Verdict::Denied, ..) => Err("with an explicit deny in an identity-based policy"),
-            (_, _, Granted::Denied) => Err("with an explicit deny in a resource-based policy"),
-            (_, Verdict::Denied, _) => Err("with an explicit deny in a permissions boundary"),
+            (Verdict::Denied, ..) => Err(Why::DeniedByIdentity),
+            (_, _, Granted::Denied) => Err(Why::DeniedByResource),
+            (_, Verdict::Denied, _) => Err(Why::DeniedByBoundary),
             (Verdict::Allowed, Verdict::Allowed, _)
             | (_, Verdict::Allowed, Granted::ToRole)
             | (_, _, Granted::ToSession) => Ok(()),
-            (Verdict::Allowed, ..) | (_, _, Granted::ToRole) => Err("because no permissions boundary allows the"),
-            (Verdict::NotAllowed, ..) => Err(NOT_GRANTED),
+            (Verdict::Allowed, ..) | (_, _, Granted::ToRole) => Err(Why::NotBounded),
+            (Verdict::NotAllowed, ..) => Err(Why::NotGranted),
         }
     }
 
@@ -140,9 +171,9 @@ impl<'a> Session<'a> {
         self.may(deed).map_err(|why| self.refusal(deed, why))
     }
 
-    fn refusal(&self, deed: &Deed, why: &str) -> String {
+    fn refusal(&self, deed: &Deed, why: Why) -> String {
         let Deed { action, resource, .. } = deed;
-        let why = if why.ends_with("the") { format!("{why} {action} action") } else { why.to_owned() };
+        let why = why.words(action);
         format!("User: {} is not authorized to perform: {action} on resource: {resource} {why}", self.arn())
     }
 
@@ -228,7 +259,7 @@ impl<'a> Session<'a> {
     }
 }
 
-fn denied(caller: &Session<'_>, deed: &Deed, why: &str, dialect: Dialect) -> Fault {
+fn denied(caller: &Session<'_>, deed: &Deed, why: Why, dialect: Dialect) -> Fault {
     let Deed { action, resource, .. } = deed;
     let message = match dialect {
         // SES has words of its own, with quotes of its own.
@@ -277,10 +308,15 @@ fn deeds(account: &Account, service: &str, request: &Request, now: OffsetDateTim
     }
 }
 
-/// The paths of HTTP APIs lose their version.
+/// The path is the one that the operation goes by, however it is spelled. Those of HTTP APIs lose their version.
 fn apigateway(account: &Account, request: &Request) -> Deed {
-    let path = request.path.strip_prefix("/v2").unwrap_or(&request.path);
-    Deed::new(format!("apigateway:{}", request.method), format!("arn:aws:apigateway:{}::{path}", account.region))
+    let segments = request.segments();
+    let path = match segments.as_slice() {
+        [version, path @ ..] if version == "v2" => path,
+        path => path,
+    };
+    let resource = format!("arn:aws:apigateway:{}::/{}", account.region, path.join("/"));
+    Deed::new(format!("apigateway:{}", request.method), resource)
 }
 
 /// Whether a role's trust policy lets a principal assume it.
@@ -312,7 +348,7 @@ mod tests {
     }
 
     /// What a role may do to a table: its own policy, its boundary, and the policy of the table.
-    fn verdict(own: Option<Value>, boundary: Option<Value>, table: Option<Value>) -> Result<(), &'static str> {
+    fn verdict(own: Option<Value>, boundary: Option<Value>, table: Option<Value>) -> Result<(), Why> {
         let id = "000000000000";
         let mut account = Account { id: id.to_owned(), region: "us-east-1".to_owned(), ..Account::default() };
         let trust = json!({ "Statement": { "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*" } });
@@ -332,19 +368,41 @@ mod tests {
     }
 
     #[test]
+    fn an_api_has_one_arn_however_its_path_is_spelled() {
+        let account = Account { region: "us-east-1".to_owned(), ..Account::default() };
+        let resource = |path: &str| {
+            let request = Request {
+                id: String::new(),
+                method: http::Method::GET,
+                path: path.to_owned(),
+                query: String::new(),
+                headers: http::HeaderMap::new(),
+                spelling: BTreeMap::new(),
+                body: bytes::Bytes::new(),
+                caller: Caller::Root,
+            };
+            apigateway(&account, &request).resource
+        };
+        for path in ["/v2/apis/abc/routes", "/v2//apis/abc/routes/", "/%76%32/apis/%61bc/routes", "/apis/abc/routes"] {
+            assert_eq!(resource(path), "arn:aws:apigateway:us-east-1::/apis/abc/routes", "{path}");
+        }
+        assert_eq!(resource("/v2x/apis"), "arn:aws:apigateway:us-east-1::/v2x/apis");
+    }
+
+    #[test]
     fn only_what_is_granted_is_allowed() {
         let allow = |action| Some(statement("Allow", action, None));
-        assert_eq!(verdict(None, None, None), Err(NOT_GRANTED));
-        assert_eq!(verdict(allow("dynamodb:PutItem"), None, None), Err(NOT_GRANTED));
+        assert_eq!(verdict(None, None, None), Err(Why::NotGranted));
+        assert_eq!(verdict(allow("dynamodb:PutItem"), None, None), Err(Why::NotGranted));
         assert_eq!(verdict(allow("dynamodb:Get*"), None, None), Ok(()));
         let deny = verdict(Some(statement("Deny", "*", None)), None, Some(statement("Allow", "*", Some("*"))));
-        assert_eq!(deny, Err("with an explicit deny in an identity-based policy"));
+        assert_eq!(deny, Err(Why::DeniedByIdentity));
     }
 
     #[test]
     fn a_boundary_bounds_what_the_role_and_its_arn_are_granted() {
         let allow = |action| Some(statement("Allow", action, None));
-        let outside = "because no permissions boundary allows the";
+        let outside = Why::NotBounded;
         let role = Some(statement("Allow", "*", Some("arn:aws:iam::000000000000:role/role")));
         let session = Some(statement("Allow", "*", Some("arn:aws:sts::000000000000:assumed-role/role/s")));
         assert_eq!(verdict(allow("*"), allow("dynamodb:*"), None), Ok(()));
@@ -353,7 +411,7 @@ mod tests {
         assert_eq!(verdict(None, allow("dynamodb:*"), role), Ok(()));
         assert_eq!(verdict(None, allow("s3:*"), session), Ok(()));
         let deny = verdict(allow("*"), Some(statement("Deny", "*", None)), None);
-        assert_eq!(deny, Err("with an explicit deny in a permissions boundary"));
+        assert_eq!(deny, Err(Why::DeniedByBoundary));
     }
 
     #[test]
@@ -362,12 +420,12 @@ mod tests {
             |effect: &str, principal: &str| verdict(None, None, Some(statement(effect, "*", Some(principal))));
         assert_eq!(granted("Allow", "*"), Ok(()));
         for principal in ["000000000000", "arn:aws:iam::000000000000:root", "arn:aws:iam::000000000000:role/other"] {
-            assert_eq!(granted("Allow", principal), Err(NOT_GRANTED), "{principal}");
+            assert_eq!(granted("Allow", principal), Err(Why::NotGranted), "{principal}");
         }
         for principal in ["*", "000000000000", "arn:aws:iam::000000000000:role/role"] {
             let table = Some(statement("Deny", "*", Some(principal)));
             let denied = verdict(Some(statement("Allow", "*", None)), None, table);
-            assert_eq!(denied, Err("with an explicit deny in a resource-based policy"), "{principal}");
+            assert_eq!(denied, Err(Why::DeniedByResource), "{principal}");
         }
     }
 }

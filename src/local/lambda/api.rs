@@ -118,7 +118,7 @@ impl Wire<'_> {
     fn create(self) -> Result<Response, Fault> {
         let members = self.members()?;
         let name = members.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
-        let target = Target { qualifier: None, ..Target::parse(name)? };
+        let target = Target { qualifier: None, ..self.named(name)? };
         self.cloud
             .write(|account| {
                 deployment::create(account, self.site(), &target, &members, ZipFile::Archive)?;
@@ -309,17 +309,17 @@ impl Wire<'_> {
     }
 
     fn tags(self, arn: &str) -> Result<Response, Fault> {
-        let target = Target::parse(arn)?;
+        let target = self.named(arn)?;
         self.cloud.read(|account| Ok(ok(&json!({ "Tags": Functions::function(account, &target)?.tags }))))
     }
 
     fn tag(self, arn: &str) -> Result<Response, Fault> {
-        let (target, members) = (Target::parse(arn)?, self.members()?);
+        let (target, members) = (self.named(arn)?, self.members()?);
         self.change_tags(&target, |tags| tags.extend(tag_members(&members)))
     }
 
     fn untag(self, arn: &str) -> Result<Response, Fault> {
-        let target = Target::parse(arn)?;
+        let target = self.named(arn)?;
         let keys: Vec<String> = self.query("tagKeys").collect();
         self.change_tags(&target, |tags| tags.retain(|key, _| !keys.contains(key)))
     }
@@ -372,8 +372,12 @@ impl Wire<'_> {
         Ok(ok(&body))
     }
 
+    fn named(self, name: &str) -> Result<Target, Fault> {
+        self.cloud.read(|account| Target::parse(account, name))
+    }
+
     fn target(self, name: &str) -> Result<Target, Fault> {
-        Ok(Target::parse(name)?.qualified(self.query("Qualifier").next()))
+        self.cloud.read(|account| Target::asked(account, name, self.request))
     }
 
     fn members(self) -> Result<Members, Fault> {

@@ -4,9 +4,27 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use super::{Target, arn};
 use crate::local::cloud::Account;
 use crate::local::iam::authorize::Deed;
 use crate::local::wire::Request;
+
+/// What is done to a function as a whole, whichever version or alias a request names.
+const WHOLE: [&str; 13] = [
+    "CreateFunction",
+    "UpdateFunctionConfiguration",
+    "UpdateFunctionCode",
+    "ListVersionsByFunction",
+    "PublishVersion",
+    "ListAliases",
+    "GetAlias",
+    "GetFunctionConcurrency",
+    "PutFunctionConcurrency",
+    "DeleteFunctionConcurrency",
+    "ListTags",
+    "TagResource",
+    "UntagResource",
+];
 
 /// The deeds of a request; none for an operation that is not listed here.
 pub(crate) fn deeds(account: &Account, request: &Request) -> Option<Vec<Deed>> {
@@ -39,39 +57,73 @@ pub(crate) fn deeds(account: &Account, request: &Request) -> Option<Vec<Deed>> {
     };
     let body: Value = if function.is_empty() { request.json().unwrap_or_default() } else { Value::Null };
     let function = body.get("FunctionName").and_then(Value::as_str).unwrap_or(function);
-    let qualifier = request.query_parameter("Qualifier");
-    Some(vec![Deed::new(format!("lambda:{action}"), resource(account, function, qualifier.as_deref()))])
+    let resource = match function {
+        "*" => "*".to_owned(),
+        function => resource(account, function, request, WHOLE.contains(&action)),
+    };
+    Some(vec![Deed::new(format!("lambda:{action}"), resource)])
 }
 
-/// ARN of a function that is given as a name, a name with a qualifier, a part of an ARN or a whole one.
-fn resource(account: &Account, function: &str, qualifier: Option<&str>) -> String {
-    if function == "*" {
-        return function.to_owned();
-    }
-    let name = function.rsplit_once("function:").map_or(function, |(_, name)| name);
-    let place = match function.strip_prefix("arn:") {
-        Some(_) => function.strip_suffix(name).unwrap_or_default().to_owned(),
-        None => format!("arn:aws:lambda:{}:{}:function:", account.region, account.id),
-    };
-    match qualifier.filter(|_| !name.contains(':')) {
-        Some(qualifier) => format!("{place}{name}:{qualifier}"),
-        None => format!("{place}{name}"),
+/// ARN of the very function, version or alias that the operation will be about. What no operation will find stays as it
+/// is spelled.
+fn resource(account: &Account, function: &str, request: &Request, whole: bool) -> String {
+    match Target::asked(account, function, request) {
+        Ok(target) if whole => Target { qualifier: None, ..target }.arn(account),
+        Ok(target) => target.arn(account),
+        Err(_) if function.starts_with("arn:") => function.to_owned(),
+        Err(_) => arn(account, function),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::HeaderMap;
+
     use super::*;
+    use crate::local::wire::Caller;
+
+    fn resource(method: Method, path: &str, query: &str) -> String {
+        let account = Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned(), ..Account::default() };
+        let request = Request {
+            id: String::new(),
+            method,
+            path: format!("/2015-03-31/{path}"),
+            query: query.to_owned(),
+            headers: HeaderMap::new(),
+            spelling: Default::default(),
+            body: Bytes::new(),
+            caller: Caller::Root,
+        };
+        deeds(&account, &request).expect("the operation is listed").remove(0).resource
+    }
 
     #[test]
     fn a_function_has_one_arn_however_it_is_called() {
-        let account = Account { id: "1".to_owned(), region: "r".to_owned(), ..Account::default() };
-        let arn = "arn:aws:lambda:r:1:function:f";
-        for name in ["f", "1:function:f", arn] {
-            assert_eq!(resource(&account, name, None), arn, "{name}");
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        let invoked = |name: &str, query: &str| {
+            resource(Method::POST, &format!("functions/{}/invocations", name.replace(':', "%3A")), query)
+        };
+        for name in ["f", "000000000000:function:f", arn] {
+            assert_eq!(invoked(name, ""), arn, "{name}");
+            assert_eq!(invoked(name, "Qualifier=live"), format!("{arn}:live"), "{name}");
+            assert_eq!(invoked(&format!("{name}:live"), "Qualifier=live"), format!("{arn}:live"), "{name}");
         }
-        assert_eq!(resource(&account, "f", Some("live")), format!("{arn}:live"));
-        assert_eq!(resource(&account, "f:live", Some("other")), format!("{arn}:live"));
-        assert_eq!(resource(&account, "arn:aws:lambda:r:2:function:f", None), "arn:aws:lambda:r:2:function:f");
+        let foreign = "arn:aws:lambda:us-east-1:111111111111:function:f";
+        assert_eq!(invoked(foreign, ""), foreign);
+    }
+
+    #[test]
+    fn what_is_done_to_the_whole_function_has_no_qualifier() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        for (method, path) in [
+            (Method::PUT, "functions/f/code"),
+            (Method::PUT, "functions/f:live/configuration"),
+            (Method::POST, "functions/f/versions"),
+            (Method::PUT, "functions/f/concurrency"),
+        ] {
+            assert_eq!(resource(method, path, "Qualifier=live"), arn, "{path}");
+        }
+        assert_eq!(resource(Method::DELETE, "functions/f", "Qualifier=live"), format!("{arn}:live"));
     }
 }

@@ -42,7 +42,7 @@ pub struct Statement {
 /// `function` is a name or an ARN. A qualified one is covered only by permissions on that very qualifier, as on AWS.
 #[must_use]
 pub fn allows(account: &Account, function: &str, principal_service: &str, source_arn: &str) -> bool {
-    let Ok(target) = Target::parse(function) else { return false };
+    let Ok(target) = Target::parse(account, function) else { return false };
     let Some(function) = account.lambda.0.get(&target.name) else { return false };
     function
         .policy
@@ -218,6 +218,7 @@ fn like(pattern: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::lambda::testing;
 
     const API: &str = "arn:aws:execute-api:us-east-1:000000000000:abc123/$default/GET/protected";
 
@@ -254,6 +255,20 @@ mod tests {
         ] {
             assert!(!admits(&statement(pattern)), "{pattern}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_permission_is_for_the_function_of_this_account_and_region() {
+        let deployed = testing::deployed(&json!({}));
+        let target = Target { name: "f".to_owned(), qualifier: None };
+        let added = deployed.cloud.write(|account| add(account, &target, statement(API)).map(drop));
+        added.expect("the function is there");
+        let admits =
+            |function: &str| deployed.cloud.read(|account| allows(account, function, "apigateway.amazonaws.com", API));
+        assert!(admits("f") && admits("arn:aws:lambda:us-east-1:000000000000:function:f"));
+        assert!(!admits("arn:aws:lambda:us-east-1:111111111111:function:f"));
+        assert!(!admits("arn:aws:lambda:eu-west-1:000000000000:function:f"));
+        deployed.stop().await;
     }
 
     #[test]

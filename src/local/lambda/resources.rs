@@ -48,7 +48,7 @@ impl Kind for FunctionType {
 
     fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
         let name = text(&new, "FunctionName").map_or_else(|| context.physical_name(64), str::to_owned);
-        let target = Target::parse(&name)?;
+        let target = Target::parse(account, &name)?;
         deployment::create(account, site(context), &target, &new, ZipFile::Source)?;
         let adorned = deployment::adorn(account, &target, tags(context, &new), reserved(&new));
         if let Err(fault) = adorned {
@@ -64,7 +64,7 @@ impl Kind for FunctionType {
         physical_id: &str,
         Change { new, .. }: Change<Properties>,
     ) -> Result<Provisioned, Refused> {
-        let target = Target::parse(physical_id)?;
+        let target = Target::parse(account, physical_id)?;
         let settings = Settings::read(account, &new)?;
         let code = new.get("Code").and_then(Value::as_object).cloned().unwrap_or_default();
         let code = deployment::given_code(account, site(context), &code, ZipFile::Source)?;
@@ -90,7 +90,7 @@ impl Kind for PermissionType {
     type Properties = Properties;
 
     fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
-        let target = named_function(&new)?;
+        let target = named_function(account, &new)?;
         let statement_id = context.physical_name(100);
         let owned = |name: &str| text(&new, name).map(str::to_owned);
         let statement = Statement {
@@ -115,7 +115,8 @@ impl Kind for PermissionType {
     }
 
     fn delete(account: &mut Account, _: &Context, physical_id: &str, last: &Properties) -> Result<(), Refused> {
-        Ok(policy::remove(account, &named_function(last)?, physical_id)?)
+        let target = named_function(account, last)?;
+        Ok(policy::remove(account, &target, physical_id)?)
     }
 }
 
@@ -127,7 +128,7 @@ impl Kind for VersionType {
     type Properties = Properties;
 
     fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
-        let target = Target { qualifier: None, ..named_function(&new)? };
+        let target = Target { qualifier: None, ..named_function(account, &new)? };
         let function = Functions::function(account, &target)?;
         if let Some(number) = function.unchanged_version() {
             return Err(Refused::Handler(format!(
@@ -145,7 +146,7 @@ impl Kind for VersionType {
         }
         let description = text(&new, "Description").map(str::to_owned);
         let number = rules::publish(account, &target, description)?.to_string();
-        Ok(version(&target.qualified(Some(number)).arn(account)))
+        Ok(version(&Target { qualifier: Some(number), ..target }.arn(account)))
     }
 
     /// Every property replaces it.
@@ -154,7 +155,8 @@ impl Kind for VersionType {
     }
 
     fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
-        Ok(rules::remove(account, &Target::parse(physical_id)?)?)
+        let target = Target::parse(account, physical_id)?;
+        Ok(rules::remove(account, &target)?)
     }
 }
 
@@ -167,7 +169,7 @@ impl Kind for AliasType {
 
     fn create(account: &mut Account, _: &Context, new: Properties) -> Result<Provisioned, Refused> {
         let name = text(&new, "Name").unwrap_or_default().to_owned();
-        let target = Target { qualifier: Some(name.clone()), ..named_function(&new)? };
+        let target = Target { qualifier: Some(name.clone()), ..named_function(account, &new)? };
         if Functions::function(account, &target)?.aliases.contains_key(&name) {
             let message = format!("Alias already exists: {}", target.arn(account));
             return Err(fault(http::StatusCode::CONFLICT, "ResourceConflictException", message).into());
@@ -181,11 +183,12 @@ impl Kind for AliasType {
         physical_id: &str,
         Change { new, .. }: Change<Properties>,
     ) -> Result<Provisioned, Refused> {
-        put_alias(account, &Target::parse(physical_id)?, &new)
+        let target = Target::parse(account, physical_id)?;
+        put_alias(account, &target, &new)
     }
 
     fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
-        let target = Target::parse(physical_id)?;
+        let target = Target::parse(account, physical_id)?;
         if let (Some(function), Some(name)) = (account.lambda.0.get_mut(&target.name), target.qualifier) {
             function.aliases.remove(&name);
         }
@@ -222,8 +225,8 @@ fn version(arn: &str) -> Provisioned {
     Provisioned::named(arn).with("FunctionArn", arn).with("Version", number)
 }
 
-fn named_function(properties: &Properties) -> Result<Target, Fault> {
-    Target::parse(text(properties, "FunctionName").unwrap_or_default())
+fn named_function(account: &Account, properties: &Properties) -> Result<Target, Fault> {
+    Target::parse(account, text(properties, "FunctionName").unwrap_or_default())
 }
 
 fn site(context: &Context) -> Site<'_> {

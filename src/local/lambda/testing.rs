@@ -60,7 +60,7 @@ fn archive() -> Vec<u8> {
 
 impl Deployed {
     fn target() -> Target {
-        Target::parse("f").expect("it is a name")
+        Target { name: "f".to_owned(), qualifier: None }
     }
 
     pub(crate) fn reserve(&self, reserved: u32) {

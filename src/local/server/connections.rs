@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a server that cannot take connections waits for others to close.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(30);
 
 /// Serves every connection until `stop` is cancelled, then waits for the requests under way.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
@@ -38,7 +41,8 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
     }
     let mut server = auto::Builder::new(TokioExecutor::new());
     // Functions behind REST APIs see the names of headers as the client spelled them.
-    server.http1().preserve_header_case(true);
+    // Without a timer hyper waits for a head for ever.
+    server.http1().preserve_header_case(true).timer(TokioTimer::new()).header_read_timeout(HEAD);
     let service = TowerToHyperService::new(router);
     let mut connection = std::pin::pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {

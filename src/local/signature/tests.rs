@@ -53,6 +53,14 @@ fn any_change_breaks_it() {
 }
 
 #[test]
+fn an_escaped_slash_is_no_slash() {
+    let signature = Signature::of(&documented()).expect("it is well-formed").expect("it is there");
+    let forms = |path: &str| signature.canonical_paths(path);
+    assert!(forms("/a%2Fb").iter().all(|form| !forms("/a/b").contains(form)));
+    assert_eq!(forms("/a:b/c")[1], forms("/a%3Ab/c")[0], "a client may send bare what it signs encoded");
+}
+
+#[test]
 fn time_is_checked_both_ways() {
     let signed = time::macros::datetime!(2015-08-30 12:36:00 UTC);
     for (offset, good) in [(299, true), (-299, true), (301, false), (-301, false)] {

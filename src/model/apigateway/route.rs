@@ -54,7 +54,8 @@ pub struct Route {
     /// How many requests the route takes, instead of the stage's own limit.
     #[garde(dive)]
     pub throttle: Option<Throttle>,
-    /// Whether and how answers are kept, on stages that have a `cache`; they are not when absent.
+    /// Whether and how answers are kept, on stages that have a `cache`; they are not when absent. Of an `ANY` route, those
+    /// to `GET` and `HEAD` are kept.
     #[garde(dive)]
     pub cache: Option<RouteCache>,
     /// Milliseconds after which the gateway gives up; 29,000 when absent.

@@ -6,14 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::super::{Synthesis, properties};
-use super::method::protected;
+use super::method::{ANY, protected};
 use super::mock::{self, quoted};
 use crate::model::apigateway::{Authorizer, Cors, GatewayResponse, ResponseType, RestApi, Route, Segment};
 use crate::model::ids;
 use crate::template::{Resource, function};
-
-/// The methods that `ANY` stands for.
-const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi) {
     for (kind, answer) in declared.answers() {

@@ -12,6 +12,9 @@ use crate::model::apigateway::{Authorizer, Backend, HttpProxy, RestApi, Route, R
 use crate::model::ids;
 use crate::template::{Resource, function};
 
+/// The methods that `ANY` stands for.
+pub(super) const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi, (key, route): (&str, &Route)) {
     // The checks have refused whatever has no path and no backend.
     let Ok(RouteKey::Path { method, segments }) = RouteKey::parse(key) else { return };

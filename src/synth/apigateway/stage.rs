@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::lambda::retained_for;
 use super::super::{Synthesis, properties, value};
-use crate::model::apigateway::{RestApi, Route, Stage, cloud_watch_role};
+use super::method::ANY;
+use crate::model::apigateway::{RestApi, Route, RouteKey, Stage, cloud_watch_role};
 use crate::model::ids;
 use crate::template::{Resource, function};
 
@@ -27,6 +28,9 @@ const LOG_FIELDS: [(&str, &str); 13] = [
     ("responseLength", "$context.responseLength"),
     ("status", "$context.status"),
 ];
+
+/// The verbs whose answers an `ANY` route keeps: nobody who writes is answered with what another one was told.
+const READING: [&str; 2] = ["GET", "HEAD"];
 
 pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi, (name, stage): (&str, &Stage)) {
     let mut resource = Resource::new("AWS::ApiGateway::Stage");
@@ -62,27 +66,51 @@ fn method_settings(declared: &RestApi, stage: &Stage) -> Value {
     all.insert("LoggingLevel".to_owned(), value(&stage.logging_level));
     all.insert("DataTraceEnabled".to_owned(), false.into());
     all.insert("CachingEnabled".to_owned(), false.into());
-    let own = declared.routes.iter().filter_map(|(key, route)| route_settings(&all, key, route, stage));
+    let own = declared.routes.iter().flat_map(|(key, route)| route_settings(&all, declared, (key, route), stage));
     std::iter::once(Value::Object(all.clone())).chain(own).collect()
 }
 
 /// The settings of a route say everything: what they leave out would not be taken from those of all routes.
-fn route_settings(all: &Map<String, Value>, key: &str, route: &Route, stage: &Stage) -> Option<Value> {
-    let (method, path) = key.split_once(' ')?;
-    let cached = stage.cache.as_ref().zip(route.cache.as_ref());
-    if route.throttle.is_none() && cached.is_none() {
-        return None;
+fn route_settings(
+    all: &Map<String, Value>,
+    declared: &RestApi,
+    (key, route): (&str, &Route),
+    stage: &Stage,
+) -> Vec<Value> {
+    let Some((method, path)) = key.split_once(' ') else { return Vec::new() };
+    let mut throttled = all.clone();
+    throttled.insert("ResourcePath".to_owned(), encoded(path).into());
+    throttled.extend(route.throttle.iter().flat_map(properties));
+    let settings = |verb: &str| {
+        let kept = method != "ANY" || READING.contains(&verb);
+        let cached = stage.cache.as_ref().zip(route.cache.as_ref()).filter(|_| kept);
+        if route.throttle.is_none() && cached.is_none() {
+            return None;
+        }
+        let mut settings = throttled.clone();
+        settings.insert("HttpMethod".to_owned(), verb.into());
+        if let Some((cache, own)) = cached {
+            settings.insert("CachingEnabled".to_owned(), true.into());
+            settings.insert("CacheTtlInSeconds".to_owned(), own.ttl_in_seconds.unwrap_or(cache.ttl_in_seconds).into());
+            settings.insert("CacheDataEncrypted".to_owned(), cache.encrypted.into());
+        }
+        Some(Value::Object(settings))
+    };
+    verbs(declared, key, method).into_iter().filter_map(settings).collect()
+}
+
+/// The verbs that a route takes. A stage knows no settings of `ANY`, see
+/// <https://github.com/hashicorp/terraform-provider-aws/issues/15855>: they are those of each verb for which its path has
+/// no method of its own.
+fn verbs<'a>(declared: &RestApi, key: &str, method: &'a str) -> Vec<&'a str> {
+    let Ok(RouteKey::Path { segments, .. }) = RouteKey::parse(key) else { return Vec::new() };
+    if method != "ANY" {
+        return vec![method];
     }
-    let mut settings = all.clone();
-    settings.insert("ResourcePath".to_owned(), encoded(path).into());
-    settings.insert("HttpMethod".to_owned(), method.into());
-    settings.extend(route.throttle.iter().flat_map(properties));
-    if let Some((cache, own)) = cached {
-        settings.insert("CachingEnabled".to_owned(), true.into());
-        settings.insert("CacheTtlInSeconds".to_owned(), own.ttl_in_seconds.unwrap_or(cache.ttl_in_seconds).into());
-        settings.insert("CacheDataEncrypted".to_owned(), cache.encrypted.into());
-    }
-    Some(Value::Object(settings))
+    let answered = declared.preflights().contains_key(&segments);
+    let own = declared.paths().remove(&segments).unwrap_or_default();
+    let has_its_own = |verb: &str| own.contains(verb) || answered && verb == "OPTIONS";
+    ANY.into_iter().filter(|verb| !has_its_own(verb)).collect()
 }
 
 /// A path as the settings of methods have it: all slashes but the first are `~1`, as in a JSON pointer.

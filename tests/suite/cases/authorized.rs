@@ -69,6 +69,12 @@ async fn a_signature_by_the_sdk_opens_an_iam_route() {
     assert_eq!(events.len(), 2, "the function is for those who are let in");
     let iam = &events[1]["requestContext"]["authorizer"]["iam"];
     assert_eq!(iam["userArn"], "arn:aws:sts::000000000000:assumed-role/caller/session");
+    assert_eq!((&iam["accountId"], &iam["accessKey"]), (&json!("000000000000"), &json!(caller.id)));
+    let id = iam["callerId"].as_str().unwrap_or_default();
+    assert!(id.starts_with("AROA") && id.ends_with(":session") && iam["userId"] == id, "{iam}");
+    assert!(iam["cognitoIdentity"].is_null() && iam["principalOrgId"].is_null());
+    let own = &events[0]["requestContext"]["authorizer"]["iam"];
+    assert_eq!((&own["callerId"], &own["accessKey"]), (&json!("000000000000"), &json!(world.key().id)));
     world.end().await;
 }
 

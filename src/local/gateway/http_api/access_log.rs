@@ -65,7 +65,10 @@ fn variable(name: &str, call: &Call, notes: &Notes, answer: &Answer, ended: Offs
         "routeKey" => text(call.bound.route_key()),
         "stage" => text(&call.bound.stage.stage_name),
         "status" => Some(answer.status.as_u16().to_string()),
-        _ => identity(name.strip_prefix("authorizer.")?, &notes.identity),
+        _ => match (&notes.identity, name.strip_prefix("identity.")) {
+            (Identity::Signer(signer), Some(name)) => signer.said(name),
+            (known, _) => identity(name.strip_prefix("authorizer.")?, known),
+        },
     }
 }
 
@@ -75,6 +78,6 @@ fn identity(name: &str, identity: &Identity) -> Option<String> {
         Identity::Token { claims, .. } => claims.get(name.strip_prefix("claims.")?).map(plain),
         Identity::Function { principal, .. } if name == "principalId" => principal.clone(),
         Identity::Function { context, .. } => context.get(name).map(plain),
-        Identity::Signer { .. } | Identity::Unknown => None,
+        Identity::Signer(_) | Identity::Unknown => None,
     }
 }

@@ -12,6 +12,8 @@ use crate::local::gateway::answer::{
 /// Why the gateway answers by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// The path cannot be read, or leads out of what the integration offers.
+    BadRequest,
     /// No route, no stage, or no API.
     NotFound,
     /// Too many requests for the route's limits.
@@ -33,6 +35,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
@@ -46,6 +49,7 @@ impl Refusal {
 
     pub(super) fn message(&self) -> &'static str {
         match self {
+            Self::BadRequest => "Bad Request",
             Self::NotFound => "Not Found",
             Self::TooManyRequests => "Too Many Requests",
             Self::Unauthorized(_) => "Unauthorized",

@@ -6,10 +6,11 @@ use http::header::USER_AGENT;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::route::{Parameters, decoded, select};
-use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, RouteSettings, Stage};
+use super::route::{Parameters, read, select};
+use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
+use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::{domain, header};
 use crate::local::gateway::throttle::{Limit, Throttles};
 use crate::local::wire::Request;
@@ -127,9 +128,9 @@ impl Call {
         Self { request, path, id: request_id(), time, bound }
     }
 
-    /// The decoded path, as payload format 2.0 has it.
+    /// The path as payload format 2.0 has it.
     pub(super) fn decoded_path(&self) -> String {
-        decoded(&self.path)
+        read(&self.path)
     }
 
     /// The name that the client called.
@@ -137,17 +138,24 @@ impl Call {
         domain(&self.request.headers, &self.bound.api, &self.bound.region)
     }
 
-    /// The ARN of the route as it was called, which policies name.
+    /// The ARN of the route as it was called, which authorizers are told.
     pub(super) fn invoked_arn(&self) -> String {
         let Self { request, bound, .. } = self;
         bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
     }
 
+    /// The route as it was called, for policies: with its path as it is spelled, and as the routes read it.
+    pub(super) fn invoked(&self) -> Invoked {
+        let Self { request, bound, .. } = self;
+        let path = read(&bound.path);
+        let plain = bound.arn(&format!("{}/{}{path}", bound.stage.stage_name, request.method));
+        Invoked { spelled: self.invoked_arn(), plain }
+    }
+
     /// Whether the limits of the route let one more request pass.
     pub(super) fn is_within_limits(&self, throttles: &Throttles) -> bool {
         let (stage, route) = (&self.bound.stage, self.bound.route_key());
-        let own = stage.route_settings.get(route).and_then(limit);
-        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
+        let Some(limit) = Limit::of_route(stage, route) else { return true };
         let key = vec![self.bound.api.clone(), stage.stage_name.clone(), route.to_owned()];
         throttles.admit(key, limit, self.time)
     }
@@ -155,11 +163,6 @@ impl Call {
     pub(super) fn user_agent(&self) -> String {
         header(&self.request.headers, &USER_AGENT).unwrap_or_default()
     }
-}
-
-/// The limit that these settings state.
-fn limit(settings: &RouteSettings) -> Option<Limit> {
-    Limit::stated(settings.throttling_rate_limit, settings.throttling_burst_limit)
 }
 
 /// Sixteen characters, the last of which is always `=`: eleven bytes in base64.

@@ -11,10 +11,10 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use super::route::decoded;
 use crate::local::gateway::request::{
-    SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
+    SOURCE_IP, domain_prefix, epoch_milliseconds, header, is_hop_by_hop, last, log_time, query, titled, trace,
 };
+use crate::local::gateway::signer::Signer;
 
 /// What an authorizer found out about the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) enum Identity {
     /// What a Lambda authorizer said.
     Function { principal: Option<String>, context: Map<String, Value> },
     /// Who signed the request.
-    Signer { arn: String, account: String },
+    Signer(Signer),
 }
 
 /// The event of an integration in this payload format.
@@ -112,7 +112,7 @@ fn context_2(call: &Call, identity: &Identity) -> Value {
         Identity::Unknown => return context,
         Identity::Token { claims, scopes } => json!({ "jwt": { "claims": claims, "scopes": scopes } }),
         Identity::Function { context, .. } => json!({ "lambda": context }),
-        Identity::Signer { arn, account } => json!({ "iam": { "userArn": arn, "accountId": account } }),
+        Identity::Signer(signer) => json!({ "iam": signer.authorizer() }),
     };
     context["authorizer"] = authorizer;
     context
@@ -120,9 +120,6 @@ fn context_2(call: &Call, identity: &Identity) -> Value {
 
 fn version_1(call: &Call, identity: &Identity) -> Value {
     let query = query(&call.request.query);
-    let last = |values: &BTreeMap<String, Vec<String>>| -> Value {
-        values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
-    };
     let headers = titled_headers(call);
     json!({
         "version": "1.0",
@@ -168,7 +165,7 @@ fn context_1(call: &Call, identity: &Identity) -> Value {
 
 fn authorizer_1(identity: &Identity) -> Value {
     match identity {
-        Identity::Unknown | Identity::Signer { .. } => json!({ "claims": null, "scopes": null }),
+        Identity::Unknown | Identity::Signer(_) => json!({ "claims": null, "scopes": null }),
         Identity::Token { claims, scopes } => json!({ "claims": claims, "scopes": scopes }),
         Identity::Function { principal, context } => {
             let mut members = context.clone();
@@ -181,13 +178,9 @@ fn authorizer_1(identity: &Identity) -> Value {
 }
 
 fn identity_1(call: &Call, identity: &Identity) -> Value {
-    let (arn, account) = match identity {
-        Identity::Signer { arn, account } => (Some(arn), Some(account)),
-        _ => (None, None),
-    };
-    json!({
+    let mut known = json!({
         "accessKey": null,
-        "accountId": account,
+        "accountId": null,
         "caller": null,
         "cognitoAmr": null,
         "cognitoAuthenticationProvider": null,
@@ -198,8 +191,14 @@ fn identity_1(call: &Call, identity: &Identity) -> Value {
         "sourceIp": SOURCE_IP,
         "user": null,
         "userAgent": call.user_agent(),
-        "userArn": arn,
-    })
+        "userArn": null,
+    });
+    if let Identity::Signer(signer) = identity {
+        for (name, value) in signer.identity() {
+            known[name] = value.into();
+        }
+    }
+    known
 }
 
 fn resource(call: &Call) -> &str {
@@ -300,7 +299,7 @@ fn context_source(call: &Call, name: &str) -> Option<String> {
         "httpMethod" => call.request.method.to_string(),
         "identity.sourceIp" => SOURCE_IP.to_owned(),
         "identity.userAgent" => call.user_agent(),
-        "path" => decoded(&call.path),
+        "path" => call.decoded_path(),
         "protocol" => "HTTP/1.1".to_owned(),
         "requestId" => call.id.clone(),
         "routeKey" => call.bound.route_key().to_owned(),

@@ -11,7 +11,7 @@ use super::event::of_integration;
 use crate::local::apigatewayv2::Integration;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::answer::Answer;
-use crate::local::gateway::endpoint::{Passed, Silent, address};
+use crate::local::gateway::endpoint::{Astray, Passed, Silent, address};
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
 use crate::local::gateway::request::forwarded;
 
@@ -77,9 +77,13 @@ async fn of_http(
     integration: &Integration,
     notes: &mut Notes,
 ) -> Result<Answer, Refusal> {
+    let address = address(&uri(call, integration), &routed.parameters, &call.request.query).map_err(|Astray| {
+        notes.integration_error = Some("the path has segments of dots".to_owned());
+        Refusal::BadRequest
+    })?;
     let passed = Passed {
         method: method(call, integration),
-        address: address(&uri(call, integration), &routed.parameters, &call.request.query),
+        address,
         headers: forwarded(&call.request.headers),
         body: call.request.body.clone(),
     };

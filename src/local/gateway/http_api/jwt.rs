@@ -11,7 +11,7 @@ use super::event::{Identity, source};
 use crate::local::apigatewayv2::{Authorizer, JwtConfiguration};
 use crate::local::cloud::Cloud;
 use crate::local::gateway::keys::{KeySet, Unreachable};
-use crate::local::gateway::token::{Invalid, Token, bearer, scopes, text};
+use crate::local::gateway::token::{Invalid, Times, Token, bearer, scopes, text};
 
 /// Why a token does not open a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,18 +120,14 @@ fn unreachable(what: Unreachable) -> Problem {
 }
 
 fn check_times(claims: &Map<String, Value>, now: OffsetDateTime) -> Result<(), Problem> {
-    let now = (now - OffsetDateTime::UNIX_EPOCH).as_seconds_f64();
-    let time = |name: &str| match claims.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or_else(|| Problem::Invalid(format!("{name} is not a number"))),
-    };
-    if time("exp")?.ok_or_else(|| invalid("the token has no expiry"))? <= now {
+    let times = Times::read(claims)?;
+    if times.has_ended(now) {
         return Err(invalid("the token has expired"));
     }
-    if time("nbf")?.is_some_and(|start| start > now) {
+    if times.has_not_begun(now) {
         return Err(invalid("the token is not valid yet"));
     }
-    match time("iat")?.is_some_and(|issued| issued > now) {
+    match times.is_of_the_future(now) {
         true => Err(invalid("the token was issued in the future")),
         false => Ok(()),
     }

@@ -2,8 +2,6 @@
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html>.
 
-use std::collections::BTreeMap;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +11,11 @@ use super::call::Call;
 use super::event::{self, Identity, source};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
+use crate::local::gateway::decisions;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
-use crate::local::gateway::request::SOURCE_IP;
-use crate::local::gateway::signer::ACTION;
-use crate::local::iam::policy::{self, Policy, Query};
+use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::store::Weighed;
+use crate::local::iam::policy::{self, Policy};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +47,15 @@ enum Verdict {
     Policy(Value),
 }
 
+impl Weighed for Decision {
+    fn bytes(&self) -> usize {
+        match &self.verdict {
+            Verdict::Simple(_) => decisions::bytes(&Value::Null, &self.context),
+            Verdict::Policy(document) => decisions::bytes(document, &self.context),
+        }
+    }
+}
+
 /// Asks the function of an authorizer, or recalls what it said for the same identity.
 pub(super) async fn authorize(
     cloud: &Cloud,
@@ -59,7 +67,7 @@ pub(super) async fn authorize(
         authorizer.identity_source.iter().map(|expression| source(call, expression)).collect();
     let sources = sources.ok_or(Denied::Unidentified)?;
     let decision = decision(cloud, call, id, authorizer, &sources).await?;
-    match decision.allows(&call.invoked_arn()) {
+    match decision.allows(&call.invoked()) {
         true => Ok(Identity::Function { principal: decision.principal.clone(), context: decision.context.clone() }),
         false => Err(Denied::Forbidden),
     }
@@ -76,14 +84,14 @@ async fn decision(
     if lifetime == 0 || sources.is_empty() {
         return ask(cloud, call, id, authorizer, sources).await.map(Arc::new);
     }
-    let decisions = &cloud.gateway().http_decisions;
+    let kept = &cloud.gateway().http_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
     key.extend_from_slice(sources);
-    if let Some(decision) = decisions.get(&key, authorizer, call.time) {
+    if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, call, id, authorizer, sources).await?);
-    decisions.keep(key, authorizer, &decision, call.time, lifetime);
+    kept.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
 }
 
@@ -129,14 +137,10 @@ impl Decision {
         Some(Self { verdict, principal, context })
     }
 
-    fn allows(&self, arn: &str) -> bool {
+    fn allows(&self, invoked: &Invoked) -> bool {
         match &self.verdict {
             Verdict::Simple(allowed) => *allowed,
-            Verdict::Policy(document) => {
-                let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
-                let query = Query { action: ACTION, resource: arn, facts: &facts };
-                policy::evaluate(slice::from_ref(document), &query) == policy::Verdict::Allowed
-            }
+            Verdict::Policy(document) => invoked.judged_by(document) == policy::Verdict::Allowed,
         }
     }
 }
@@ -145,13 +149,13 @@ impl Decision {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Decision;
+    use super::{Decision, Invoked};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/$default/GET/p";
 
     fn allows(statement: Value) -> bool {
         let result = json!({ "principalId": "p", "policyDocument": { "Statement": statement } });
-        Decision::read(&result, false).expect("it is of the form").allows(ARN)
+        Decision::read(&result, false).expect("it is of the form").allows(&Invoked::plain(ARN))
     }
 
     #[test]
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn each_kind_of_answer_is_for_its_own_authorizers() {
         let simple = json!({ "isAuthorized": true, "context": { "a": 1 } });
-        assert!(Decision::read(&simple, true).is_some_and(|decision| decision.allows(ARN)));
+        assert!(Decision::read(&simple, true).is_some_and(|decision| decision.allows(&Invoked::plain(ARN))));
         assert_eq!(Decision::read(&simple, false), None);
         for broken in
             [json!({ "foo": 1 }), json!(null), json!({ "isAuthorized": "true" }), json!({ "isAuthorized": 1 })]

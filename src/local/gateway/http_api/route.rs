@@ -30,7 +30,8 @@ pub(crate) enum Segment<'a> {
 /// Values that a path gives to a route's parameters, decoded.
 pub(crate) type Parameters = Vec<(String, String)>;
 
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+/// The methods that `ANY` stands for.
+pub(crate) const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 impl<'a> RouteKey<'a> {
     /// Reads a route key; `None` when it is not one.
@@ -39,7 +40,7 @@ impl<'a> RouteKey<'a> {
             return Some(Self::Default);
         }
         let (method, path) = key.split_once(' ')?;
-        if !METHODS.contains(&method) {
+        if method != "ANY" && !VERBS.contains(&method) {
             return None;
         }
         let segments = segments(path.strip_prefix('/')?)?;
@@ -111,15 +112,15 @@ fn parameters(segments: &[Segment<'_>], path: &[&str]) -> Option<Parameters> {
         let (first, after) = rest.split_first()?;
         match segment {
             Segment::Literal(literal) => {
-                if decoded(first) != *literal {
+                if read(first) != *literal {
                     return None;
                 }
             }
             Segment::Parameter(_) if first.is_empty() => return None,
-            Segment::Parameter(name) => parameters.push(((*name).to_owned(), decoded(first))),
+            Segment::Parameter(name) => parameters.push(((*name).to_owned(), read(first))),
             Segment::Greedy(_) if rest == [""] => return None,
             Segment::Greedy(name) => {
-                parameters.push(((*name).to_owned(), decoded(&rest.join("/"))));
+                parameters.push(((*name).to_owned(), read(&rest.join("/"))));
                 return Some(parameters);
             }
         }
@@ -128,20 +129,44 @@ fn parameters(segments: &[Segment<'_>], path: &[&str]) -> Option<Parameters> {
     rest.is_empty().then_some(parameters)
 }
 
+/// The path of a request as HTTP APIs read it: it ends at an escaped question mark, and its escapes are undone twice.
+///
+/// Captures of live APIs: <https://github.com/hotsock/voker/pull/8>.
+pub(super) fn read(path: &str) -> String {
+    decoded(&decoded(meant(path)))
+}
+
+/// What counts of a path that is still encoded.
+fn meant(path: &str) -> &str {
+    let end = path.to_ascii_lowercase().find("%3f");
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
+}
+
+/// Whether a path can be read: what looks like an escape must be one, also once the escapes are undone.
+pub(super) fn is_readable(path: &str) -> bool {
+    let sound = |text: &str| {
+        let mut escapes = text.split('%').skip(1);
+        escapes.all(|after| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
+    };
+    sound(path) && sound(&decoded(meant(path)))
+}
+
 /// A path without its escapes.
 pub(crate) fn decoded(path: &str) -> String {
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 /// The best of these routes for a request, with the parameters that its path gives. The path is that below the stage,
-/// still encoded.
+/// still encoded. A method that no policy could name is taken by no route.
 pub(crate) fn select<'r, T>(
     routes: impl Iterator<Item = (&'r str, T)>,
     method: &str,
     path: &str,
 ) -> Option<(T, Parameters)> {
+    let path = meant(path);
     let path = path.strip_prefix('/').unwrap_or(path);
     let path: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
+    let routes = routes.filter(|_| VERBS.contains(&method));
     routes
         .filter_map(|(key, route)| {
             let key = RouteKey::parse(key)?;
@@ -154,7 +179,7 @@ pub(crate) fn select<'r, T>(
 
 #[cfg(test)]
 mod tests {
-    use super::{RouteKey, select};
+    use super::{RouteKey, is_readable, read, select};
 
     fn selected(routes: &[&str], method: &str, path: &str) -> Option<(String, Vec<(String, String)>)> {
         select(routes.iter().map(|key| (*key, (*key).to_owned())), method, path)
@@ -184,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn any_stands_for_the_methods_that_policies_can_name() {
+        for method in ["get", "Delete", "TRACE", "QUERY", "ANY", "*"] {
+            assert_eq!(key(&["ANY /x", "$default"], method, "/x"), None, "{method}");
+        }
+    }
+
+    #[test]
     fn the_wrong_method_does_not_shadow_a_greedy_route() {
         assert_eq!(key(&["POST /a/b", "GET /{proxy+}"], "GET", "/a/b").as_deref(), Some("GET /{proxy+}"));
     }
@@ -195,6 +227,28 @@ mod tests {
         assert_eq!(key(&["GET /a/{b}"], "GET", "/a/"), None);
         assert_eq!(key(&["GET /a/{b+}"], "GET", "/a/"), None);
         assert_eq!(key(&["GET /a"], "GET", "/a/"), None);
+    }
+
+    #[test]
+    fn escapes_are_undone_twice_and_a_question_mark_ends_the_path() {
+        let read = |path: &str| is_readable(path).then(|| read(path));
+        for (path, expected) in [
+            ("/a/b", Some("/a/b")),
+            ("/a%20b", Some("/a b")),
+            ("/a%3Fb", Some("/a")),
+            ("/a%25b", None),
+            ("/a%zz", None),
+            ("/a%2", None),
+            ("/a%23b", Some("/a#b")),
+            ("/a%2Fb", Some("/a/b")),
+            ("/%CE%BB-%E4%B8%96%E7%95%8C", Some("/λ-世界")),
+            ("/a%252Fb", Some("/a/b")),
+            ("/a%253Fb", Some("/a?b")),
+            ("/a%2525b", Some("/a%b")),
+        ] {
+            assert_eq!(read(path).as_deref(), expected, "{path}");
+        }
+        assert_eq!(key(&["GET /a", "$default"], "GET", "/%2561%3Fb").as_deref(), Some("GET /a"));
     }
 
     #[test]

@@ -150,6 +150,41 @@ async fn a_stage_serves_what_its_deployment_captured() {
 }
 
 #[tokio::test]
+async fn no_request_says_what_a_deployment_has_captured() {
+    let world = World::new(json!({ "stageName": "fixed" })).await;
+    let captured = json!({ "routes": {}, "integrations": {}, "authorizers": {} });
+    let made = json!({ "stageName": "fixed", "captured": captured });
+    let deployment = world.create_part("deployments", made).await;
+    assert_eq!(world.call("/fixed/echo/x", &[]).await.status, StatusCode::OK);
+    let path = format!("/deployments/{}", deployment["deploymentId"].as_str().unwrap_or_default());
+    world.patch(&path, json!({ "description": "new", "captured": captured })).await;
+    assert_eq!(world.call("/fixed/echo/x", &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_path_that_would_lead_elsewhere_is_refused() {
+    let world = World::new(default_stage()).await;
+    for path in
+        ["/echo/..%2Fadmin", "/echo/a/%2e%2e/b", "/echo/%252e%252e%252fadmin", "/echo/../x", "/echo/percent%25done"]
+    {
+        let answer = world.call(path, &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (400, r#"{"message":"Bad Request"}"#), "{path}");
+    }
+    assert_eq!(world.call("/echo/..a/b..", &[]).await.body, "/..a/b..");
+}
+
+#[tokio::test]
+async fn a_wildcard_domain_serves_the_names_below_it() {
+    let world = World::new(default_stage()).await;
+    world.create("/v2/domainnames", json!({ "domainName": "*.example.com" })).await;
+    let mapping = json!({ "apiId": world.api, "stage": "$default" });
+    world.create("/v2/domainnames/*.example.com/apimappings", mapping).await;
+    for (domain, expected) in [("a.example.com", StatusCode::OK), ("a.b.example.com", StatusCode::NOT_FOUND)] {
+        assert_eq!(world.call_as(domain, Method::GET, "/echo/x", &[]).await.status, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
 async fn a_domain_of_ones_own_leads_to_its_stage() {
     let world = World::new(default_stage()).await;
     world.create("/v2/domainnames", json!({ "domainName": "api.example.com" })).await;

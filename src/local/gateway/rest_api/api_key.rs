@@ -20,14 +20,20 @@ pub(super) fn admit(cloud: &Cloud, call: &Call, routed: &Routed, notes: &mut Not
         return Ok(());
     }
     // The root keeps its slash, as in the CDK's templates: `//GET`.
-    let method = format!("{}/{}", routed.resource, call.request.method);
+    let name = |verb: &str| format!("{}/{verb}", routed.resource);
+    let (method, own) = (name(call.request.method.as_str()), name(&routed.method.http_method));
     let admission = presented(call, &notes.identity).and_then(|key| {
-        cloud.read(|account| account.apigateway.admission(&key, &call.bound.api, &call.bound.stage.stage_name, &method))
+        let (api, stage) = (&call.bound.api, &call.bound.stage.stage_name);
+        cloud.read(|account| account.apigateway.admission(&key, api, stage, [&method, &own]))
     });
     let admission = admission.ok_or(Refusal::InvalidApiKey)?;
     let whose = [admission.plan.clone(), admission.key.clone()];
-    let of_method = [&whose[..], &[call.bound.api.clone(), call.bound.stage.stage_name.clone(), method]].concat();
-    for (key, throttle) in [(of_method, admission.method_throttle), (whose.to_vec(), admission.throttle)] {
+    let of_method = admission.method_throttle.clone().map(|(name, throttle)| {
+        let place = [call.bound.api.clone(), call.bound.stage.stage_name.clone(), name];
+        ([&whose[..], &place[..]].concat(), throttle)
+    });
+    let of_plan = admission.throttle.map(|throttle| (whose.to_vec(), throttle));
+    for (key, throttle) in of_method.into_iter().chain(of_plan) {
         if !is_within(cloud, call, key, throttle) {
             return Err(Refusal::Throttled);
         }
@@ -54,7 +60,7 @@ fn presented(call: &Call, identity: &Identity) -> Option<String> {
     }
 }
 
-fn is_within(cloud: &Cloud, call: &Call, key: Vec<String>, throttle: Option<Throttle>) -> bool {
-    let limit = throttle.and_then(|throttle| Limit::stated(throttle.rate_limit, throttle.burst_limit));
+fn is_within(cloud: &Cloud, call: &Call, key: Vec<String>, throttle: Throttle) -> bool {
+    let limit = Limit::stated(throttle.rate_limit, throttle.burst_limit);
     limit.is_none_or(|limit| cloud.gateway().throttles.admit(key, limit, call.time))
 }

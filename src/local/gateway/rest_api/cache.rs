@@ -5,7 +5,7 @@
 //!
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-caching.html>.
 
-mod memory;
+use std::collections::BTreeMap;
 
 use http::Method as Verb;
 use http::header::{HeaderValue, WARNING};
@@ -19,10 +19,10 @@ use crate::local::apigateway::{Integration, MethodSetting};
 use crate::local::cloud::Cloud;
 use crate::local::gateway::answer::Answer;
 use crate::local::gateway::request::query;
+use crate::local::gateway::store::{Store, Weighed};
 
-use self::memory::Kept;
-
-pub(in crate::local::gateway) use self::memory::Caches;
+/// The answers of all stages.
+pub(in crate::local::gateway) type Caches = Store<Kept>;
 
 /// The largest body that is kept.
 const LARGEST: usize = 1_048_576;
@@ -31,6 +31,21 @@ const USUAL: u32 = 300;
 /// What a client is told whose wish for a fresh answer is not heard.
 const UNHEARD: HeaderValue =
     HeaderValue::from_static("199 Cache-control headers were ignored because the caller was unauthorized.");
+
+/// An answer that may be given again.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::local::gateway) struct Kept {
+    answer: Answer,
+    /// How the function spelled the names of its headers.
+    spelling: BTreeMap<String, String>,
+}
+
+impl Weighed for Kept {
+    fn bytes(&self) -> usize {
+        let headers = self.answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        self.answer.body.len() + headers.sum::<usize>()
+    }
+}
 
 /// How answers of a method are kept.
 struct Terms<'a> {

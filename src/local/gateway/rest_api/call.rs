@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
 use http::Method as Verb;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use time::OffsetDateTime;
@@ -13,6 +11,9 @@ use super::route::{Parameters, select};
 use crate::local::apigateway::{Authorizer, Configuration, GatewayResponse, Method, RequestValidator, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
+use crate::local::gateway::http_api::request_id;
+use crate::local::gateway::http_api::route::decoded;
+use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::{domain, header, query};
 use crate::local::wire::Request;
 
@@ -141,9 +142,7 @@ fn addressed(account: &Account, destination: &Destination) -> Option<(String, St
 impl Call {
     /// A request with fresh ids.
     pub(super) fn new(request: Request, path: String, bound: Bound, time: OffsetDateTime) -> Self {
-        let random = Uuid::new_v4().into_bytes();
-        let extended_id = URL_SAFE.encode(random.get(..11).unwrap_or(&random));
-        Self { request, path, id: Uuid::new_v4().to_string(), extended_id, time, bound }
+        Self { request, path, id: Uuid::new_v4().to_string(), extended_id: request_id(), time, bound }
     }
 
     /// A request for which there is no API or stage.
@@ -167,10 +166,21 @@ impl Call {
         Some(kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
-    /// The ARN of the method as it was called, which policies name.
+    /// The ARN of the method as it was called, which authorizers and clients are told.
     pub(super) fn method_arn(&self) -> String {
         let Self { request, bound, .. } = self;
         bound.arn(&format!("{}/{}{}", bound.stage.stage_name, request.method, bound.path))
+    }
+
+    /// The method as it was called, for policies: with its path as it is spelled, and as the routes read it.
+    pub(super) fn invoked(&self) -> Invoked {
+        let Self { request, bound, .. } = self;
+        let path = match decoded(bound.path.strip_suffix('/').unwrap_or(&bound.path)) {
+            root if root.is_empty() => "/".to_owned(),
+            path => path,
+        };
+        let plain = bound.arn(&format!("{}/{}{path}", bound.stage.stage_name, request.method));
+        Invoked { spelled: self.method_arn(), plain }
     }
 
     /// A header as text, all of its values where it is repeated.

@@ -14,7 +14,7 @@ use super::context::Identity;
 use super::refusal::Refusal;
 use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
-use crate::local::gateway::token::{Token, bearer, scopes};
+use crate::local::gateway::token::{Times, Token, bearer, scopes};
 
 /// As REST APIs write the times of a token.
 const TIME: &[BorrowedFormatItem<'_>] =
@@ -83,13 +83,13 @@ fn issuer(cloud: &Cloud, authorizer: &Authorizer, claims: &Map<String, Value>) -
     })
 }
 
+/// Unlike HTTP APIs, these do not look at when a token was issued: all that a pool signs, it signs at that time.
 fn check_times(claims: &Map<String, Value>, now: OffsetDateTime) -> Result<(), Problem> {
-    let now = (now - OffsetDateTime::UNIX_EPOCH).as_seconds_f64();
-    let time = |name: &str| claims.get(name).map(|value| value.as_f64().ok_or_else(|| invalid("a time is no number")));
-    if time("exp").transpose()?.ok_or_else(|| invalid("the token has no expiry"))? <= now {
+    let times = Times::read(claims).map_err(|problem| Problem::Invalid(problem.0))?;
+    if times.has_ended(now) {
         return Err(Problem::Expired);
     }
-    match time("nbf").transpose()?.is_some_and(|start| start > now) {
+    match times.has_not_begun(now) {
         true => Err(invalid("the token is not valid yet")),
         false => Ok(()),
     }

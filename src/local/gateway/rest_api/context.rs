@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Notes;
 use super::call::Call;
 use crate::local::gateway::request::{SOURCE_IP, domain_prefix, epoch_milliseconds, log_time};
+use crate::local::gateway::signer::Signer;
 
 /// What an authorizer found out about the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,7 +18,7 @@ pub(super) enum Identity {
     /// What a Lambda authorizer said.
     Function { principal: String, context: Map<String, Value>, latency: i64 },
     /// Who signed the request.
-    Signer { arn: String, account: String, key: String },
+    Signer(Signer),
 }
 
 /// What is known of a request.
@@ -47,7 +48,7 @@ pub(super) fn of(call: &Call, notes: &Notes) -> Value {
         context["operationName"] = name.as_str().into();
     }
     match &notes.identity {
-        Identity::Unknown | Identity::Signer { .. } => {}
+        Identity::Unknown | Identity::Signer(_) => {}
         Identity::Claims(claims) => context["authorizer"] = json!({ "claims": claims }),
         Identity::Function { principal, context: said, latency } => {
             let mut members = said.clone();
@@ -74,12 +75,8 @@ fn identity(call: &Call, notes: &Notes) -> Value {
         "userAgent": call.user_agent(),
         "userArn": null,
     });
-    if let Identity::Signer { arn, account, key } = &notes.identity {
-        let id = arn.rsplit('/').next().unwrap_or(arn);
-        let who = if arn.ends_with(":root") { account.as_str() } else { id };
-        for (name, value) in
-            [("accessKey", key.as_str()), ("accountId", account), ("caller", who), ("user", who), ("userArn", arn)]
-        {
+    if let Identity::Signer(signer) = &notes.identity {
+        for (name, value) in signer.identity() {
             identity[name] = value.into();
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::{Notes, context};
-use crate::local::gateway::request::{SOURCE_IP, is_hop_by_hop, query, trace};
+use crate::local::gateway::request::{SOURCE_IP, is_hop_by_hop, last, query, trace};
 
 /// The event of a Lambda proxy integration.
 pub(super) fn of_proxy(call: &Call, notes: &Notes) -> Value {
@@ -61,10 +61,6 @@ fn base(call: &Call, notes: &Notes) -> Value {
         "stageVariables": call.bound.stage.variables,
         "requestContext": context::of(call, notes),
     })
-}
-
-fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
-    values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
 }
 
 /// Every header with its values, and those that the gateway adds. The length of the body is the gateway's own business.

@@ -17,7 +17,7 @@ use super::{Notes, context, event};
 use crate::local::apigateway::{Integration, IntegrationResponse};
 use crate::local::cloud::Cloud;
 use crate::local::gateway::answer::{Answer, json_headers};
-use crate::local::gateway::endpoint::{Passed, Silent, address};
+use crate::local::gateway::endpoint::{Astray, Passed, Silent, address};
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
 use crate::local::gateway::http_api::route::decoded;
 use crate::local::gateway::request::{forwarded, trace};
@@ -199,7 +199,10 @@ async fn of_http(
     integration: &Integration,
     notes: &mut Notes,
 ) -> Result<Answer, Refusal> {
-    let passed = passed(call, routed, integration, notes);
+    let passed = passed(call, routed, integration, notes).map_err(|Astray| {
+        notes.integration_error = Some("the path has segments of dots".to_owned());
+        Refusal::Astray
+    })?;
     match cloud.gateway().endpoints.ask(passed, timeout(integration)).await {
         Ok(answer) => Ok(Answer { headers: remapped(&answer.headers), ..answer }),
         Err(Silent::Failed(reason)) => {
@@ -214,7 +217,7 @@ async fn of_http(
 }
 
 /// The request as the endpoint gets it: the client's, with what is mapped laid over it.
-fn passed(call: &Call, routed: &Routed, integration: &Integration, notes: &Notes) -> Passed {
+fn passed(call: &Call, routed: &Routed, integration: &Integration, notes: &Notes) -> Result<Passed, Astray> {
     let context = context::of(call, notes);
     let place = Place { call, context: &context, input: &call.request.body };
     let mut headers: HeaderMap = forwarded(&call.request.headers);
@@ -235,10 +238,10 @@ fn passed(call: &Call, routed: &Routed, integration: &Integration, notes: &Notes
     }
     let verb = integration.http_method.as_deref().unwrap_or(&routed.method.http_method);
     let method = Verb::from_bytes(verb.as_bytes()).ok().filter(|method| *method != "ANY");
-    Passed {
+    Ok(Passed {
         method: method.unwrap_or_else(|| call.request.method.clone()),
-        address: address(&uri(call, integration), &path, &query),
+        address: address(&uri(call, integration), &path, &query)?,
         headers,
         body: call.request.body.clone(),
-    }
+    })
 }

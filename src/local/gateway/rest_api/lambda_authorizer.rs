@@ -3,7 +3,6 @@
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html>.
 
 use std::collections::BTreeMap;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +17,16 @@ use super::event;
 use super::refusal::Refusal;
 use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
-use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
-use crate::local::gateway::request::SOURCE_IP;
-use crate::local::gateway::signer::ACTION;
-use crate::local::iam::policy::{self, Policy, Query, Verdict};
+use crate::local::gateway::decisions;
+use crate::local::gateway::function::{self, Wanted, with_stage_variables};
+use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::request::query;
+use crate::local::gateway::store::Weighed;
+use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Duration = Duration::from_secs(29);
-/// How a function says that it knows no such caller.
+/// What a caller is told whom the function does not know.
 const UNAUTHORIZED: &str = "Unauthorized";
 
 /// What a function decided: the whole policy, which is then asked about each request.
@@ -35,6 +36,12 @@ pub(in crate::local::gateway) struct Decision {
     policy: Value,
     context: Map<String, Value>,
     latency: i64,
+}
+
+impl Weighed for Decision {
+    fn bytes(&self) -> usize {
+        self.principal.len() + decisions::bytes(&self.policy, &self.context)
+    }
 }
 
 /// Why there is no decision.
@@ -64,7 +71,7 @@ pub(super) async fn authorize(
             Refusal::AuthorizerBroken
         }
     })?;
-    let verdict = decision.verdict(&call.method_arn());
+    let verdict = decision.verdict(&call.invoked());
     notes.authorizer_status = Some(if verdict == Verdict::Allowed { 200 } else { 403 });
     match (verdict, resource) {
         (Verdict::Denied, _) => Err(denied(" with an explicit deny in an identity-based policy")),
@@ -108,6 +115,16 @@ fn source_value(call: &Call, context: &Value, source: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
+/// What tells this identity from others. Of a parameter of the query every value counts, since functions see them all.
+fn told_apart(call: &Call, authorizer: &Authorizer, identity: Vec<String>) -> Vec<String> {
+    let parameters = query(&call.request.query);
+    let whole = |(source, value): (&str, String)| match source.strip_prefix("method.request.querystring.") {
+        Some(name) => json!(parameters.get(name)).to_string(),
+        None => value,
+    };
+    authorizer.sources().into_iter().zip(identity).map(whole).collect()
+}
+
 async fn decision(
     cloud: &Cloud,
     call: &Call,
@@ -124,14 +141,14 @@ async fn decision(
     if lifetime == 0 || identity.is_empty() {
         return ask(cloud, &asked).await.map(Arc::new);
     }
-    let decisions = &cloud.gateway().rest_decisions;
+    let kept = &cloud.gateway().rest_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
-    key.extend(identity);
-    if let Some(decision) = decisions.get(&key, authorizer, call.time) {
+    key.extend(told_apart(call, authorizer, identity));
+    if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, &asked).await?);
-    decisions.keep(key, authorizer, &decision, call.time, lifetime);
+    kept.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
 }
 
@@ -150,9 +167,9 @@ async fn ask(cloud: &Cloud, asked: &Asked<'_>) -> Result<Decision, Undecided> {
     let uri = with_stage_variables(asked.authorizer.authorizer_uri.as_deref().unwrap_or_default(), asked.variables);
     let caller = format!("{}authorizers/{}", asked.api, asked.id);
     let wanted = Wanted { uri: &uri, caller: &caller, event: asked.event, timeout: TIMEOUT };
-    let result = function::invoke(cloud, wanted).await.map_err(|problem| match &problem {
-        Problem::Raised(error) if says_unauthorized(error) => Undecided::Unauthorized,
-        problem => Undecided::Broken(format!("the authorizer: {}", problem.logged())),
+    let result = function::invoke(cloud, wanted).await.map_err(|problem| match problem.says_unauthorized() {
+        true => Undecided::Unauthorized,
+        false => Undecided::Broken(format!("the authorizer: {}", problem.logged())),
     })?;
     let result: Option<Value> = serde_json::from_slice(&result).ok();
     let decision = result.as_ref().and_then(|result| Decision::read(result, milliseconds(cloud.now() - began)));
@@ -161,11 +178,6 @@ async fn ask(cloud: &Cloud, asked: &Asked<'_>) -> Result<Decision, Undecided> {
 
 fn milliseconds(duration: time::Duration) -> i64 {
     i64::try_from(duration.whole_milliseconds()).unwrap_or_default()
-}
-
-fn says_unauthorized(error: &[u8]) -> bool {
-    let error: Value = serde_json::from_slice(error).unwrap_or_default();
-    error.get("errorMessage").and_then(Value::as_str) == Some(UNAUTHORIZED)
 }
 
 impl Decision {
@@ -185,10 +197,8 @@ impl Decision {
         Some(Self { principal, policy: policy.clone(), context, latency })
     }
 
-    fn verdict(&self, arn: &str) -> Verdict {
-        let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
-        let query = Query { action: ACTION, resource: arn, facts: &facts };
-        policy::evaluate(slice::from_ref(&self.policy), &query)
+    fn verdict(&self, invoked: &Invoked) -> Verdict {
+        invoked.judged_by(&self.policy)
     }
 }
 
@@ -247,10 +257,12 @@ pub(crate) async fn test(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use bytes::Bytes;
+    use http::{HeaderMap, Method};
 
-    use super::{Decision, says_unauthorized};
-    use crate::local::iam::policy::Verdict;
+    use super::*;
+    use crate::local::gateway::rest_api::call::Bound;
+    use crate::local::wire::{Caller, Request};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/test/GET/p";
 
@@ -262,12 +274,36 @@ mod tests {
     #[test]
     fn the_policy_is_asked_about_each_method() {
         let verdict = |effect: &str, resource: &str| {
-            Decision::read(&result(effect, resource), 0).expect("it is of the form").verdict(ARN)
+            let decision = Decision::read(&result(effect, resource), 0).expect("it is of the form");
+            decision.verdict(&Invoked::plain(ARN))
         };
         assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/test/POST/*"), Verdict::NotAllowed);
         assert_eq!(verdict("Deny", "*"), Verdict::Denied);
+    }
+
+    #[test]
+    fn every_value_of_a_parameter_tells_callers_apart() {
+        let source = Some("method.request.querystring.q".to_owned());
+        let authorizer = Authorizer { kind: "REQUEST".to_owned(), identity_source: source, ..Authorizer::default() };
+        let key = |query: &str| {
+            let request = Request {
+                id: "i".to_owned(),
+                method: Method::GET,
+                path: "/".to_owned(),
+                query: query.to_owned(),
+                headers: HeaderMap::new(),
+                spelling: BTreeMap::new(),
+                body: Bytes::new(),
+                caller: Caller::Anonymous,
+            };
+            let call = Call::new(request, "/".to_owned(), Bound::default(), OffsetDateTime::UNIX_EPOCH);
+            told_apart(&call, &authorizer, identity(&call, &authorizer).expect("the parameter is there"))
+        };
+        assert_eq!(key("q=a&other=1"), key("q=a"));
+        assert_ne!(key("q=a&q=b"), key("q=b"));
+        assert_ne!(key("q=a&q=b"), key("q=%5B%22a%22%2C%22b%22%5D"));
     }
 
     #[test]
@@ -298,13 +334,5 @@ mod tests {
         answer["context"] = json!({ "number": 1, "truth": true, "nothing": null });
         let context = Decision::read(&answer, 0).expect("it is of the form").context;
         assert_eq!(Value::Object(context), json!({ "number": "1", "truth": "true" }));
-    }
-
-    #[test]
-    fn only_the_very_word_is_unauthorized() {
-        assert!(says_unauthorized(br#"{"errorMessage":"Unauthorized","errorType":"Error"}"#));
-        for other in [&br#"{"errorMessage":"unauthorized"}"#[..], br#"{"errorMessage":"Unauthorized "}"#, b"", b"[]"] {
-            assert!(!says_unauthorized(other));
-        }
     }
 }

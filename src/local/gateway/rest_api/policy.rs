@@ -15,7 +15,7 @@ use super::context::Identity;
 use super::refusal::Refusal;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::request::SOURCE_IP;
-use crate::local::gateway::signer::{self, ACTION};
+use crate::local::gateway::signer::{self, ACTION, Signer};
 use crate::local::iam::authorize::Deed;
 use crate::local::iam::policy::{Policy, Principal, Query, Verdict};
 use crate::local::signature::{Dialect, Problem};
@@ -48,18 +48,20 @@ pub(super) fn refuse_denied(call: &Call, verdict: Verdict) -> Result<(), Refusal
 /// and neither may deny it.
 pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).map_err(|problem| signature(call, problem))?;
-    let (arn, own) = cloud.read(|account| {
-        let own = signer::verdict(account, &signed.caller, &signer::invoking(&call.method_arn()), call.time);
-        (signer::arn(account, &signed.caller), own)
+    let (signer, own) = cloud.read(|account| {
+        let judge = |arn: &str| signer::verdict(account, &signed.caller, &signer::invoking(arn), call.time);
+        let own = call.invoked().judged(judge);
+        (Signer::of(account, &signed), own)
     });
-    let arn = arn.ok_or(Refusal::MissingAuthenticationToken)?;
+    let signer = signer.ok_or(Refusal::MissingAuthenticationToken)?;
+    let arn = signer.arn.clone();
     match (own, verdict(cloud, call, Some(&arn))) {
         (Verdict::Denied, _) => Err(denied(call, &arn, " with an explicit deny in an identity-based policy")),
         (_, Verdict::Denied) => Err(denied(call, &arn, " with an explicit deny in a resource-based policy")),
         (Verdict::NotAllowed, Verdict::NotAllowed) => {
             Err(denied(call, &arn, " because no identity-based policy allows the execute-api:Invoke action"))
         }
-        _ => Ok(Identity::Signer { arn, account: call.bound.account.clone(), key: signed.key }),
+        _ => Ok(Identity::Signer(signer)),
     }
 }
 
@@ -67,10 +69,10 @@ pub(super) fn check_signer(cloud: &Cloud, call: &Call) -> Result<Identity, Refus
 /// the resource policy only; what a Lambda authorizer allows does not count.
 pub(super) fn check_renewal(cloud: &Cloud, call: &Call) -> Result<(), Refusal> {
     let signed = signer::signed(cloud, &call.request, call.time).ok();
-    let deed = Deed::new(RENEWAL, call.method_arn());
     let (arn, own) = cloud.read(|account| match &signed {
         Some(signed) => {
-            (signer::arn(account, &signed.caller), signer::verdict(account, &signed.caller, &deed, call.time))
+            let judge = |arn: &str| signer::verdict(account, &signed.caller, &Deed::new(RENEWAL, arn), call.time);
+            (signer::arn(account, &signed.caller), call.invoked().judged(judge))
         }
         None => (None, Verdict::NotAllowed),
     });
@@ -92,10 +94,9 @@ fn verdict_on(cloud: &Cloud, call: &Call, action: &str, arn: Option<&str>) -> Ve
     widen(&mut document, &call.bound.arn(""));
     let names: Vec<String> = arn.map_or_else(Vec::new, |arn| principals(&call.bound.account, arn));
     let facts = facts(cloud, call, arn);
-    let resource = call.method_arn();
-    let query = Query { action, resource: &resource, facts: &facts };
     let principal = Principal { kind: "AWS", names: &names };
-    Policy::parse_resource(&document).map_or(Verdict::Denied, |policy| policy.verdict_for(principal, &query))
+    let Ok(policy) = Policy::parse_resource(&document) else { return Verdict::Denied };
+    call.invoked().judged(|arn| policy.verdict_for(principal, &Query { action, resource: arn, facts: &facts }))
 }
 
 /// A signer's ARN, its role's, and its account's, each of which policies may name.

@@ -76,6 +76,8 @@ pub(super) enum Refusal {
     BadParameters(Vec<String>),
     /// The body is not as its model has it: what is wrong.
     BadBody(String),
+    /// The path would lead out of what the integration offers.
+    Astray,
     /// The integration takes no body of this media type.
     UnsupportedMediaType,
     /// The request line and headers are over 10,240 bytes.
@@ -149,6 +151,7 @@ impl Refusal {
                 Wording::new("BAD_REQUEST_PARAMETERS", 400, "BadRequestException", message)
             }
             Self::BadBody(_) => Wording::new("BAD_REQUEST_BODY", 400, "BadRequestException", "Invalid request body"),
+            Self::Astray => Wording::new("", 400, "BadRequestException", "Bad Request"),
             Self::UnsupportedMediaType => {
                 Wording::new("UNSUPPORTED_MEDIA_TYPE", 415, "UnsupportedMediaTypeException", "Unsupported Media Type")
             }

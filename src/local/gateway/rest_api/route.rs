@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::local::apigateway::{Method, Resource};
-use crate::local::gateway::http_api::route::decoded;
+use crate::local::gateway::http_api::route::{VERBS, decoded};
 
 /// Values that a path gives to a resource's variables, still encoded.
 pub(super) type Parameters = Vec<(String, String)>;
 
 /// The resource, method and parameters for a request. The path is that below the stage, still encoded. A resource that
 /// lacks the method leaves the request to the next best, which is how `{proxy+}` takes what its siblings do not.
+/// A method that no policy could name is taken by nobody.
 pub(super) fn select<'a>(
     resources: &'a BTreeMap<String, Resource>,
     verb: &str,
@@ -20,6 +21,7 @@ pub(super) fn select<'a>(
     let path: Vec<&str> = if path.is_empty() { Vec::new() } else { path.split('/').collect() };
     resources
         .iter()
+        .filter(|_| VERBS.contains(&verb))
         .filter_map(|(id, resource)| {
             let method = resource.resource_methods.get(verb).or_else(|| resource.resource_methods.get("ANY"))?;
             let (rank, parameters) = matched(&resource.path, &path)?;
@@ -108,6 +110,13 @@ mod tests {
         assert_eq!(id(&methods, "OPTIONS", "/a").as_deref(), Some("/{proxy+}"));
         assert_eq!(id(&methods, "OPTIONS", "/a/b").as_deref(), Some("/a/b"));
         assert_eq!(id(&methods, "GET", "/a"), None);
+    }
+
+    #[test]
+    fn any_stands_for_the_methods_that_policies_can_name() {
+        for verb in ["get", "Delete", "TRACE", "QUERY", "ANY", "*"] {
+            assert_eq!(id(&[("ANY", "/x")], verb, "/x"), None, "{verb}");
+        }
     }
 
     #[test]

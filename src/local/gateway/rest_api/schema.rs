@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use regex::Regex;
 use serde_json::{Map, Number, Value};
@@ -15,6 +16,10 @@ const MODELS: &str = "https://apigateway.amazonaws.com/restapis/";
 const DEEPEST: usize = 64;
 /// How many schemas are looked at for one value: those that branch into themselves would never end.
 const MOST_STEPS: u32 = 100_000;
+/// How many mistakes are told of one value. A body may have as many as it has members.
+const MOST_MISTAKES: usize = 10;
+/// How many characters are told of one step to a mistake. A body's names may be as long as the body.
+const LONGEST_STEP: usize = 64;
 
 /// The schemas of an API, by the names of their models.
 pub(super) struct Schemas {
@@ -30,6 +35,59 @@ struct Place<'a> {
     root: &'a Value,
 }
 
+/// Where a value is within the body: put into words only where something is wrong.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Root,
+    Member(&'a At<'a>, &'a str),
+    Item(&'a At<'a>, usize),
+}
+
+impl At<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Member(above, name) => {
+                above.write(f)?;
+                let cut = name.char_indices().nth(LONGEST_STEP).and_then(|(end, _)| name.get(..end));
+                match cut {
+                    Some(start) => write!(f, "/{start}..."),
+                    None => write!(f, "/{name}"),
+                }
+            }
+            Self::Item(above, index) => {
+                above.write(f)?;
+                write!(f, "/{index}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("/"),
+            at => at.write(f),
+        }
+    }
+}
+
+/// What is wrong with a value, as far as it is told.
+#[derive(Default)]
+struct Mistakes(Vec<String>);
+
+impl Mistakes {
+    fn add(&mut self, at: &At<'_>, what: impl fmt::Display) {
+        if !self.are_enough() {
+            self.0.push(format!("{at}: {what}"));
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.0.len() >= MOST_MISTAKES
+    }
+}
+
 impl Schemas {
     /// Reads those that are JSON.
     pub(super) fn read(texts: &BTreeMap<String, String>) -> Self {
@@ -41,21 +99,24 @@ impl Schemas {
     pub(super) fn mistakes(&self, model: &str, value: &Value) -> Option<Vec<String>> {
         let schema = self.models.get(model)?;
         self.steps.set(MOST_STEPS);
-        let mut mistakes = Vec::new();
-        self.check(Place { schema, root: schema }, value, "", DEEPEST, &mut mistakes);
+        let mut mistakes = Mistakes::default();
+        self.check(Place { schema, root: schema }, value, &At::Root, DEEPEST, &mut mistakes);
         if self.steps.get() == 0 {
-            mistakes.push("the model cannot be followed".to_owned());
+            mistakes.0.push("the model cannot be followed".to_owned());
         }
-        Some(mistakes)
+        Some(mistakes.0)
     }
 
     fn holds(&self, place: Place<'_>, value: &Value, left: usize) -> bool {
-        let mut mistakes = Vec::new();
-        self.check(place, value, "", left, &mut mistakes);
-        mistakes.is_empty()
+        let mut mistakes = Mistakes::default();
+        self.check(place, value, &At::Root, left, &mut mistakes);
+        mistakes.0.is_empty()
     }
 
-    fn check(&self, place: Place<'_>, value: &Value, at: &str, left: usize, mistakes: &mut Vec<String>) {
+    fn check(&self, place: Place<'_>, value: &Value, at: &At<'_>, left: usize, mistakes: &mut Mistakes) {
+        if mistakes.are_enough() {
+            return;
+        }
         self.steps.set(if left == 0 { 0 } else { self.steps.get().saturating_sub(1) });
         if self.steps.get() == 0 {
             return;
@@ -71,11 +132,11 @@ impl Schemas {
             return;
         }
         for keyword in broken(members, value) {
-            mistakes.push(format!("{}: fails {keyword}", if at.is_empty() { "/" } else { at }));
+            mistakes.add(at, format_args!("fails {keyword}"));
         }
         self.combined(place, value, at, left, mistakes);
         match value {
-            Value::Object(object) => self.object(place, object, at, left, mistakes),
+            Value::Object(object) => self.object(place, (value, object), at, left, mistakes),
             Value::Array(items) => self.array(place, items, at, left, mistakes),
             _ => {}
         }
@@ -91,7 +152,7 @@ impl Schemas {
         Some(Place { schema: root.pointer(&pointer)?, root })
     }
 
-    fn combined(&self, place: Place<'_>, value: &Value, at: &str, left: usize, mistakes: &mut Vec<String>) {
+    fn combined(&self, place: Place<'_>, value: &Value, at: &At<'_>, left: usize, mistakes: &mut Mistakes) {
         let Place { schema, root } = place;
         let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array);
         let holds = |part: &&Value| self.holds(Place { schema: part, root }, value, left);
@@ -103,25 +164,34 @@ impl Schemas {
             ("oneOf", list("oneOf").is_some_and(|parts| parts.iter().filter(holds).count() != 1)),
             ("not", schema.get("not").is_some_and(|part| holds(&part))),
         ];
-        mistakes
-            .extend(broken.iter().filter(|(_, broken)| *broken).map(|(keyword, _)| format!("{at}: fails {keyword}")));
+        for (keyword, _) in broken.iter().filter(|(_, broken)| *broken) {
+            mistakes.add(at, format_args!("fails {keyword}"));
+        }
     }
 
-    fn object(&self, place: Place<'_>, object: &Map<String, Value>, at: &str, left: usize, mistakes: &mut Vec<String>) {
+    fn object(
+        &self,
+        place: Place<'_>,
+        (whole, object): (&Value, &Map<String, Value>),
+        at: &At<'_>,
+        left: usize,
+        mistakes: &mut Mistakes,
+    ) {
         let Place { schema, root } = place;
         let named = |keyword: &str| schema.get(keyword).and_then(Value::as_object);
         for (name, member) in object {
+            let within = At::Member(at, name);
             let own = named("properties").and_then(|properties| properties.get(name));
             let by_pattern = named("patternProperties").into_iter().flatten();
             let by_pattern = by_pattern.filter(|(pattern, _)| matches(pattern, name)).map(|(_, schema)| schema);
             let mut about: Vec<&Value> = own.into_iter().chain(by_pattern).collect();
             match schema.get("additionalProperties") {
-                Some(Value::Bool(false)) if about.is_empty() => mistakes.push(format!("{at}/{name}: is not allowed")),
+                Some(Value::Bool(false)) if about.is_empty() => mistakes.add(&within, "is not allowed"),
                 Some(further @ Value::Object(_)) if about.is_empty() => about.push(further),
                 _ => {}
             }
             for schema in about {
-                self.check(Place { schema, root }, member, &format!("{at}/{name}"), left, mistakes);
+                self.check(Place { schema, root }, member, &within, left, mistakes);
             }
         }
         for (name, needed) in named("dependencies").into_iter().flatten().filter(|(name, _)| object.contains_key(*name))
@@ -129,26 +199,24 @@ impl Schemas {
             match needed {
                 Value::Array(names) => {
                     let missing = names.iter().filter_map(Value::as_str).filter(|name| !object.contains_key(*name));
-                    mistakes.extend(missing.map(|missing| format!("{at}: {name} needs {missing}")));
+                    missing.for_each(|missing| mistakes.add(at, format_args!("{name} needs {missing}")));
                 }
-                schema => {
-                    let whole = Value::Object(object.clone());
-                    self.check(Place { schema, root }, &whole, at, left, mistakes);
-                }
+                schema => self.check(Place { schema, root }, whole, at, left, mistakes),
             }
         }
     }
 
-    fn array(&self, place: Place<'_>, items: &[Value], at: &str, left: usize, mistakes: &mut Vec<String>) {
+    fn array(&self, place: Place<'_>, items: &[Value], at: &At<'_>, left: usize, mistakes: &mut Mistakes) {
         let Place { schema, root } = place;
         for (index, item) in items.iter().enumerate() {
+            let within = At::Item(at, index);
             let about = match schema.get("items") {
                 Some(Value::Array(each)) => each.get(index).or_else(|| schema.get("additionalItems")),
                 every => every,
             };
             match about {
-                Some(Value::Bool(false)) => mistakes.push(format!("{at}/{index}: is not allowed")),
-                Some(schema) => self.check(Place { schema, root }, item, &format!("{at}/{index}"), left, mistakes),
+                Some(Value::Bool(false)) => mistakes.add(&within, "is not allowed"),
+                Some(schema) => self.check(Place { schema, root }, item, &within, left, mistakes),
                 None => {}
             }
         }
@@ -240,7 +308,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Schemas;
+    use super::{MOST_MISTAKES, Schemas};
 
     fn holds(schema: Value, value: Value) -> bool {
         let other = json!({ "type": "integer", "definitions": { "odd": { "enum": [1, 3] } } });
@@ -290,6 +358,21 @@ mod tests {
             assert!(holds(schema.clone(), kept.clone()), "{schema} {kept}");
             assert!(!holds(schema.clone(), broken.clone()), "{schema} {broken}");
         }
+    }
+
+    #[test]
+    fn a_body_of_mistakes_is_told_in_few_words() {
+        let schema = json!({ "type": "object", "additionalProperties": { "$ref": "#" } });
+        let texts = [("M".to_owned(), schema.to_string())].into();
+        let mistakes = |body: &Value| Schemas::read(&texts).mistakes("M", body).expect("there is such a model");
+        let many = json!({ "a": (0..1_000).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>() });
+        assert_eq!(mistakes(&many).len(), MOST_MISTAKES);
+        let deep = (0..20).fold(json!(1), |value, _| json!({ "n".repeat(10_000): value }));
+        let told = mistakes(&deep);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].len() < 2_000 && told[0].ends_with("...: fails type"), "{told:?}");
+        assert_eq!(mistakes(&json!([])), ["/: fails type"]);
+        assert_eq!(mistakes(&json!({ "a": { "b": [] } })), ["/a/b: fails type"]);
     }
 
     #[test]

@@ -225,6 +225,65 @@ async fn a_quota_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_stage_has_settings_of_verbs_and_of_everything_but_not_of_any() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    world.mock("a", json!({})).await;
+    world.deploy().await;
+    let change = async |path: &str| {
+        let changes = json!({ "patchOperations": [{ "op": "replace", "path": path, "value": "1" }] });
+        world.control(Method::PATCH, &format!("/restapis/{}/stages/test", world.api), &changes).await
+    };
+    for path in ["/*/*/throttling/burstLimit", "/~1files~1{proxy+}/GET/throttling/burstLimit"] {
+        assert_eq!(change(path).await.0, StatusCode::OK, "{path}");
+    }
+    for (path, named) in [
+        ("/~1files~1{proxy+}/ANY/throttling/burstLimit", "/files/{proxy+}/ANY/throttling/burstLimit"),
+        ("/~1files/*/throttling/burstLimit", "/files/*/throttling/burstLimit"),
+        ("/*/GET/throttling/burstLimit", "/*/GET/throttling/burstLimit"),
+        ("/~1files/get/throttling/burstLimit", "/files/get/throttling/burstLimit"),
+    ] {
+        let (status, answer) = change(path).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(answer["message"], format!("Invalid method setting path: {named}"));
+    }
+}
+
+#[tokio::test]
+async fn a_new_plan_has_no_keys_and_has_counted_nothing() {
+    let folder = folder();
+    let world = World::new(&folder, json!({})).await;
+    let plan = json!({
+        "name": "p", "keys": ["another"], "counts": { "another": { "2026-01-01": 5 } },
+        "extensions": { "another": { "begins": "2026-01-01", "requests": 5 } },
+    });
+    let made = world.create("/usageplans", plan).await;
+    let held = world.cloud.read(|account| {
+        let plan = account.apigateway.usage_plan(made["id"].as_str().unwrap_or_default()).expect("it was made");
+        (plan.keys.len(), plan.counts.len(), plan.extensions.len())
+    });
+    assert_eq!(held, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_gets_around_a_policy() {
+    let folder = folder();
+    let statement = |effect: &str, path: &str| json!({ "Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": format!("execute-api:/{path}") });
+    let statements = [statement("Allow", "*"), statement("Deny", "test/GET/denied")];
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let world = World::new(&folder, json!({ "policy": policy })).await;
+    world.mock("denied", json!({})).await;
+    world.mock("open", json!({})).await;
+    world.deploy().await;
+    for path in ["/test/denied", "/test/denied/", "/test//denied", "/test/%64enied", "/test/%64enied/"] {
+        assert_eq!(world.status(path, &[]).await, 403, "{path}");
+    }
+    for path in ["/test/open", "/test/open/", "/test/%6Fpen"] {
+        assert_eq!(world.status(path, &[]).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_and_a_stage_have_limits_of_their_own() {
     let folder = folder();
     let world = World::new(&folder, json!({})).await;

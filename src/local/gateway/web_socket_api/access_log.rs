@@ -62,10 +62,6 @@ pub(super) fn context(name: &str, turn: &Turn) -> Option<String> {
         "extendedRequestId" | "requestId" => text(&turn.id),
         "identity.sourceIp" => text(SOURCE_IP),
         "identity.userAgent" => client.user_agent(),
-        "identity.userArn" => match &client.identity {
-            Identity::Signer { arn, .. } => text(arn),
-            _ => None,
-        },
         "messageId" => match &turn.kind {
             Kind::Message { id, .. } => text(id),
             _ => None,
@@ -74,7 +70,10 @@ pub(super) fn context(name: &str, turn: &Turn) -> Option<String> {
         "requestTimeEpoch" => Some(epoch_milliseconds(turn.time).to_string()),
         "routeKey" => text(bound.route_key()),
         "stage" => text(&bound.stage.stage_name),
-        _ => said(name.strip_prefix("authorizer.")?, &client.identity),
+        _ => match (&client.identity, name.strip_prefix("identity.")) {
+            (Identity::Signer(signer), Some(name)) => signer.said(name),
+            (known, _) => said(name.strip_prefix("authorizer.")?, known),
+        },
     }
 }
 

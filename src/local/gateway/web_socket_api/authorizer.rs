@@ -3,8 +3,6 @@
 //! Decisions are not kept: API Gateway asks a Lambda authorizer for each connection.
 //! See <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>.
 
-use std::collections::BTreeMap;
-use std::slice;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -16,9 +14,10 @@ use super::turn::{Routed, Turn};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
-use crate::local::gateway::request::{SOURCE_IP, query};
-use crate::local::gateway::signer::{self, ACTION};
-use crate::local::iam::policy::{self, Policy, Query, Verdict};
+use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::request::query;
+use crate::local::gateway::signer::{self, Signer};
+use crate::local::iam::policy::{Policy, Verdict};
 
 /// How long AWS waits for an authorizer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,11 +46,10 @@ pub(super) async fn authorize(
 
 /// Who signed the request, if they may open a connection.
 fn signed(cloud: &Cloud, turn: &Turn) -> Option<Identity> {
-    let caller = signer::signed(cloud, &turn.client.request, turn.time).ok()?.caller;
+    let signed = signer::signed(cloud, &turn.client.request, turn.time).ok()?;
     cloud.read(|account| {
-        let verdict = signer::verdict(account, &caller, &signer::invoking(&turn.bound.route_arn()), turn.time);
-        let arn = signer::arn(account, &caller).filter(|_| verdict == Verdict::Allowed)?;
-        Some(Identity::Signer { arn, account: account.id.clone() })
+        let verdict = signer::verdict(account, &signed.caller, &signer::invoking(&turn.bound.route_arn()), turn.time);
+        Signer::of(account, &signed).filter(|_| verdict == Verdict::Allowed).map(Identity::Signer)
     })
 }
 
@@ -69,7 +67,7 @@ async fn ask(
     let caller = turn.bound.arn(&format!("authorizers/{id}"));
     let asked = cloud.now();
     let result = function::invoke(cloud, Wanted { uri: &uri, caller: &caller, event: &event, timeout: TIMEOUT }).await;
-    if result.as_ref().is_err_and(is_unknown) {
+    if result.as_ref().is_err_and(Problem::says_unauthorized) {
         return Err(Refusal::Unauthorized);
     }
     let decision = result.map_err(|problem| format!("the authorizer: {}", problem.logged())).and_then(|result| {
@@ -81,18 +79,12 @@ async fn ask(
         notes.authorizer_error = Some(reason);
         Refusal::InternalServerError
     })?;
-    if !allows(document, &arn) {
+    if Invoked::plain(arn).judged_by(&document) != Verdict::Allowed {
         return Err(Refusal::Forbidden);
     }
     let latency = i64::try_from((cloud.now() - asked).whole_milliseconds()).unwrap_or_default();
     context.insert("integrationLatency".to_owned(), latency.into());
     Ok(Identity::Function(context))
-}
-
-/// An authorizer says that it does not know the caller by an error of exactly this word.
-fn is_unknown(problem: &Problem) -> bool {
-    let Problem::Raised(error) = problem else { return false };
-    serde_json::from_slice::<Value>(error).is_ok_and(|error| error["errorMessage"] == "Unauthorized")
 }
 
 /// What a function decided: for what its policy allows.
@@ -131,12 +123,6 @@ fn as_text(value: &Value) -> Option<Value> {
     }
 }
 
-fn allows(document: Value, arn: &str) -> bool {
-    let facts = BTreeMap::from([("aws:sourceip".to_owned(), vec![SOURCE_IP.to_owned()])]);
-    let query = Query { action: ACTION, resource: arn, facts: &facts };
-    policy::evaluate(slice::from_ref(&document), &query) == Verdict::Allowed
-}
-
 /// Whether the request holds what an identity source names, and it is not empty.
 fn is_there(turn: &Turn, source: &str) -> bool {
     let request = &turn.client.request;
@@ -158,7 +144,7 @@ fn is_there(turn: &Turn, source: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Decision, allows};
+    use super::{Decision, Invoked, Verdict};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/prod/$connect";
 
@@ -169,10 +155,11 @@ mod tests {
 
     #[test]
     fn a_policy_is_for_the_route() {
-        assert!(allows(statement("Allow", ARN), ARN));
-        assert!(allows(statement("Allow", "arn:aws:execute-api:*:*:abc/*"), ARN));
-        assert!(!allows(statement("Deny", ARN), ARN));
-        assert!(!allows(statement("Allow", "arn:aws:execute-api:*:*:abc/*/$default"), ARN));
+        let verdict = |effect: &str, resource: &str| Invoked::plain(ARN).judged_by(&statement(effect, resource));
+        assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
+        assert_eq!(verdict("Deny", ARN), Verdict::Denied);
+        assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*/$default"), Verdict::NotAllowed);
     }
 
     #[test]

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::turn::{Kind, Turn};
 use crate::local::gateway::request::{
-    SOURCE_IP, epoch_milliseconds, header, is_hop_by_hop, log_time, query, titled, trace,
+    SOURCE_IP, epoch_milliseconds, header, is_hop_by_hop, last, log_time, query, titled, trace,
 };
+use crate::local::gateway::signer::Signer;
 
 /// What was found out about a client when it connected; it goes with each of its messages.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub(super) enum Identity {
     /// What a Lambda authorizer said.
     Function(Map<String, Value>),
     /// Who signed the request.
-    Signer { arn: String, account: String },
+    Signer(Signer),
 }
 
 /// The event of a route's function.
@@ -103,9 +104,10 @@ fn identity_of(turn: &Turn, identity: &Identity) -> Value {
     if let Some(agent) = turn.client.user_agent() {
         of["userAgent"] = agent.into();
     }
-    if let Identity::Signer { arn, account } = identity {
-        of["accountId"] = account.as_str().into();
-        of["userArn"] = arn.as_str().into();
+    if let Identity::Signer(signer) = identity {
+        for (name, value) in signer.identity() {
+            of[name] = value.into();
+        }
     }
     of
 }
@@ -136,8 +138,4 @@ fn farewell(turn: &Turn) -> BTreeMap<String, Vec<String>> {
     let host = header(&turn.client.request.headers, &HOST).unwrap_or_default();
     let headers = [("Host", host.as_str()), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", "")];
     headers.map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).into()
-}
-
-fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
-    values.iter().map(|(name, values)| (name.clone(), values.last().cloned())).collect()
 }

@@ -11,7 +11,7 @@ use super::connections::{Client, Place};
 use super::event;
 use super::refusal::{Addressee, Refusal};
 use super::selection::Selection;
-use crate::local::apigatewayv2::{Api, Authorizer, Configuration, Integration, Route, RouteSettings, Stage};
+use crate::local::apigatewayv2::{Api, Authorizer, Configuration, Integration, Route, Stage};
 use crate::local::cloud::{Account, Cloud};
 use crate::local::gateway::answer::{Answer, Malformed, body_text, decoded, is_base64, single_headers, status};
 use crate::local::gateway::function::{self, Problem, Wanted, with_stage_variables};
@@ -153,8 +153,7 @@ impl Turn {
     /// Whether the limits of the route let one more event pass.
     pub(super) fn is_within_limits(&self, cloud: &Cloud) -> bool {
         let (stage, route) = (&self.bound.stage, self.bound.route_key());
-        let own = stage.route_settings.get(route).and_then(limit);
-        let Some(limit) = own.or_else(|| limit(&stage.default_route_settings)) else { return true };
+        let Some(limit) = Limit::of_route(stage, route) else { return true };
         let key = vec![self.bound.place.api.clone(), stage.stage_name.clone(), route.to_owned()];
         cloud.gateway().throttles.admit(key, limit, self.time)
     }
@@ -185,11 +184,6 @@ impl Turn {
         let (caller, event) = (self.bound.route_arn(), event::of_integration(self));
         function::invoke(cloud, Wanted { uri: &uri, caller: &caller, event: &event, timeout }).await
     }
-}
-
-/// The limit that these settings state.
-fn limit(settings: &RouteSettings) -> Option<Limit> {
-    Limit::stated(settings.throttling_rate_limit, settings.throttling_burst_limit)
 }
 
 fn refusal(problem: &Problem) -> Refusal {

@@ -16,6 +16,7 @@ pub(super) async fn check(world: &World, case: &Case, request: &Map<String, Valu
         Some("GetGatewayResponses on a fresh API") => gateway_responses(&service, case).await?,
         Some("synth/validate") => quotas(&service, case).await?,
         Some("PutIntegration with a cache key that the method does not declare") => cache_key(&service, case).await,
+        Some("UpdateStage with settings of methods") => method_settings(&service, case).await?,
         other => return Err(Unknown::new(format!("check {other:?}"))),
     };
     for finding in found {
@@ -66,6 +67,37 @@ async fn cache_key(service: &Service<'_>, case: &Case) -> Vec<String> {
     let (own, other) = (put("a").await, put("b").await);
     let wrong = own != 201 || json!(other) != case.member("expect")["status"];
     wrong.then(|| format!("answered {own} to a declared key and {other} to another")).into_iter().collect()
+}
+
+/// Tries a setting of each method: its resource, its verb, and what is set.
+async fn method_settings(service: &Service<'_>, case: &Case) -> Result<Vec<String>, Unknown> {
+    let (api, root) = service.api_and_root().await;
+    let base = format!("/restapis/{api}");
+    let stage = json!({ "stageName": "s", "deploymentId": service.deployment(&base, &root).await });
+    service.call(Method::POST, &format!("{base}/stages"), &stage).await;
+    let (mut wrong, mut begins) = (Vec::new(), None);
+    for (word, value) in members(case.member("expect"))? {
+        match word.as_str() {
+            "accepted" | "refused" => {}
+            "message_begins" => begins = value.as_str(),
+            other => return Err(Unknown::new(format!("expectation `{other}`"))),
+        }
+    }
+    for (word, expected) in [("accepted", 200), ("refused", 400)] {
+        for setting in case.member("expect")[word].as_array().into_iter().flatten() {
+            let [resource, verb, name] = [0, 1, 2].map(|index| setting[index].as_str().unwrap_or_default());
+            let path = format!("/{}/{verb}/{name}", resource.replace('/', "~1"));
+            let value = if name == "caching/enabled" { "false" } else { "1" };
+            let change = json!({ "patchOperations": [{ "op": "replace", "path": path, "value": value }] });
+            let (status, answer) = service.call(Method::PATCH, &format!("{base}/stages/s"), &change).await;
+            let message = answer["message"].as_str().unwrap_or_default();
+            let begins = begins.unwrap_or_default().replace("{path}", &format!("{resource}/{verb}/{name}"));
+            if status != expected || status == 400 && !message.starts_with(&begins) {
+                wrong.push(format!("answered {status} {message} to {setting}"));
+            }
+        }
+    }
+    Ok(wrong)
 }
 
 /// Makes changes of a stage, and says whether they are accepted.
