@@ -70,6 +70,11 @@ pub(crate) async fn handle(
     }
 }
 
+/// Answers one request to the URL of a function; the destination has its id in the place of an API's.
+pub(crate) async fn handle_function_url(cloud: Cloud, destination: Destination, request: Request) -> Response {
+    http_api::function_url::handle(cloud, destination, request).await
+}
+
 impl Gateway {
     /// Forgets what the authorizers of a stage of a REST API decided.
     pub(crate) fn flush_authorizers(&self, api: &str, stage: &str) {

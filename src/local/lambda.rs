@@ -9,6 +9,7 @@ mod resources;
 mod rules;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod url;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 
 pub use self::code::Code;
 pub(crate) use self::code::unpacked;
+pub(crate) use self::policy::{AtUrl, admits};
 pub use self::policy::{Statement, allows};
 pub(crate) use self::resources::RESOURCE_TYPES;
 pub use self::rules::Settings;
@@ -56,6 +58,9 @@ pub struct Function {
     /// Tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Addresses of its own: that of the function under `$LATEST`, and those of aliases under their names.
+    #[serde(default)]
+    pub urls: BTreeMap<String, url::FunctionUrl>,
 }
 
 /// Code and settings as they are run.

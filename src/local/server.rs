@@ -26,7 +26,7 @@ use crate::local::gateway::{self, Destination};
 use crate::local::iam::authorize::authorize;
 use crate::local::signature::{self, Dialect, Problem, Signature, Trust, Verified};
 use crate::local::wire::{Caller, Fault, Request, Response, identify, spelling};
-use crate::local::{cognito, ses};
+use crate::local::{cognito, lambda, ses};
 
 use service::Service;
 
@@ -108,6 +108,12 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
             Err(fault) => fault.into_rest_json(),
         };
     }
+    if let Some(destination) = function_url(&host, path) {
+        return match calling(&cloud, &destination, arrival).await {
+            Ok(request) => gateway::handle_function_url(cloud, destination, request).await,
+            Err(fault) => fault.into_rest_json(),
+        };
+    }
     if let Some(place) = cognito::hosted::place(&host, path) {
         return match anonymous(arrival).await {
             Ok(request) => cognito::hosted::handle(&cloud, place, request).await,
@@ -179,6 +185,17 @@ fn destination(host: &str, path: &str) -> Option<Destination> {
     let path = path.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(rest);
     let path = if path.is_empty() { "/" } else { path };
     Some(Destination { api: api.to_owned(), path: path.to_owned() })
+}
+
+/// The function URL that a request is for: `{id}.lambda-url.localhost`, or `/_aws/lambda-url/{id}/...`.
+fn function_url(host: &str, path: &str) -> Option<Destination> {
+    if let Some(id) = host.strip_suffix(".lambda-url.localhost") {
+        return Some(Destination { api: id.to_owned(), path: path.to_owned() });
+    }
+    let (id, rest) =
+        path.strip_prefix(lambda::url::PATH).map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len())))?;
+    let path = if rest.is_empty() { "/" } else { rest };
+    Some(Destination { api: id.to_owned(), path: path.to_owned() })
 }
 
 /// Whether a path starts with the id of a user pool (`us-east-1_AbCdEfGhI`); no bucket has an underscore.

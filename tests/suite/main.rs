@@ -12,6 +12,7 @@ mod disk;
 mod e2e;
 mod findings;
 mod foreign;
+mod function_url;
 mod functions;
 mod hold;
 mod hosted;

@@ -5,6 +5,7 @@ mod answer;
 mod call;
 mod cors;
 mod event;
+pub(super) mod function_url;
 mod integration;
 pub mod jwt;
 mod request_authorizer;

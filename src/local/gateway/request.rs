@@ -69,12 +69,19 @@ pub(super) fn last(values: &BTreeMap<String, Vec<String>>) -> Value {
 
 /// The name that the client called, as on AWS where it called the path form.
 pub(super) fn domain(headers: &HeaderMap, api: &str, region: &str) -> String {
+    called(headers, &own_domain(api, region))
+}
+
+/// The name under which AWS serves an API.
+pub(super) fn own_domain(api: &str, region: &str) -> String {
+    format!("{api}.execute-api.{region}.amazonaws.com")
+}
+
+/// The name that the client called, if it has the first word of `own`, else `own`.
+pub(super) fn called(headers: &HeaderMap, own: &str) -> String {
     let host = header(headers, &HOST).unwrap_or_default();
     let name = host.split(':').next().unwrap_or_default();
-    match name.split('.').next() == Some(api) {
-        true => name.to_owned(),
-        false => format!("{api}.execute-api.{region}.amazonaws.com"),
-    }
+    if domain_prefix(name) == domain_prefix(own) { name.to_owned() } else { own.to_owned() }
 }
 
 /// The first word of a domain name.

@@ -23,12 +23,22 @@ pub(super) struct Signed {
     pub(super) key: String,
 }
 
-/// Who signed a request.
+/// Who signed a request to an API.
 pub(super) fn signed(cloud: &Cloud, request: &Request, now: OffsetDateTime) -> Result<Signed, Problem> {
+    signed_for(SERVICE, cloud, request, now)
+}
+
+/// Who signed a request that a service answers.
+pub(super) fn signed_for(
+    service: &str,
+    cloud: &Cloud,
+    request: &Request,
+    now: OffsetDateTime,
+) -> Result<Signed, Problem> {
     let parts = parts(request).ok_or(Problem::Missing)?;
     let signature = Signature::of(&parts)?.ok_or(Problem::Missing)?;
-    if signature.service != SERVICE {
-        let message = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+    if signature.service != service {
+        let message = format!("Credential should be scoped to correct service: '{service}'.");
         return Err(Problem::Incomplete(message));
     }
     let body = signature::sha256_hex(&request.body);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use time::macros::format_description;
 
 use super::deployment::{self, Site, ZipFile};
-use super::{Function, Functions, LATEST, Statement, Target, Version, fault, invalid, not_found, policy, rules};
+use super::{Function, Functions, LATEST, Statement, Target, Version, fault, invalid, not_found, policy, rules, url};
 use crate::local::cloud::{Account, Cloud};
 use crate::local::runtime::{self, Call, Log};
 use crate::local::wire::{Fault, Request, Response};
@@ -58,6 +58,11 @@ async fn answer(cloud: &Cloud, request: &Request) -> Result<Response, Fault> {
         (&Method::GET, ["functions", name, "concurrency"]) => wire.concurrency(name),
         (&Method::PUT, ["functions", name, "concurrency"]) => wire.put_concurrency(name),
         (&Method::DELETE, ["functions", name, "concurrency"]) => wire.delete_concurrency(name),
+        (&Method::POST, ["functions", name, "url"]) => wire.create_url(name),
+        (&Method::GET, ["functions", name, "url"]) => wire.url(name),
+        (&Method::PUT, ["functions", name, "url"]) => wire.update_url(name),
+        (&Method::DELETE, ["functions", name, "url"]) => wire.delete_url(name),
+        (&Method::GET, ["functions", name, "urls"]) => wire.urls(name),
         (&Method::GET, ["tags", arn]) => wire.tags(arn),
         (&Method::POST, ["tags", arn]) => wire.tag(arn),
         (&Method::DELETE, ["tags", arn]) => wire.untag(arn),
@@ -308,6 +313,51 @@ impl Wire<'_> {
         self.cloud.write(|account| rules::reserve(account, &target, None)).map(|()| no_content())
     }
 
+    fn create_url(self, name: &str) -> Result<Response, Fault> {
+        let (target, members) = (self.target(name)?, self.members()?);
+        self.cloud
+            .write(|account| {
+                let made = url::create(account, &target, &members, self.cloud.now())?;
+                Ok::<_, Fault>(url::document(account, self.cloud.endpoint(), &target, &made))
+            })
+            .map(|document| created(&document))
+    }
+
+    fn url(self, name: &str) -> Result<Response, Fault> {
+        let target = self.target(name)?;
+        self.cloud.read(|account| {
+            let held = url::of(account, &target)?;
+            Ok(ok(&url::document(account, self.cloud.endpoint(), &target, held)))
+        })
+    }
+
+    fn update_url(self, name: &str) -> Result<Response, Fault> {
+        let (target, members) = (self.target(name)?, self.members()?);
+        self.cloud
+            .write(|account| {
+                let changed = url::update(account, &target, &members, self.cloud.now())?;
+                Ok::<_, Fault>(url::document(account, self.cloud.endpoint(), &target, &changed))
+            })
+            .map(|document| ok(&document))
+    }
+
+    fn delete_url(self, name: &str) -> Result<Response, Fault> {
+        let target = self.target(name)?;
+        self.cloud.write(|account| url::delete(account, &target)).map(|()| no_content())
+    }
+
+    fn urls(self, name: &str) -> Result<Response, Fault> {
+        let target = self.named(name)?;
+        self.cloud.read(|account| {
+            let urls = Functions::function(account, &target)?.urls.iter().map(|(qualifier, held)| {
+                let alias = Some(qualifier.clone()).filter(|qualifier| qualifier != LATEST);
+                let target = Target { qualifier: alias, ..target.clone() };
+                (qualifier.clone(), url::document(account, self.cloud.endpoint(), &target, held))
+            });
+            self.page("FunctionUrlConfigs", urls.collect())
+        })
+    }
+
     fn tags(self, arn: &str) -> Result<Response, Fault> {
         let target = self.named(arn)?;
         self.cloud.read(|account| Ok(ok(&json!({ "Tags": Functions::function(account, &target)?.tags }))))
@@ -457,7 +507,7 @@ fn described(account: &Account, target: &Target, number: &str, version: &Version
     body
 }
 
-fn last_modified(time: time::OffsetDateTime) -> String {
+pub(super) fn last_modified(time: time::OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]+0000");
     time.format(format).unwrap_or_default()
 }

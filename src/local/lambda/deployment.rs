@@ -59,6 +59,7 @@ pub(super) fn create(
         policy: Vec::new(),
         reserved_concurrency: None,
         tags: BTreeMap::new(),
+        urls: BTreeMap::new(),
     };
     account.lambda.0.insert(target.name.clone(), function);
     Ok(())

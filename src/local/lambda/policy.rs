@@ -51,7 +51,42 @@ pub fn allows(account: &Account, function: &str, principal_service: &str, source
         .any(|statement| statement.allows(&account.id, principal_service, source_arn))
 }
 
+/// What somebody asks of a function at its URL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtUrl<'a> {
+    /// `lambda:InvokeFunctionUrl`, or `lambda:InvokeFunction`: the one does not do without the other.
+    pub(crate) action: &'a str,
+    /// `NONE` or `AWS_IAM`, as the URL asks.
+    pub(crate) kind: &'a str,
+    /// ARN of who signed; nobody did where the URL asks for no signature.
+    pub(crate) caller: Option<&'a str>,
+}
+
+/// Whether a function's resource policy lets somebody in by its URL.
+pub(crate) fn admits(account: &Account, target: &Target, asked: &AtUrl<'_>) -> bool {
+    let Some(function) = account.lambda.0.get(&target.name) else { return false };
+    let statements = function.policy.iter().filter(|statement| statement.qualifier == target.qualifier);
+    statements.into_iter().any(|statement| statement.admits(&account.id, asked))
+}
+
 impl Statement {
+    fn admits(&self, account: &str, asked: &AtUrl<'_>) -> bool {
+        let unmet = self.principal_org_id.is_some()
+            || self.event_source_token.is_some()
+            || self.source_arn.is_some()
+            || self.source_account.is_some()
+            || self.function_url_auth_type.as_deref().is_some_and(|kind| kind != asked.kind)
+            || self.invoked_via_function_url == Some(false);
+        let is_named = |caller: &str| {
+            self.principal == caller
+                || self.principal == account
+                || self.principal == format!("arn:aws:iam::{account}:root")
+        };
+        !unmet
+            && (self.principal == "*" || asked.caller.is_some_and(is_named))
+            && (self.action == asked.action || matches!(self.action.as_str(), "lambda:*" | "*"))
+    }
+
     fn allows(&self, account: &str, service: &str, source_arn: &str) -> bool {
         let unmet = self.principal_org_id.is_some()
             || self.event_source_token.is_some()

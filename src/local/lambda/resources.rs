@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::deployment::{self, Site, ZipFile};
+use super::url::{self, FunctionUrl};
 use super::{Alias, Functions, Settings, Statement, Target, fault, policy, revision, rules};
 use crate::local::cloud::Account;
 use crate::local::cloudformation::resource::{
@@ -18,16 +19,12 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[
     &PermissionType,
     &VersionType,
     &AliasType,
+    &UrlType,
     &NotOffered {
         name: "AWS::Lambda::LayerVersion",
         schema: include_str!("schemas/layer_version.json"),
         reason: "the local cloud has no layers: a function sees this machine's own `/opt`, where none can be put; ship \
                  the files with the function",
-    },
-    &NotOffered {
-        name: "AWS::Lambda::Url",
-        schema: include_str!("schemas/url.json"),
-        reason: "the local cloud serves no function URLs; put an HTTP API before the function",
     },
 ];
 
@@ -38,6 +35,7 @@ struct FunctionType;
 struct PermissionType;
 struct VersionType;
 struct AliasType;
+struct UrlType;
 
 impl Kind for FunctionType {
     const TYPE: &'static str = "AWS::Lambda::Function";
@@ -191,9 +189,66 @@ impl Kind for AliasType {
         let target = Target::parse(account, physical_id)?;
         if let (Some(function), Some(name)) = (account.lambda.0.get_mut(&target.name), target.qualifier) {
             function.aliases.remove(&name);
+            function.urls.remove(&name);
         }
         Ok(())
     }
+}
+
+impl Kind for UrlType {
+    const TYPE: &'static str = "AWS::Lambda::Url";
+    const SCHEMA: &'static str = include_str!("schemas/url.json");
+    const SERVICE: &'static str = SERVICE;
+    const WORDING: Wording = worded;
+    type Properties = Properties;
+
+    fn create(account: &mut Account, context: &Context, new: Properties) -> Result<Provisioned, Refused> {
+        let named = Target::parse(account, text(&new, "TargetFunctionArn").unwrap_or_default())?;
+        let qualifier = text(&new, "Qualifier").map(str::to_owned).or(named.qualifier);
+        let target = Target { qualifier, ..named };
+        let made = url::create(account, &target, &url_settings(&new), context.now)?;
+        Ok(function_url(account, context, &target, &made))
+    }
+
+    fn update(
+        account: &mut Account,
+        context: &Context,
+        physical_id: &str,
+        Change { new, .. }: Change<Properties>,
+    ) -> Result<Provisioned, Refused> {
+        let target = Target::parse(account, physical_id)?;
+        let changed = url::replace(account, &target, &url_settings(&new), context.now)?;
+        Ok(function_url(account, context, &target, &changed))
+    }
+
+    fn delete(account: &mut Account, _: &Context, physical_id: &str, _: &Properties) -> Result<(), Refused> {
+        let target = Target::parse(account, physical_id)?;
+        Ok(url::delete(account, &target)?)
+    }
+}
+
+/// The properties of a URL as a request to Lambda has them. CloudFormation may bring numbers and truths as text.
+fn url_settings(properties: &Properties) -> Properties {
+    let mut settings = properties.clone();
+    if let Some(Value::Object(cors)) = settings.get_mut("Cors") {
+        if let Some(value) = cors.get_mut("AllowCredentials")
+            && let Some(allowed) = flag(value)
+        {
+            *value = allowed.into();
+        }
+        if let Some(value) = cors.get_mut("MaxAge")
+            && let Some(age) = value.as_str().and_then(|age| age.parse::<i64>().ok())
+        {
+            *value = age.into();
+        }
+    }
+    settings
+}
+
+fn function_url(account: &Account, context: &Context, target: &Target, url: &FunctionUrl) -> Provisioned {
+    let arn = target.arn(account);
+    let address = url::address(&context.endpoint, url);
+    Provisioned::named(&arn).with("FunctionArn", arn).with("FunctionUrl", address)
 }
 
 fn put_alias(account: &mut Account, target: &Target, properties: &Properties) -> Result<Provisioned, Refused> {

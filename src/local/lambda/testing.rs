@@ -40,6 +40,7 @@ pub(crate) fn deployed(settings: &Value) -> Deployed {
         policy: Vec::new(),
         reserved_concurrency: None,
         tags: Default::default(),
+        urls: Default::default(),
     };
     cloud
         .write(|account| {

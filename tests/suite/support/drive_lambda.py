@@ -118,6 +118,20 @@ refused("InvalidParameterValueException", client.put_function_concurrency, Funct
 client.delete_function_concurrency(FunctionName="f")
 assert "ReservedConcurrentExecutions" not in client.get_function_concurrency(FunctionName="f")
 
+# Addresses.
+address = client.create_function_url_config(FunctionName="f", AuthType="NONE", Cors={"AllowOrigins": ["*"]})
+assert address["FunctionUrl"].startswith("http://") and address["FunctionArn"] == made["FunctionArn"], address
+refused("ResourceConflictException", client.create_function_url_config, FunctionName="f", AuthType="NONE")
+refused("InvalidParameterValueException", client.update_function_url_config, FunctionName="f", InvokeMode="RESPONSE_STREAM")
+changed = client.update_function_url_config(FunctionName="f", AuthType="AWS_IAM")
+assert changed["AuthType"] == "AWS_IAM" and changed["Cors"] == {"AllowOrigins": ["*"]}, changed
+assert client.get_function_url_config(FunctionName="f")["FunctionUrl"] == address["FunctionUrl"]
+[listed] = client.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"]
+assert listed["FunctionUrl"] == address["FunctionUrl"], listed
+client.delete_function_url_config(FunctionName="f")
+refused("ResourceNotFoundException", client.get_function_url_config, FunctionName="f")
+assert client.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
+
 # Telling.
 whole = client.get_function(FunctionName="f")
 assert whole["Tags"] == {"a": "b"} and whole["Configuration"]["Description"] == "later", whole

@@ -11,7 +11,7 @@ use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integrat
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
 use crate::local::gateway::invoked::Invoked;
-use crate::local::gateway::request::{domain, header};
+use crate::local::gateway::request::{called, header, own_domain};
 use crate::local::gateway::throttle::{Limit, Throttles};
 use crate::local::wire::Request;
 
@@ -32,6 +32,8 @@ pub(super) struct Bound {
     pub(super) account: String,
     pub(super) region: String,
     pub(super) api: String,
+    /// The name under which AWS serves it.
+    pub(super) domain: String,
     pub(super) stage: Stage,
     /// The path below the stage, still encoded.
     pub(super) path: String,
@@ -73,6 +75,7 @@ impl Bound {
             account: account.id.clone(),
             region: account.region.clone(),
             api: id.to_owned(),
+            domain: own_domain(id, &account.region),
             stage: stage.clone(),
             path: path.to_owned(),
             cors: served.cors.clone(),
@@ -135,7 +138,7 @@ impl Call {
 
     /// The name that the client called.
     pub(super) fn domain(&self) -> String {
-        domain(&self.request.headers, &self.bound.api, &self.bound.region)
+        called(&self.request.headers, &self.bound.domain)
     }
 
     /// The ARN of the route as it was called, which authorizers are told.
