@@ -315,6 +315,8 @@ pub struct Shared {
     pub credentials: bool,
     /// Methods beside those that every page may use.
     pub methods: BTreeSet<String>,
+    /// Headers beside those that every page may send, in lower case.
+    pub headers: BTreeSet<String>,
 }
 
 /// Something that is not tried, and why.

@@ -23,7 +23,7 @@ use super::aws::Account;
 use super::stack::Deployed;
 use super::tokens::Mint;
 use crate::access::matrix::{Kind, Limits, Matrix, Setting};
-use crate::access::probe::answer::{Answer, Log, Outcome, judge};
+use crate::access::probe::answer::{Answer, Log, Outcome, is_throttled, judge, needs_line};
 use crate::access::probe::{
     ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Plan, Probe, Request, Signature,
 };
@@ -109,6 +109,17 @@ pub enum Ended {
     Interrupted,
 }
 
+impl Ended {
+    /// Why the rest was not tried.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Whole => "all was tried",
+            Self::TimedOut => "the time was over",
+            Self::Interrupted => "it was interrupted",
+        }
+    }
+}
+
 impl Report {
     /// The calls that came to something else than they must.
     pub fn failures(&self) -> impl Iterator<Item = &Tried> {
@@ -134,8 +145,12 @@ const AT_ONCE: usize = 4;
 const REPEATS: u32 = 6;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How long AWS may take to show what was logged.
-const LOGS_ARRIVE: Duration = Duration::from_secs(45);
+/// How long AWS may take to show what was logged, and the longest pause between two looks.
+const LINES_ARRIVE: Duration = Duration::from_secs(60);
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
+/// The same on this machine, which writes a line before it answers.
+const LINES_ARE_THERE: Duration = Duration::from_secs(1);
 
 /// Makes the calls of a plan. `told` hears of each door when it is done.
 pub async fn run(
@@ -161,7 +176,7 @@ pub async fn run(
     match ready {
         Some(ready) => {
             let deadline = Instant::now() + options.patience;
-            let runner = Runner { subject, wire: Wire::new(), start: SystemTime::now(), deadline, cancel };
+            let runner = Runner { subject, wire: Wire::new(), deadline, cancel };
             runner.run(ready, &mut report, told).await;
         }
         None => report.ended = Ended::Interrupted,
@@ -315,6 +330,8 @@ fn service(account: &Account, name: &str) -> String {
 struct Called {
     probe: Probe,
     url: String,
+    /// When it was sent first.
+    sent: SystemTime,
     answer: Result<Answer, String>,
 }
 
@@ -330,7 +347,6 @@ struct Visited {
 struct Runner<'a> {
     subject: Subject<'a>,
     wire: Wire,
-    start: SystemTime,
     deadline: Instant,
     cancel: &'a CancellationToken,
 }
@@ -362,12 +378,12 @@ impl Runner<'_> {
         let mut pace = self.pace(door);
         let mut visited = Visited::default();
         for one in ready {
+            let sent = SystemTime::now();
             match self.patiently(self.call(&one, &mut pace)).await {
-                Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, answer }),
+                Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, sent, answer }),
                 Err(ended) => {
-                    let why = if ended == Ended::Interrupted { "it was interrupted" } else { "the time was over" };
                     let Probe { door, what, .. } = one.probe;
-                    visited.left_out.push(LeftOut { door, what, why: why.to_owned() });
+                    visited.left_out.push(LeftOut { door, what, why: ended.words().to_owned() });
                     visited.ended = ended;
                 }
             }
@@ -402,7 +418,7 @@ impl Runner<'_> {
             tokio::time::sleep(pace.wait(Instant::now())).await;
             let (url, answer) = self.once(ready).await;
             match &answer {
-                Ok(busy) if busy.is_throttled() && repeats < REPEATS => {
+                Ok(busy) if is_throttled(&ready.probe, busy) && repeats < REPEATS => {
                     tokio::time::sleep(pause(busy, repeats)).await;
                     repeats += 1;
                 }
@@ -456,47 +472,106 @@ impl Runner<'_> {
         Ok(signed)
     }
 
-    /// What the access logs say of all calls. AWS shows them late, so that they are waited for where they are needed.
-    async fn logs(&self, called: &[Called]) -> BTreeMap<String, Log> {
-        let mut logs = Vec::new();
-        for (id, stage) in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
+    /// What the access logs say of all calls. AWS shows lines late: they are waited for as long as one is missing.
+    async fn logs(&self, called: &[Called]) -> Logs {
+        let account = self.subject.account;
+        let mut logs = Logs::default();
+        for place in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
+            let (id, stage) = place;
             let deployed = self.subject.resources.iter().find(|one| one.logical_id == id);
             let kind = self.subject.matrix.apis.get(id).map(|api| api.kind);
             let (Some(deployed), Some(kind)) = (deployed, kind) else { continue };
-            logs.extend(AccessLog::of(self.subject.account, kind, (&deployed.physical_id, stage)).await);
+            let asked = AccessLog::of(account, kind, (&deployed.physical_id, stage));
+            let found = self.patiently(asked).await.unwrap_or_else(|ended| Err(ended.words().to_owned()));
+            logs.stages.extend(found.transpose().map(|found| (own(place), found)));
         }
-        let patience = if self.subject.account.is_local() { Duration::ZERO } else { LOGS_ARRIVE };
-        let end = Instant::now() + patience;
-        let mut said = BTreeMap::new();
+        let end = Instant::now() + if account.is_local() { LINES_ARE_THERE } else { LINES_ARRIVE };
+        let mut pause = account.pace();
         loop {
-            for log in &logs {
-                said.extend(log.since(self.subject.account, self.start).await);
+            let is_whole = self.look(&mut logs, called).await;
+            if is_whole || Instant::now() >= end || self.patiently(tokio::time::sleep(pause)).await.is_err() {
+                return logs;
             }
-            let is_open = called.iter().any(|one| one.waits(&said));
-            if logs.is_empty() || !is_open || Instant::now() >= end || self.cancel.is_cancelled() {
-                return said;
-            }
-            self.subject.account.pause(self.cancel, false).await;
+            pause = (pause * 2).min(LONGEST_LOOK);
         }
+    }
+
+    /// Looks into each log in which a line is missing, and says whether none is now.
+    async fn look(&self, logs: &mut Logs, called: &[Called]) -> bool {
+        let account = self.subject.account;
+        let mut is_whole = true;
+        let stages = logs.stages.clone();
+        for (place, log) in stages.iter().filter_map(|(place, log)| Some((place, log.as_ref().ok()?))) {
+            let of_stage = || called.iter().filter(|one| one.probe.door.api().map(own).as_ref() == Some(place));
+            let missing: Vec<&Called> = of_stage().filter(|one| one.waits(logs)).collect();
+            let Some(start) = missing.iter().map(|one| one.sent).min() else { continue };
+            let wanted: BTreeSet<&str> = missing.iter().filter_map(|one| one.id()).collect();
+            match self.patiently(log.since(account, start, &wanted)).await {
+                Ok(Ok(said)) => logs.lines.extend(said),
+                Ok(Err(why)) => logs.unread.extend([(place.clone(), why)]),
+                Err(ended) => logs.unread.extend([(place.clone(), ended.words().to_owned())]),
+            }
+            is_whole &= !of_stage().any(|one| one.waits(logs));
+        }
+        is_whole
+    }
+}
+
+/// An API and one of its stages.
+type Stage = (String, String);
+
+fn own((api, stage): (&str, &str)) -> Stage {
+    (api.to_owned(), stage.to_owned())
+}
+
+/// What the access logs say.
+#[derive(Default)]
+struct Logs {
+    /// The log of each stage that keeps one of use; or why that cannot be told.
+    stages: BTreeMap<Stage, Result<AccessLog, String>>,
+    /// What they say of requests, by the request's id.
+    lines: BTreeMap<String, Log>,
+    /// Why a log could not be read the last time.
+    unread: BTreeMap<Stage, String>,
+}
+
+impl Logs {
+    fn about(&self, called: &Called) -> Log {
+        let line = called.id().and_then(|id| self.lines.get(id)).copied();
+        let is_kept = || called.probe.door.api().is_some_and(|place| self.stages.contains_key(&own(place)));
+        line.unwrap_or_else(|| if is_kept() { Log::Silent } else { Log::Absent })
+    }
+
+    /// Why there may be no line.
+    fn trouble(&self, probe: &Probe) -> Option<&String> {
+        let place = own(probe.door.api()?);
+        self.stages.get(&place)?.as_ref().err().or_else(|| self.unread.get(&place))
     }
 }
 
 impl Called {
-    fn log(&self, logs: &BTreeMap<String, Log>) -> Option<Log> {
-        logs.get(self.answer.as_ref().ok()?.request_id()?).copied()
+    /// By which the log names it.
+    fn id(&self) -> Option<&str> {
+        self.answer.as_ref().ok()?.request_id(self.probe.gateway)
     }
 
-    /// Whether a line of the log would tell what cannot be told without.
-    fn waits(&self, logs: &BTreeMap<String, Log>) -> bool {
-        let Ok(answer) = &self.answer else { return false };
-        self.log(logs).is_none() && matches!(judge(&self.probe, answer, Log::Silent), Outcome::Untold(_))
+    /// Whether a line of the log is missing that would tell more.
+    fn waits(&self, logs: &Logs) -> bool {
+        let is_missing = self.id().is_some() && logs.about(self) == Log::Silent;
+        is_missing && self.answer.as_ref().is_ok_and(|answer| needs_line(&self.probe, answer))
     }
 
-    fn judged(self, logs: &BTreeMap<String, Log>) -> Tried {
-        let log = self.log(logs).unwrap_or(Log::Silent);
+    fn judged(self, logs: &Logs) -> Tried {
+        let log = logs.about(&self);
         let outcome = match &self.answer {
             Ok(answer) => judge(&self.probe, answer, log),
             Err(why) => Outcome::Untold(format!("nobody answered: {why}")),
+        };
+        let outcome = match (outcome, logs.trouble(&self.probe)) {
+            (Outcome::Untold(why), Some(trouble)) if log == Log::Silent => {
+                Outcome::Untold(format!("{why} ({trouble})"))
+            }
+            (outcome, _) => outcome,
         };
         let status = self.answer.ok().map(|answer| answer.status);
         Tried { probe: self.probe, url: self.url, status, outcome }

@@ -52,6 +52,7 @@ fn of_path(plan: &mut Plan, place: &Place<'_>, named: &str, path: &str, cors: &C
             with_everybody: allowed == "*",
             credentials: cors.credentials,
             methods: cors.methods.clone(),
+            headers: cors.headers.clone(),
         };
         let why = "the file allows it, and no more than it says".to_owned();
         plan.probes.push(question(place, (named, path), &origin, Must::Share(shared), why));
