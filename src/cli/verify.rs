@@ -52,8 +52,8 @@ pub(crate) struct Arguments {
     /// Writes the results as JUnit XML too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Longest time that calls are made.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    /// Longest time that it may take, its preparation and the logs included.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patience: u64,
     #[command(flatten)]
     target: Target,
@@ -150,8 +150,7 @@ impl Arguments {
             session.screen.warn(format_args!("user `{user}` was made for this, and could not be removed"));
         }
         if report.ended == Ended::Interrupted {
-            let stands = "nothing is left of it; run the command again";
-            return Err(Step { during: "routes were tried", stands }.interrupted());
+            return Err(Step { during: "routes were tried", stands: &stands(&report.users_left) }.interrupted());
         }
         Ok(report)
     }
@@ -221,6 +220,15 @@ impl Arguments {
 
 /// What stands when the process ends at once.
 const STANDS: &str = "a user whose name begins with `stackgen-verify-` may be left in a pool of the local cloud";
+
+/// What stands after an interrupt that was awaited.
+fn stands(users_left: &[String]) -> String {
+    let names: Vec<String> = users_left.iter().map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => "nothing is left of it; run the command again".to_owned(),
+        false => format!("remove what is left by `stackgen user delete`: {}", names.join(", ")),
+    }
+}
 
 /// In what the deployed template lets pass whom the file does not.
 fn weaker(file: &Matrix, deployed: &Matrix) -> Vec<Change> {

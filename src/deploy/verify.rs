@@ -3,13 +3,13 @@
 //! Nothing is taken on trust: what must come of a call is the file's word, the call goes to what is deployed, and who
 //! answered is told by the gateway's own marks and its access log (see [`crate::access::probe::answer`]).
 
+mod bounds;
 mod log;
 mod pace;
 mod purse;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
@@ -27,6 +27,7 @@ use crate::access::probe::answer::{Answer, Log, Outcome, is_throttled, judge, ne
 use crate::access::probe::{
     ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Plan, Probe, Request, Signature,
 };
+use bounds::Bounds;
 use log::AccessLog;
 use pace::Pace;
 use purse::{NO_MINT, Purse, Shown};
@@ -131,6 +132,11 @@ impl Report {
         self.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Untold(_)))
     }
 
+    fn leave_out(&mut self, door: Door, what: impl Into<String>, ended: Ended) {
+        self.left_out.push(LeftOut { door, what: what.into(), why: ended.words().to_owned() });
+        self.ended = self.ended.max(ended);
+    }
+
     /// Whether every call that was made came to what it must.
     #[must_use]
     pub fn is_proof(&self) -> bool {
@@ -160,40 +166,41 @@ pub async fn run(
     cancel: &CancellationToken,
     told: &(dyn Fn(&Door) + Sync),
 ) -> Report {
-    let mint = Mint::of(subject.account).await.ok();
+    let bounds = Bounds::new(cancel, options.patience);
+    let mint = bounds.patiently(Mint::of(subject.account)).await.ok().and_then(Result::ok);
     let mut purse = Purse::new(subject.account, subject.resources, &options.given, mint);
-    let mut preparation =
-        Preparation { subject, options, purse: &mut purse, bases: BTreeMap::new(), keys: BTreeMap::new() };
     let mut report = Report::default();
     let is_chosen = |door: &Door| options.only.is_empty() || options.only.iter().any(|name| is_named(door, name));
     report.left_out.extend(plan.left_out.into_iter().filter(|left| is_chosen(&left.door)));
     let probes = plan.probes.into_iter().filter(|probe| is_chosen(&probe.door)).collect();
-    let ready = tokio::select! {
-        biased;
-        () = cancel.cancelled() => None,
-        ready = preparation.all(probes, &mut report.left_out) => Some(ready),
-    };
-    match ready {
-        Some(ready) => {
-            let deadline = Instant::now() + options.patience;
-            let runner = Runner { subject, wire: Wire::new(), deadline, cancel };
-            runner.run(ready, &mut report, told).await;
-        }
-        None => report.ended = Ended::Interrupted,
-    }
-    report.tried.extend(undeclared(&subject, &is_chosen).await);
+    let ready = Preparation { subject, options, purse: &mut purse, bases: BTreeMap::new(), keys: BTreeMap::new() }
+        .all(probes, &bounds, &mut report)
+        .await;
+    Runner { subject, wire: Wire::new(), bounds }.run(ready, &mut report, told).await;
+    undeclared(&subject, &is_chosen, &bounds, &mut report).await;
     report.users_left = purse.close().await;
     report
 }
 
 /// Addresses of functions that the file declares none for. Only AWS gives functions any.
-async fn undeclared(subject: &Subject<'_>, is_chosen: &impl Fn(&Door) -> bool) -> Vec<Tried> {
+async fn undeclared(
+    subject: &Subject<'_>,
+    is_chosen: &impl Fn(&Door) -> bool,
+    bounds: &Bounds<'_>,
+    report: &mut Report,
+) {
     let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
     let doors = without.map(|(id, _)| Door::Url { function: id.clone() }).filter(|door| is_chosen(door));
-    let mut tried = Vec::new();
     for door in doors.filter(|_| subject.account.endpoint.is_none()) {
         let Door::Url { function } = &door else { continue };
-        let Ok(url) = function_url(subject, function).await else { continue };
+        let url = match bounds.patiently(function_url(subject, function)).await {
+            Ok(Ok(url)) => url,
+            Ok(Err(_)) => continue,
+            Err(ended) => {
+                report.leave_out(door, ADDRESS, ended);
+                continue;
+            }
+        };
         let probe = Probe {
             door: door.clone(),
             gateway: Gateway::Url,
@@ -202,14 +209,16 @@ async fn undeclared(subject: &Subject<'_>, is_chosen: &impl Fn(&Door) -> bool) -
             carrier: Carrier::default(),
             api_key: ApiKey::NotAsked,
             must: Must::BeClosed,
-            what: "an address of its own".to_owned(),
+            what: ADDRESS.to_owned(),
             why: "the file declares none".to_owned(),
         };
         let outcome = Outcome::Leaked("the function has one, beside every API".to_owned());
-        tried.push(Tried { probe, url, status: None, outcome });
+        report.tried.push(Tried { probe, url, status: None, outcome });
     }
-    tried
 }
+
+/// What is looked for where the file declares no address of a function.
+const ADDRESS: &str = "an address of its own";
 
 /// Whether a door is meant by a name: its own, or with the API's behind it.
 pub fn is_named(door: &Door, name: &str) -> bool {
@@ -237,12 +246,13 @@ struct Preparation<'a, 'b> {
 
 impl Preparation<'_, '_> {
     /// What is needed for every probe; one that lacks something is left out.
-    async fn all(&mut self, probes: Vec<Probe>, left_out: &mut Vec<LeftOut>) -> Vec<Ready> {
+    async fn all(&mut self, probes: Vec<Probe>, bounds: &Bounds<'_>, report: &mut Report) -> Vec<Ready> {
         let mut ready = Vec::new();
         for probe in probes {
-            match self.one(&probe).await {
-                Ok((base, shown, api_key)) => ready.push(Ready { probe, base, shown, api_key }),
-                Err(why) => left_out.push(LeftOut { door: probe.door, what: probe.what, why }),
+            match bounds.patiently(self.one(&probe)).await {
+                Ok(Ok((base, shown, api_key))) => ready.push(Ready { probe, base, shown, api_key }),
+                Ok(Err(why)) => report.left_out.push(LeftOut { door: probe.door, what: probe.what, why }),
+                Err(ended) => report.leave_out(probe.door, probe.what, ended),
             }
         }
         ready
@@ -347,8 +357,7 @@ struct Visited {
 struct Runner<'a> {
     subject: Subject<'a>,
     wire: Wire,
-    deadline: Instant,
-    cancel: &'a CancellationToken,
+    bounds: Bounds<'a>,
 }
 
 impl Runner<'_> {
@@ -369,7 +378,8 @@ impl Runner<'_> {
             report.left_out.extend(visited.left_out);
             report.ended = report.ended.max(visited.ended);
         }
-        let logs = self.logs(&called).await;
+        let (logs, ended) = self.logs(&called).await;
+        report.ended = report.ended.max(ended);
         report.tried = called.into_iter().map(|one| one.judged(&logs)).collect();
     }
 
@@ -379,7 +389,7 @@ impl Runner<'_> {
         let mut visited = Visited::default();
         for one in ready {
             let sent = SystemTime::now();
-            match self.patiently(self.call(&one, &mut pace)).await {
+            match self.bounds.patiently(self.call(&one, &mut pace)).await {
                 Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, sent, answer }),
                 Err(ended) => {
                     let Probe { door, what, .. } = one.probe;
@@ -389,16 +399,6 @@ impl Runner<'_> {
             }
         }
         visited
-    }
-
-    /// Does a work unless it is interrupted, or time is over.
-    async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Ended::Interrupted),
-            () = tokio::time::sleep_until(self.deadline) => Err(Ended::TimedOut),
-            done = work => Ok(done),
-        }
     }
 
     fn pace(&self, door: &Door) -> Pace {
@@ -473,7 +473,7 @@ impl Runner<'_> {
     }
 
     /// What the access logs say of all calls. AWS shows lines late: they are waited for as long as one is missing.
-    async fn logs(&self, called: &[Called]) -> Logs {
+    async fn logs(&self, called: &[Called]) -> (Logs, Ended) {
         let account = self.subject.account;
         let mut logs = Logs::default();
         for place in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
@@ -482,15 +482,17 @@ impl Runner<'_> {
             let kind = self.subject.matrix.apis.get(id).map(|api| api.kind);
             let (Some(deployed), Some(kind)) = (deployed, kind) else { continue };
             let asked = AccessLog::of(account, kind, (&deployed.physical_id, stage));
-            let found = self.patiently(asked).await.unwrap_or_else(|ended| Err(ended.words().to_owned()));
+            let found = self.bounds.patiently(asked).await.unwrap_or_else(|ended| Err(ended.words().to_owned()));
             logs.stages.extend(found.transpose().map(|found| (own(place), found)));
         }
         let end = Instant::now() + if account.is_local() { LINES_ARE_THERE } else { LINES_ARRIVE };
         let mut pause = account.pace();
         loop {
-            let is_whole = self.look(&mut logs, called).await;
-            if is_whole || Instant::now() >= end || self.patiently(tokio::time::sleep(pause)).await.is_err() {
-                return logs;
+            if self.look(&mut logs, called).await || Instant::now() >= end {
+                return (logs, Ended::Whole);
+            }
+            if let Err(ended) = self.bounds.patiently(tokio::time::sleep(pause)).await {
+                return (logs, ended);
             }
             pause = (pause * 2).min(LONGEST_LOOK);
         }
@@ -506,8 +508,11 @@ impl Runner<'_> {
             let missing: Vec<&Called> = of_stage().filter(|one| one.waits(logs)).collect();
             let Some(start) = missing.iter().map(|one| one.sent).min() else { continue };
             let wanted: BTreeSet<&str> = missing.iter().filter_map(|one| one.id()).collect();
-            match self.patiently(log.since(account, start, &wanted)).await {
-                Ok(Ok(said)) => logs.lines.extend(said),
+            match self.bounds.patiently(log.since(account, start, &wanted)).await {
+                Ok(Ok(said)) => {
+                    logs.lines.extend(said);
+                    logs.unread.remove(place);
+                }
                 Ok(Err(why)) => logs.unread.extend([(place.clone(), why)]),
                 Err(ended) => logs.unread.extend([(place.clone(), ended.words().to_owned())]),
             }

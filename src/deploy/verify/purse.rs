@@ -4,6 +4,7 @@
 //! which may lawfully be had: the tokens of a user who has signed in, and secrets that whoever runs this may read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -55,7 +56,7 @@ pub enum Secrets {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Shown {
     Nothing,
-    /// A text, and whether it is a token, which has a scheme before it.
+    /// A token, or whatever else is carried as a text.
     Text(String),
     Signed(Signature),
 }
@@ -71,6 +72,9 @@ pub(super) struct Purse<'a> {
     /// What is known already.
     known: BTreeMap<Credential, Result<Shown, String>>,
 }
+
+/// How long the removal of a user may take.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 /// A text that is no token, and that no secret is.
 const GARBAGE: &str = "stackgen-verify-this-is-no-token";
@@ -223,15 +227,15 @@ impl<'a> Purse<'a> {
         Err(refused.map_or_else(String::new, failed))
     }
 
-    /// Removes the users that were made. Those that are left are named.
+    /// Removes the users that were made, whatever has ended the work before. Those that are left are named.
     pub(super) async fn close(&mut self) -> Vec<String> {
-        let mut left = Vec::new();
-        for ((pool, _), name) in std::mem::take(&mut self.users) {
-            if Pool::new(self.account, &pool).delete(&name).await.is_err() {
-                left.push(name);
-            }
-        }
-        left
+        let account = self.account;
+        let removals = std::mem::take(&mut self.users).into_iter().map(|((pool, _), name)| async move {
+            let pool = Pool::new(account, &pool);
+            let removed = tokio::time::timeout(REMOVAL, pool.delete(&name)).await;
+            (!matches!(removed, Ok(Ok(())))).then_some(name)
+        });
+        futures_util::future::join_all(removals).await.into_iter().flatten().collect()
     }
 
     /// A token that a user has got by signing in.
