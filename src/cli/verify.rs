@@ -85,6 +85,11 @@ struct Verified {
 }
 
 impl Verified {
+    /// Whether nothing was found out.
+    fn is_empty(&self) -> bool {
+        self.report.is_empty() && self.weaker.is_empty()
+    }
+
     fn is_proof(&self) -> bool {
         self.report.is_proof() && self.weaker.is_empty()
     }
@@ -98,7 +103,11 @@ impl Arguments {
             write_shared(file, junit::document(&verified).as_bytes())?;
         }
         session.screen.answer(&told::document(&verified), || told::text(&verified));
-        if verified.is_proof() { Ok(()) } else { Err(Failure::told()) }
+        match verified.is_proof() {
+            true => Ok(()),
+            false if verified.is_empty() => Err(Failure::refusal_told()),
+            false => Err(Failure::told()),
+        }
     }
 
     async fn verify(&self, session: &Session) -> Outcome<Verified> {

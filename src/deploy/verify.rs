@@ -3,6 +3,7 @@
 //! Nothing is taken on trust: what must come of a call is the file's word, the call goes to what is deployed, and who
 //! answered is told by the gateway's own marks and its access log (see [`crate::access::probe::answer`]).
 
+mod address;
 mod bounds;
 mod log;
 mod pace;
@@ -24,9 +25,7 @@ use super::stack::Deployed;
 use super::tokens::Mint;
 use crate::access::matrix::{Kind, Limits, Matrix, Setting};
 use crate::access::probe::answer::{Answer, Log, Outcome, is_throttled, judge, needs_line};
-use crate::access::probe::{
-    ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Plan, Probe, Request, Signature,
-};
+use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Plan, Probe, Signature};
 use bounds::Bounds;
 use log::AccessLog;
 use pace::Pace;
@@ -132,22 +131,29 @@ impl Report {
         self.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Untold(_)))
     }
 
-    fn leave_out(&mut self, door: Door, what: impl Into<String>, ended: Ended) {
-        self.left_out.push(LeftOut { door, what: what.into(), why: ended.words().to_owned() });
+    fn leave_out(&mut self, door: Door, what: String, ended: Ended) {
+        self.left_out.push(LeftOut { door, what, why: ended.words().to_owned() });
         self.ended = self.ended.max(ended);
     }
 
-    /// Whether every call that was made came to what it must.
+    /// Whether nothing came of it, neither good nor bad: nothing was tried, and nothing kept it from being tried.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ended == Ended::Whole && self.tried.is_empty()
+    }
+
+    /// Whether calls were made, and every one came to what it must.
     #[must_use]
     pub fn is_proof(&self) -> bool {
-        self.ended == Ended::Whole && self.failures().next().is_none() && self.untold().next().is_none()
+        let is_proved = |tried: &Tried| tried.outcome == Outcome::Proved;
+        self.ended == Ended::Whole && !self.tried.is_empty() && self.tried.iter().all(is_proved)
     }
 }
 
 /// How many doors are tried at once.
 const AT_ONCE: usize = 4;
 
-/// How often a call is repeated that the limits refuse, and how long is waited at most.
+/// How often a call is repeated that the limits refuse, and how long is waited at most where the answer does not say.
 const REPEATS: u32 = 6;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -177,48 +183,10 @@ pub async fn run(
         .all(probes, &bounds, &mut report)
         .await;
     Runner { subject, wire: Wire::new(), bounds }.run(ready, &mut report, told).await;
-    undeclared(&subject, &is_chosen, &bounds, &mut report).await;
+    address::undeclared(&subject, &is_chosen, &bounds, &mut report).await;
     report.users_left = purse.close().await;
     report
 }
-
-/// Addresses of functions that the file declares none for. Only AWS gives functions any.
-async fn undeclared(
-    subject: &Subject<'_>,
-    is_chosen: &impl Fn(&Door) -> bool,
-    bounds: &Bounds<'_>,
-    report: &mut Report,
-) {
-    let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
-    let doors = without.map(|(id, _)| Door::Url { function: id.clone() }).filter(|door| is_chosen(door));
-    for door in doors.filter(|_| subject.account.endpoint.is_none()) {
-        let Door::Url { function } = &door else { continue };
-        let url = match bounds.patiently(function_url(subject, function)).await {
-            Ok(Ok(url)) => url,
-            Ok(Err(_)) => continue,
-            Err(ended) => {
-                report.leave_out(door, ADDRESS, ended);
-                continue;
-            }
-        };
-        let probe = Probe {
-            door: door.clone(),
-            gateway: Gateway::Url,
-            request: Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() },
-            credential: Credential::Nothing,
-            carrier: Carrier::default(),
-            api_key: ApiKey::NotAsked,
-            must: Must::BeClosed,
-            what: ADDRESS.to_owned(),
-            why: "the file declares none".to_owned(),
-        };
-        let outcome = Outcome::Leaked("the function has one, beside every API".to_owned());
-        report.tried.push(Tried { probe, url, status: None, outcome });
-    }
-}
-
-/// What is looked for where the file declares no address of a function.
-const ADDRESS: &str = "an address of its own";
 
 /// Whether a door is meant by a name: its own, or with the API's behind it.
 pub fn is_named(door: &Door, name: &str) -> bool {
@@ -235,37 +203,59 @@ struct Ready {
     api_key: Option<String>,
 }
 
+/// Why a call cannot be made, in words.
+#[derive(Clone)]
+enum Lack {
+    /// What the file declares is not deployed, so that nobody can call it.
+    Deployment(String),
+    /// Something that is needed for it is not to be had.
+    Means(String),
+}
+
+impl From<String> for Lack {
+    fn from(why: String) -> Self {
+        Self::Means(why)
+    }
+}
+
 /// The search for addresses and credentials.
 struct Preparation<'a, 'b> {
     subject: Subject<'a>,
     options: &'a Options,
     purse: &'b mut Purse<'a>,
-    bases: BTreeMap<String, Result<String, String>>,
+    bases: BTreeMap<String, Result<String, Lack>>,
     keys: BTreeMap<String, Result<String, String>>,
 }
 
 impl Preparation<'_, '_> {
-    /// What is needed for every probe; one that lacks something is left out.
+    /// What is needed for every probe; one that lacks something is left out. A door that is not deployed has failed, once.
     async fn all(&mut self, probes: Vec<Probe>, bounds: &Bounds<'_>, report: &mut Report) -> Vec<Ready> {
         let mut ready = Vec::new();
+        let mut missing = BTreeSet::new();
         for probe in probes {
             match bounds.patiently(self.one(&probe)).await {
                 Ok(Ok((base, shown, api_key))) => ready.push(Ready { probe, base, shown, api_key }),
-                Ok(Err(why)) => report.left_out.push(LeftOut { door: probe.door, what: probe.what, why }),
+                Ok(Err(Lack::Deployment(why))) if missing.insert(probe.door.clone()) => {
+                    let outcome = Outcome::Shut(why);
+                    report.tried.push(Tried { probe, url: String::new(), status: None, outcome });
+                }
+                Ok(Err(Lack::Deployment(why) | Lack::Means(why))) => {
+                    report.left_out.push(LeftOut { door: probe.door, what: probe.what, why });
+                }
                 Err(ended) => report.leave_out(probe.door, probe.what, ended),
             }
         }
         ready
     }
 
-    async fn one(&mut self, probe: &Probe) -> Result<(String, Shown, Option<String>), String> {
+    async fn one(&mut self, probe: &Probe) -> Result<(String, Shown, Option<String>), Lack> {
+        let base = self.base(&probe.door).await?;
         if probe.may_change_data() && self.options.writes == Writes::LeftOut {
-            return Err("it may change data: add `--write`".to_owned());
+            return Err("it may change data: add `--write`".to_owned().into());
         }
         if probe.credential.needs_mint() && !self.purse.has_mint() {
-            return Err(NO_MINT.to_owned());
+            return Err(NO_MINT.to_owned().into());
         }
-        let base = self.base(&probe.door).await?;
         let shown = self.purse.take(&probe.credential).await?;
         let api_key = match probe.api_key {
             ApiKey::NotAsked | ApiKey::Missing => None,
@@ -275,27 +265,30 @@ impl Preparation<'_, '_> {
         Ok((base, shown, api_key))
     }
 
-    async fn base(&mut self, door: &Door) -> Result<String, String> {
+    async fn base(&mut self, door: &Door) -> Result<String, Lack> {
         let key = format!("{:?}", door.api().ok_or(door));
         if let Some(known) = self.bases.get(&key) {
             return known.clone();
         }
         let found = match door {
-            Door::Url { function } => function_url(&self.subject, function).await,
+            Door::Url { function } => address::declared(&self.subject, function).await,
             _ => self.api(door).await,
         };
         self.bases.insert(key, found.clone());
         found
     }
 
-    async fn api(&self, door: &Door) -> Result<String, String> {
+    async fn api(&self, door: &Door) -> Result<String, Lack> {
         let Subject { account, stack, resources, matrix, .. } = self.subject;
         let (id, stage) = door.api().unwrap_or_default();
         let kind = matrix.apis.get(id).map(|api| api.kind);
         let kind = if kind == Some(Kind::Rest) { api::Kind::Rest } else { api::Kind::Http };
         let api = api::Api { logical_id: id.to_owned(), kind, stages: Vec::new(), routes: Vec::new() };
         let base = api::base_url(account, stack, (&api, stage), resources).await;
-        let base = base.map_err(|_| format!("API `{id}` is not deployed"))?;
+        let base = base.map_err(|error| match error {
+            api::Error::None { .. } => Lack::Deployment(format!("API `{id}` is not deployed")),
+            error => Lack::Means(format!("API `{id}` cannot be asked for its address: {error}")),
+        })?;
         // A connection of a WebSocket begins as a request.
         Ok(base.replacen("ws", "http", usize::from(base.starts_with("ws"))))
     }
@@ -309,20 +302,6 @@ impl Preparation<'_, '_> {
         self.keys.insert(api.to_owned(), found.clone());
         found
     }
-}
-
-/// The address of a function.
-async fn function_url(subject: &Subject<'_>, function: &str) -> Result<String, String> {
-    let deployed = subject.resources.iter().find(|one| one.logical_id == function);
-    let name = &deployed.ok_or_else(|| format!("function `{function}` is not deployed"))?.physical_id;
-    let url = format!("{}/2021-10-31/functions/{name}/url", service(subject.account, "lambda"));
-    let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
-    let none = || format!("function `{function}` has no address, or it cannot be asked for");
-    let headers = api::signature(subject.account, "lambda", &url, &call).await.map_err(|_| none())?;
-    let answer = api::send(&url, &Call { headers, ..call }).await.map_err(|_| none())?;
-    let described: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let address = described.get("FunctionUrl").and_then(Value::as_str).ok_or_else(none)?;
-    Ok(address.trim_end_matches('/').to_owned())
 }
 
 /// The base URL of a service of AWS.
@@ -380,7 +359,7 @@ impl Runner<'_> {
         }
         let (logs, ended) = self.logs(&called).await;
         report.ended = report.ended.max(ended);
-        report.tried = called.into_iter().map(|one| one.judged(&logs)).collect();
+        report.tried.extend(called.into_iter().map(|one| one.judged(&logs)));
     }
 
     /// Calls at one door, one after the other and below its limits.
@@ -418,7 +397,7 @@ impl Runner<'_> {
             tokio::time::sleep(pace.wait(Instant::now())).await;
             let (url, answer) = self.once(ready).await;
             match &answer {
-                Ok(busy) if is_throttled(&ready.probe, busy) && repeats < REPEATS => {
+                Ok(busy) if may_be_repeated(&ready.probe, busy) && repeats < REPEATS => {
                     tokio::time::sleep(pause(busy, repeats)).await;
                     repeats += 1;
                 }
@@ -599,11 +578,17 @@ fn presented(credential: &Credential, text: &str) -> String {
     }
 }
 
-/// How long to wait before a call is repeated.
+/// Whether a call was refused by the limits, and does no harm if it is made again. What an HTTP API says then, a function
+/// could say too, which has done something already.
+fn may_be_repeated(probe: &Probe, busy: &Answer) -> bool {
+    let is_sure = probe.gateway != Gateway::Http || !matches!(probe.request.method.as_str(), "POST" | "PATCH");
+    is_sure && is_throttled(probe, busy)
+}
+
+/// How long to wait before a call is repeated: as long as the answer says.
 fn pause(busy: &Answer, repeats: u32) -> Duration {
     let asked = busy.header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-    let own = Duration::from_millis(500) * 2_u32.saturating_pow(repeats);
-    asked.unwrap_or(own).min(LONGEST_WAIT)
+    asked.unwrap_or_else(|| (Duration::from_millis(500) * 2_u32.saturating_pow(repeats)).min(LONGEST_WAIT))
 }
 
 /// An `Authorization` header with another signature in it; other values as they are.
@@ -621,7 +606,11 @@ fn with_other_signature(value: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Answer, Door, is_named, pause, with_other_signature};
+    use super::{
+        Answer, ApiKey, Carrier, Credential, Door, Ended, Gateway, Outcome, Probe, Report, Tried, is_named,
+        may_be_repeated, pause, with_other_signature,
+    };
+    use crate::access::probe::{Must, Request};
 
     #[test]
     fn a_door_is_named_with_or_without_its_api() {
@@ -648,7 +637,52 @@ mod tests {
             body: Vec::new(),
         };
         assert_eq!(pause(&busy("2"), 0), Duration::from_secs(2));
-        assert_eq!(pause(&busy("86400"), 0), Duration::from_secs(10), "nobody waits a day");
+        assert_eq!(pause(&busy("86400"), 0), Duration::from_secs(86_400), "patience ends it, not impatience");
         assert_eq!(pause(&busy("soon"), 1), Duration::from_secs(1));
+        assert_eq!(pause(&busy("soon"), 9), Duration::from_secs(10));
+    }
+
+    fn probe(gateway: Gateway, method: &str) -> Probe {
+        Probe {
+            door: Door::Route { api: "Api".into(), stage: "prod".into(), key: format!("{method} /a") },
+            gateway,
+            request: Request { method: method.to_owned(), path: "/a".into(), ..Request::default() },
+            credential: Credential::Nothing,
+            carrier: Carrier::default(),
+            api_key: ApiKey::NotAsked,
+            must: Must::Pass,
+            what: String::new(),
+            why: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_the_gateway_refused_is_sent_again() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let body = br#"{"message":"Too Many Requests"}"#.to_vec();
+        let headers = vec![header("apigw-requestid", "a="), header("content-type", "application/json")];
+        let http = Answer { status: 429, headers, body };
+        assert!(may_be_repeated(&probe(Gateway::Http, "DELETE"), &http));
+        assert!(!may_be_repeated(&probe(Gateway::Http, "POST"), &http), "a function may have taken it");
+        let own = Answer { body: b"slow down".to_vec(), ..http };
+        assert!(!may_be_repeated(&probe(Gateway::Http, "GET"), &own), "a function has taken it");
+        let rest = vec![header("x-amzn-errortype", "TooManyRequestsException"), header("x-amzn-requestid", "a")];
+        let rest = Answer { status: 429, headers: rest, body: Vec::new() };
+        assert!(may_be_repeated(&probe(Gateway::Rest, "POST"), &rest));
+    }
+
+    #[test]
+    fn nothing_is_no_proof() {
+        let tried = |outcome| {
+            let (probe, url) = (probe(Gateway::Http, "GET"), String::new());
+            Report { tried: vec![Tried { probe, url, status: None, outcome }], ..Report::default() }
+        };
+        let nothing = Report::default();
+        assert!(!nothing.is_proof() && nothing.is_empty());
+        assert!(tried(Outcome::Proved).is_proof());
+        let failed = tried(Outcome::Shut("it is not deployed".to_owned()));
+        assert!(!failed.is_proof() && !failed.is_empty());
+        let cut = Report { ended: Ended::TimedOut, ..tried(Outcome::Proved) };
+        assert!(!cut.is_proof() && !cut.is_empty());
     }
 }
