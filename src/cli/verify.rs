@@ -19,7 +19,7 @@ use stackgen::deploy::verify::{self, Ended, Given, Lawful, Options, Report, Secr
 use thiserror::Error;
 
 use super::deploy::pair;
-use super::output::{dim, yellow};
+use super::output::dim;
 use super::plan;
 use super::pool::{Reached, known_password};
 use super::target::write_shared;
@@ -70,6 +70,10 @@ enum Error {
     #[error("stack `{stack}` has no route `{name}`")]
     #[diagnostic(code(stackgen::verify::unknown), help("it has {names}"))]
     Unknown { stack: String, name: String, names: String },
+    /// The user signs in nowhere.
+    #[error("user `{user}` signs in with no client of the stack")]
+    #[diagnostic(code(stackgen::verify::sign_in), help("{reasons}"))]
+    NoToken { user: String, reasons: String },
     /// Nothing has such a credential.
     #[error("no authorizer is called `{name}`")]
     #[diagnostic(code(stackgen::verify::authorizer), help("{names}"))]
@@ -122,8 +126,7 @@ impl Arguments {
         let deployed = gate::deployed(&reached.account, &reached.stack).await?;
         let plan = Plan::of(&matrix);
         self.check_names(&name, &plan)?;
-        let given =
-            Given { tokens: self.tokens(session, &reached, &plan).await?, shared, secrets: self.secrets(&reached) };
+        let given = Given { shared, secrets: self.secrets(&reached), ..self.tokens(session, &reached, &plan).await? };
         let options = Options {
             given,
             writes: if self.write { Writes::Made } else { Writes::LeftOut },
@@ -209,22 +212,34 @@ impl Arguments {
     }
 
     /// The tokens of the user with every client that the plan names, where no local cloud gives any.
-    async fn tokens(&self, session: &Session, reached: &Reached, plan: &Plan) -> Outcome<Vec<Lawful>> {
-        let Some(user) = &self.user else { return Ok(Vec::new()) };
+    async fn tokens(&self, session: &Session, reached: &Reached, plan: &Plan) -> Outcome<Given> {
+        let mut given = Given::default();
+        let Some(user) = &self.user else { return Ok(given) };
         if Mint::of(&reached.account).await.is_ok() {
             session.screen.warn("`--as` is not needed: the local cloud makes a user for this, and removes it again");
-            return Ok(Vec::new());
+            return Ok(given);
         }
         let password = known_password(session, reached, user, self.password_file.as_deref())?;
-        let mut tokens = Vec::new();
         for (pool, client) in clients(plan) {
             match signed_in(reached, (&pool, &client), user, &password).await {
-                Ok(own) => tokens.push(own),
-                Err(why) => session.screen.note(format_args!("{} {why}", yellow("no token:"))),
+                Ok(own) => given.tokens.push(own),
+                Err(why) => {
+                    session.screen.warn(format_args!("no token: {why}"));
+                    given.no_tokens.insert((pool, client), why);
+                }
             }
         }
-        Ok(tokens)
+        some_token(user, given)
     }
+}
+
+/// Refuses a user who signs in with none of the clients that want one.
+fn some_token(user: &str, given: Given) -> Outcome<Given> {
+    if !given.tokens.is_empty() || given.no_tokens.is_empty() {
+        return Ok(given);
+    }
+    let reasons = given.no_tokens.into_values().collect::<Vec<_>>().join("; ");
+    Err(Failure::refused(Error::NoToken { user: user.to_owned(), reasons }))
 }
 
 /// What stands when the process ends at once.
@@ -275,5 +290,35 @@ async fn signed_in(
             Ok(Lawful { pool: pool_id.to_owned(), client: client_id.to_owned(), id: tokens.id, access: tokens.access })
         }
         SignedIn::NewPassword(_) => Err(format!("client `{client_id}`: the user must choose a new password first")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use stackgen::deploy::verify::{Given, Lawful};
+
+    use super::{some_token, stands};
+    use crate::cli::failure::Exit;
+
+    #[test]
+    fn a_user_who_signs_in_nowhere_is_refused() {
+        let none = || Given {
+            no_tokens: BTreeMap::from([(("Users".to_owned(), "Web".to_owned()), "wrong password".to_owned())]),
+            ..Given::default()
+        };
+        let refused = some_token("somebody", none()).err().expect("there is no token");
+        assert_eq!(refused.exit, Exit::Refused);
+        let text = |name: &str| name.to_owned();
+        let own = Lawful { pool: text("Users"), client: text("Other"), id: text("i"), access: text("a") };
+        assert!(some_token("somebody", Given { tokens: vec![own], ..none() }).is_ok(), "one client is enough");
+        assert!(some_token("somebody", Given::default()).is_ok(), "nobody wants a token");
+    }
+
+    #[test]
+    fn users_that_are_left_are_named() {
+        assert!(stands(&[]).starts_with("nothing is left"));
+        assert!(stands(&["a".to_owned(), "b".to_owned()]).ends_with("`a`, `b`"));
     }
 }

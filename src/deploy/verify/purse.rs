@@ -36,6 +36,8 @@ pub struct Lawful {
 pub struct Given {
     /// Tokens of a user.
     pub tokens: Vec<Lawful>,
+    /// Why the user has none of other clients, in words, by the logical ids of pool and client.
+    pub no_tokens: BTreeMap<(String, String), String>,
     /// Credentials of Lambda authorizers, by `API/AUTHORIZER`.
     pub shared: BTreeMap<String, String>,
     /// Whether secrets and API keys of the stack may be read.
@@ -243,8 +245,11 @@ impl<'a> Purse<'a> {
         if self.given.tokens.is_empty() {
             return Err("a user's token is needed: name a user with `--as`".to_owned());
         }
-        let own = self.signed_in(token);
-        let own = own.ok_or_else(|| format!("the user does not sign in with client {}", token.client))?;
+        let why = || match self.given.no_tokens.get(&(token.pool.clone(), token.client.clone())) {
+            Some(why) => format!("no token: {why}"),
+            None => format!("the user does not sign in with client {}", token.client),
+        };
+        let own = self.signed_in(token).ok_or_else(why)?;
         if let Some(scope) = token.scopes.iter().find(|scope| *scope != SELF_SERVICE) {
             return Err(format!("scope {scope} is not had by a sign-in with a password"));
         }
@@ -349,6 +354,10 @@ mod tests {
         let access = token(TokenKind::Access);
         assert!(purse.lawful(&Token { scopes: vec!["notes/read".into()], ..access.clone() }).is_err());
         assert!(purse.lawful(&Token { client: "Other".into(), ..access.clone() }).is_err());
+        let no_tokens = BTreeMap::from([(("Users".to_owned(), "Other".to_owned()), "wrong password".to_owned())]);
+        let refused = Given { no_tokens, ..given.clone() };
+        let why = Purse::new(&account, &[], &refused, None).lawful(&Token { client: "Other".into(), ..access.clone() });
+        assert_eq!(why, Err("no token: wrong password".to_owned()), "the reason is the real one");
         let in_group = |group: &str| Token { groups: vec![group.to_owned()], ..access.clone() };
         assert!(purse.lawful(&in_group("admins")).is_ok());
         assert!(purse.lawful(&in_group("staff")).is_err());
