@@ -204,7 +204,7 @@ impl Credential {
     }
 }
 
-/// The scope of tokens of a sign-in with a password.
+/// The scope of tokens of a sign-in with a password; all others come through the pool's pages.
 pub const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
 
 /// A token of a user.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
+use stackgen::access::probe::SELF_SERVICE;
 use stackgen::access::probe::answer::{is_plain, plain};
 use stackgen::deploy::api::{self, Answer, Api, Asks, Call, Route};
 use stackgen::deploy::oauth::carries;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use super::oauth::{self, Opening, Wanted};
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
-use super::token::{SELF_SERVICE, SignIn, mint, pick, signed_in};
+use super::token::{SignIn, mint, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
 /// Arguments of `stackgen call`.

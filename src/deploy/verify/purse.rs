@@ -15,7 +15,7 @@ use crate::access::probe::{Credential, SELF_SERVICE, Signature, Token, TokenKind
 use crate::deploy::api::{self, Call};
 use crate::deploy::aws::Account;
 use crate::deploy::stack::Deployed;
-use crate::deploy::tokens::{Kind, Mint, Wanted, claims};
+use crate::deploy::tokens::{Mint, Wanted, claims};
 use crate::deploy::users::{Error as UsersError, Lasting, NewUser, Pool};
 
 /// The tokens of a user who has signed in with a client.
@@ -185,10 +185,7 @@ impl<'a> Purse<'a> {
         let (pool, client) = (self.physical(&token.pool)?, self.physical(&token.client)?);
         let user = self.user(pool, &token.groups).await?;
         let Some(mint) = &self.mint else { return Err(NO_MINT.to_owned()) };
-        let kind = match token.kind {
-            TokenKind::Id => Kind::Id,
-            TokenKind::Access => Kind::Access,
-        };
+        let kind = token.kind;
         let scopes = if token.kind == TokenKind::Access { token.scopes.as_slice() } else { &[] };
         let wanted = Wanted { pool, client, user: &user, kind, scopes };
         let made = match flaw {
