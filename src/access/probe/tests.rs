@@ -234,6 +234,28 @@ fn a_function_with_an_address_is_tried_there() {
     assert!(tried(&url("AWS_IAM"), &door, refused).contains("no credentials"));
 }
 
+#[test]
+fn tokens_of_the_own_pools_are_tried_where_another_issuer_is_asked() {
+    let with = |issuer: Value, audience: Value| {
+        let mut authorizer = jwt();
+        authorizer["JwtConfiguration"] = json!({ "Issuer": issuer, "Audience": [audience] });
+        let mut resources = http(&[("GET /a", guarded())], authorizer);
+        resources["Strangers"] = json!({ "Type": "AWS::Cognito::UserPool" });
+        let client = json!({ "UserPoolId": { "Ref": "Strangers" } });
+        resources["Stranger"] = json!({ "Type": "AWS::Cognito::UserPoolClient", "Properties": client });
+        let bad = tried(&plan(&resources), "GET /a of Api", refused);
+        let of_client = |what: &String| Some(what.strip_prefix("a token of client ")?.split(' ').next()?.to_owned());
+        bad.iter().filter_map(of_client).collect::<Vec<_>>()
+    };
+    let own = || json!({ "Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}" });
+    let parameter = || json!({ "Ref": "Unknown" });
+    assert_eq!(with(own(), json!({ "Ref": "Web" })), ["Other", "Stranger"]);
+    assert_eq!(with(json!("https://accounts.example.com"), json!("x")), ["Other", "Stranger", "Web"]);
+    assert_eq!(with(own(), json!("x")), ["Other", "Stranger", "Web"]);
+    assert_eq!(with(own(), parameter()), ["Stranger"], "it may be any client of the pool");
+    assert!(with(parameter(), json!("x")).is_empty(), "it may be any pool");
+}
+
 /// The only request to an address that must be closed, and what is said where there is none.
 fn closed(kind: &str, routes: &[(&str, Value)]) -> (Option<(String, String)>, Vec<String>) {
     let mut resources = http(routes, jwt());
