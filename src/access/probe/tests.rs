@@ -256,6 +256,17 @@ fn tokens_of_the_own_pools_are_tried_where_another_issuer_is_asked() {
     assert!(with(parameter(), json!("x")).is_empty(), "it may be any pool");
 }
 
+#[test]
+fn options_are_tried_where_no_browser_asks() {
+    let mut resources = http(&[("GET /a", guarded())], jwt());
+    resources["Api"]["Properties"]["CorsConfiguration"] = json!({ "AllowOrigins": ["https://good.example"] });
+    let tricks = tried(&plan(&resources), "GET /a of Api", reaches_nothing);
+    assert!(tricks.contains("method OPTIONS"), "{tricks:?}");
+    let rest = ours(include_str!("../../../tests/templates/federated.json"));
+    let of_path = |door: &str| tried(&rest, door, reaches_nothing).contains("method OPTIONS");
+    assert!(!of_path("GET / of BasicApi at prod"), "a mock answers there");
+}
+
 /// The only request to an address that must be closed, and what is said where there is none.
 fn closed(kind: &str, routes: &[(&str, Value)]) -> (Option<(String, String)>, Vec<String>) {
     let mut resources = http(routes, jwt());
