@@ -467,7 +467,8 @@ impl Plan {
         let Some(url) = &function.url else { return };
         let door = Door::Url { function: id.to_owned() };
         let request = Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() };
-        guard::url(self, matrix, door, request, &url.guard);
+        guard::url(self, matrix, door.clone(), request, &url.guard);
+        origin::of_url(self, &door, url);
     }
 
     fn leave_out(&mut self, door: Door, what: impl Into<String>, why: impl Into<String>) {

@@ -267,6 +267,25 @@ fn options_are_tried_where_no_browser_asks() {
     assert!(!of_path("GET / of BasicApi at prod"), "a mock answers there");
 }
 
+#[test]
+fn pages_are_told_apart_at_the_address_of_a_function() {
+    let url = |kind: &str, cors: Value| {
+        let mut properties = json!({ "TargetFunctionArn": { "Fn::GetAtt": ["F", "Arn"] }, "AuthType": kind });
+        properties["Cors"] = cors;
+        let url = json!({ "Type": "AWS::Lambda::Url", "Properties": properties });
+        plan(&json!({ "F": { "Type": "AWS::Lambda::Function" }, "U": url }))
+    };
+    let door = Door::Url { function: "F".to_owned() }.to_string();
+    let may = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::Share(_))).len();
+    let may_not = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::NotShare(_))).len();
+    let named = url("NONE", json!({ "AllowOrigins": ["https://good.example"] }));
+    assert_eq!((may(&named), may_not(&named)), (1, 6));
+    let nobody = url("AWS_IAM", Value::Null);
+    assert_eq!((may(&nobody), may_not(&nobody)), (0, 1));
+    let public = url("NONE", Value::Null);
+    assert_eq!((may(&public), may_not(&public)), (0, 0));
+}
+
 /// The only request to an address that must be closed, and what is said where there is none.
 fn closed(kind: &str, routes: &[(&str, Value)]) -> (Option<(String, String)>, Vec<String>) {
     let mut resources = http(routes, jwt());
