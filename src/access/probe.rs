@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::flaw::Flaw;
-use super::matrix::{Api, Behind, Function, Guard, Kind, Matrix, Route, Setting};
+use super::matrix::{Api, Behind, Function, Guard, Kind, Matrix, Route, Setting, readable};
 use super::routing;
 
 /// A call, and what must come of it.
@@ -47,7 +47,7 @@ impl Probe {
     /// Whether something may be changed by it when all is as it should be.
     #[must_use]
     pub fn may_change_data(&self) -> bool {
-        self.must == Must::Pass && !matches!(self.request.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+        self.must == Must::Pass && self.request.may_change_data()
     }
 }
 
@@ -84,6 +84,11 @@ pub enum Door {
         /// Logical id of the function.
         function: String,
     },
+    /// A part of the stack whose doors are not known.
+    Part {
+        /// Its logical id, or the expression that names it.
+        id: String,
+    },
 }
 
 impl Door {
@@ -94,11 +99,11 @@ impl Door {
             Self::Route { api, stage, .. } | Self::Cors { api, stage, .. } | Self::Endpoint { api, stage } => {
                 Some((api, stage))
             }
-            Self::Url { .. } => None,
+            Self::Url { .. } | Self::Part { .. } => None,
         }
     }
 
-    /// Its name within the API, by which it can be chosen: `GET /notes`, `cors`, `endpoint`, `url`.
+    /// Its name within the API, by which it can be chosen: `GET /notes`, `cors`, `endpoint`, `url`; or that of a part.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -106,6 +111,7 @@ impl Door {
             Self::Cors { .. } => "cors",
             Self::Endpoint { .. } => "endpoint",
             Self::Url { .. } => "url",
+            Self::Part { id } => id,
         }
     }
 }
@@ -118,6 +124,7 @@ impl fmt::Display for Door {
             Self::Cors { api, path, .. } => write!(formatter, "CORS of {path} of {api}")?,
             Self::Endpoint { api, .. } => write!(formatter, "address of {api}")?,
             Self::Url { function } => write!(formatter, "address of function {function}")?,
+            Self::Part { id } => write!(formatter, "{}", readable(id))?,
         }
         match self.api() {
             Some((_, stage)) if stage != "$default" => write!(formatter, " at {stage}"),
@@ -162,6 +169,12 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
 }
 
+impl Request {
+    fn may_change_data(&self) -> bool {
+        !matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+    }
+}
+
 /// What stands where a path has a parameter: nobody calls a thing so.
 pub const PLACEHOLDER: &str = "stackgen-verify";
 
@@ -204,7 +217,7 @@ impl Credential {
     }
 }
 
-/// The scope of tokens of a sign-in with a password.
+/// The scope of tokens of a sign-in with a password; all others come through the pool's pages.
 pub const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
 
 /// A token of a user.
@@ -315,6 +328,8 @@ pub struct Shared {
     pub credentials: bool,
     /// Methods beside those that every page may use.
     pub methods: BTreeSet<String>,
+    /// Headers beside those that every page may send, in lower case.
+    pub headers: BTreeSet<String>,
 }
 
 /// Something that is not tried, and why.
@@ -342,16 +357,39 @@ impl Plan {
     #[must_use]
     pub fn of(matrix: &Matrix) -> Self {
         let mut plan = Self::default();
-        // The parts of an API of another stack are that stack's to prove.
-        for (id, api) in matrix.apis.iter().filter(|(id, _)| !id.contains("${")) {
-            for stage in api.stages.keys() {
+        for (id, api) in &matrix.apis {
+            plan.whole(id, api);
+            // The parts of an API of another stack are that stack's to prove.
+            for stage in api.stages.keys().filter(|stage| !id.contains("${") && !stage.contains("${")) {
                 plan.api(&Place { matrix, id, api, stage });
             }
+        }
+        for (id, unseen) in &matrix.unseen {
+            let part = Door::Part { id: id.clone() };
+            plan.leave_out(part, "everything", format!("the template does not show what it holds ({})", unseen.kind));
         }
         for (id, function) in &matrix.functions {
             plan.function(matrix, id, function);
         }
         plan
+    }
+
+    /// What of an API is not tried at any stage.
+    fn whole(&mut self, id: &str, api: &Api) {
+        let part = || Door::Part { id: id.to_owned() };
+        if id.contains("${") {
+            return self.leave_out(part(), "everything", "the API is another stack's, which has its own proof");
+        }
+        if api.document.is_some() {
+            self.leave_out(part(), "the routes of its OpenAPI document", "the document is not read");
+        }
+        if api.stages.is_empty() {
+            self.leave_out(part(), "everything", "the API has no stage, so that nobody can call it");
+        }
+        for stage in api.stages.keys().filter(|stage| stage.contains("${")) {
+            let what = format!("everything at {}", readable(stage));
+            self.leave_out(part(), what, "what the stage is called, only the deployment knows");
+        }
     }
 
     fn api(&mut self, place: &Place<'_>) {
@@ -382,19 +420,22 @@ impl Plan {
             "its routes",
             "the API answers only at domain names of its own, which are not called",
         );
-        if let Some(path) = place.api.routes.keys().find_map(|key| Some(path::filled(key.split_once(' ')?.1))) {
-            self.probes.push(Probe {
-                door,
-                gateway: Gateway::of(place.api.kind),
-                request: Request { method: "GET".to_owned(), path, ..Request::default() },
-                credential: Credential::Nothing,
-                carrier: Carrier::default(),
-                api_key: ApiKey::NotAsked,
-                must: Must::BeClosed,
-                what: "the address that API Gateway gives".to_owned(),
-                why: "the file turns it off".to_owned(),
-            });
-        }
+        let what = "the address that API Gateway gives".to_owned();
+        let Some(request) = place.telling() else {
+            let why = "no call would tell an open address from a closed one without changing data";
+            return self.leave_out(door, what, why);
+        };
+        self.probes.push(Probe {
+            door,
+            gateway: Gateway::of(place.api.kind),
+            request,
+            credential: Credential::Nothing,
+            carrier: Carrier::default(),
+            api_key: ApiKey::NotAsked,
+            must: Must::BeClosed,
+            what,
+            why: "the file turns it off".to_owned(),
+        });
     }
 
     fn route(&mut self, place: &Place<'_>, key: &str, route: &Route) {
@@ -426,7 +467,8 @@ impl Plan {
         let Some(url) = &function.url else { return };
         let door = Door::Url { function: id.to_owned() };
         let request = Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() };
-        guard::url(self, matrix, door, request, &url.guard);
+        guard::url(self, matrix, door.clone(), request, &url.guard);
+        origin::of_url(self, &door, url);
     }
 
     fn leave_out(&mut self, door: Door, what: impl Into<String>, why: impl Into<String>) {
@@ -448,6 +490,23 @@ impl Place<'_> {
     fn taker(&self, method: &str, path: &str) -> Option<&str> {
         let routes = routing::Routes::new(self.api.kind, self.api.routes.keys().map(String::as_str));
         routes.taker(&routing::Request::of(self.api.kind, method, path))
+    }
+
+    /// A request to which an address that is open answers otherwise than one that is closed, and that changes nothing. A
+    /// guard says most plainly that it is there.
+    fn telling(&self) -> Option<Request> {
+        if self.api.kind == Kind::WebSocket {
+            return Some(handshake());
+        }
+        let is_there = |route: &&Route| route.only_if.is_none() && route.guard != Guard::Connected;
+        let all = || self.api.routes.iter().filter(|(_, route)| is_there(route));
+        let guarded = all().filter(|(_, route)| !matches!(route.guard, Guard::Public | Guard::Unknown { .. }));
+        // Without its key an open route of a REST API answers as if nobody were there.
+        let open = all().filter(|(_, route)| route.guard == Guard::Public && route.api_key == Setting::Known(false));
+        let guarded: Vec<Request> = guarded.filter_map(|(key, _)| self.request(key)).collect();
+        let harmless = open.filter_map(|(key, _)| self.request(key)).filter(|request| !request.may_change_data());
+        let mildest = guarded.iter().find(|request| !request.may_change_data()).or(guarded.first()).cloned();
+        mildest.or_else(|| harmless.into_iter().next())
     }
 
     /// A request that a route takes and no other.

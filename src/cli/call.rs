@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
+use stackgen::access::probe::SELF_SERVICE;
+use stackgen::access::probe::answer::{is_plain, plain};
 use stackgen::deploy::api::{self, Answer, Api, Asks, Call, Route};
 use stackgen::deploy::oauth::carries;
 use stackgen::deploy::tokens::{Kind, Wanted as WantedToken};
@@ -14,7 +16,7 @@ use thiserror::Error;
 use super::oauth::{self, Opening, Wanted};
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
-use super::token::{SELF_SERVICE, SignIn, mint, pick, signed_in};
+use super::token::{SignIn, mint, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
 /// Arguments of `stackgen call`.
@@ -218,7 +220,7 @@ impl Arguments {
         let mut text = format!("{}\n", bold(status.trim_end()));
         if self.include {
             for (name, value) in &answer.headers {
-                text.push_str(&format!("{}: {value}\n", dim(name)));
+                text.push_str(&format!("{}: {}\n", dim(name), plain(value, LONGEST_VALUE)));
             }
             text.push('\n');
         }
@@ -227,21 +229,25 @@ impl Arguments {
     }
 }
 
+/// How much of a header's value is shown.
+const LONGEST_VALUE: usize = 8_192;
+
 fn read(path: PathBuf) -> Outcome<Vec<u8>> {
     std::fs::read(&path).map_err(|source| Failure::refused(Error::Unreadable { path, source }))
 }
 
-/// The body for people: JSON is laid out, and what is no text is only measured.
+/// The body for people: JSON is laid out, and what is no text is only measured. None of it can steer the terminal.
 fn body(body: &[u8]) -> String {
-    if let Ok(document) = serde_json::from_slice::<Value>(body)
-        && let Ok(pretty) = serde_json::to_string_pretty(&document)
-    {
-        return pretty;
+    let laid_out = serde_json::from_slice::<Value>(body).and_then(|document| serde_json::to_string_pretty(&document));
+    match (laid_out, std::str::from_utf8(body)) {
+        (Ok(pretty), _) => lines(&pretty),
+        (Err(_), Ok(text)) => lines(text),
+        (Err(_), Err(_)) => dim(format_args!("{} bytes that are no text", body.len())),
     }
-    match std::str::from_utf8(body) {
-        Ok(text) => text.chars().filter(|c| !c.is_control() || c.is_whitespace()).collect(),
-        Err(_) => dim(format_args!("{} bytes that are no text", body.len())),
-    }
+}
+
+fn lines(text: &str) -> String {
+    text.chars().filter(|c| is_plain(*c) || matches!(c, '\n' | '\t')).collect()
 }
 
 #[cfg(test)]
@@ -256,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_body_cannot_steer_the_terminal() {
-        assert_eq!(body(b"a\x1b[31mb\n"), "a[31mb\n");
+        assert_eq!(body(b"a\x1b[31mb\r\n"), "a[31mb\n");
+        assert_eq!(body("{\"a\":\"\u{9b}2J\u{202e}\"}".as_bytes()), "{\n  \"a\": \"2J\"\n}", "JSON may hold them bare");
         assert_eq!(body(br#"{"a":1}"#), "{\n  \"a\": 1\n}");
         assert!(body(&[0xff, 0xfe]).contains("2 bytes"));
     }

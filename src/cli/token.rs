@@ -7,6 +7,7 @@ use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stackgen::access::flaw::Flaw;
+use stackgen::access::probe::SELF_SERVICE;
 use stackgen::deploy::oauth::{Granted, carries};
 use stackgen::deploy::tokens::{self, Error as TokensError, Kind, Mint, Wanted as WantedToken};
 use stackgen::deploy::users::{Error as UsersError, NewPassword, Pool, PoolClient, SignedIn, Tokens};
@@ -94,9 +95,6 @@ struct Kept {
     client: String,
     tokens: Tokens,
 }
-
-/// The scope that a sign-in with a password carries; all others come through the pool's pages.
-pub(crate) const SELF_SERVICE: &str = "aws.cognito.signin.user.admin";
 
 /// A token, whose it is and until when it is good.
 struct Had {

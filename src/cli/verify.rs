@@ -19,7 +19,7 @@ use stackgen::deploy::verify::{self, Ended, Given, Lawful, Options, Report, Secr
 use thiserror::Error;
 
 use super::deploy::pair;
-use super::output::{dim, yellow};
+use super::output::dim;
 use super::plan;
 use super::pool::{Reached, known_password};
 use super::target::write_shared;
@@ -52,8 +52,8 @@ pub(crate) struct Arguments {
     /// Writes the results as JUnit XML too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Longest time that calls are made.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    /// Longest time that it may take, its preparation and the logs included.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patience: u64,
     #[command(flatten)]
     target: Target,
@@ -70,6 +70,10 @@ enum Error {
     #[error("stack `{stack}` has no route `{name}`")]
     #[diagnostic(code(stackgen::verify::unknown), help("it has {names}"))]
     Unknown { stack: String, name: String, names: String },
+    /// The user signs in nowhere.
+    #[error("user `{user}` signs in with no client of the stack")]
+    #[diagnostic(code(stackgen::verify::sign_in), help("{reasons}"))]
+    NoToken { user: String, reasons: String },
     /// Nothing has such a credential.
     #[error("no authorizer is called `{name}`")]
     #[diagnostic(code(stackgen::verify::authorizer), help("{names}"))]
@@ -85,6 +89,11 @@ struct Verified {
 }
 
 impl Verified {
+    /// Whether nothing was found out.
+    fn is_empty(&self) -> bool {
+        self.report.is_empty() && self.weaker.is_empty()
+    }
+
     fn is_proof(&self) -> bool {
         self.report.is_proof() && self.weaker.is_empty()
     }
@@ -98,7 +107,11 @@ impl Arguments {
             write_shared(file, junit::document(&verified).as_bytes())?;
         }
         session.screen.answer(&told::document(&verified), || told::text(&verified));
-        if verified.is_proof() { Ok(()) } else { Err(Failure::told()) }
+        match verified.is_proof() {
+            true => Ok(()),
+            false if verified.is_empty() => Err(Failure::refusal_told()),
+            false => Err(Failure::told()),
+        }
     }
 
     async fn verify(&self, session: &Session) -> Outcome<Verified> {
@@ -113,8 +126,7 @@ impl Arguments {
         let deployed = gate::deployed(&reached.account, &reached.stack).await?;
         let plan = Plan::of(&matrix);
         self.check_names(&name, &plan)?;
-        let given =
-            Given { tokens: self.tokens(session, &reached, &plan).await?, shared, secrets: self.secrets(&reached) };
+        let given = Given { shared, secrets: self.secrets(&reached), ..self.tokens(session, &reached, &plan).await? };
         let options = Options {
             given,
             writes: if self.write { Writes::Made } else { Writes::LeftOut },
@@ -150,8 +162,7 @@ impl Arguments {
             session.screen.warn(format_args!("user `{user}` was made for this, and could not be removed"));
         }
         if report.ended == Ended::Interrupted {
-            let stands = "nothing is left of it; run the command again";
-            return Err(Step { during: "routes were tried", stands }.interrupted());
+            return Err(Step { during: "routes were tried", stands: &stands(&report.users_left) }.interrupted());
         }
         Ok(report)
     }
@@ -201,26 +212,47 @@ impl Arguments {
     }
 
     /// The tokens of the user with every client that the plan names, where no local cloud gives any.
-    async fn tokens(&self, session: &Session, reached: &Reached, plan: &Plan) -> Outcome<Vec<Lawful>> {
-        let Some(user) = &self.user else { return Ok(Vec::new()) };
+    async fn tokens(&self, session: &Session, reached: &Reached, plan: &Plan) -> Outcome<Given> {
+        let mut given = Given::default();
+        let Some(user) = &self.user else { return Ok(given) };
         if Mint::of(&reached.account).await.is_ok() {
             session.screen.warn("`--as` is not needed: the local cloud makes a user for this, and removes it again");
-            return Ok(Vec::new());
+            return Ok(given);
         }
         let password = known_password(session, reached, user, self.password_file.as_deref())?;
-        let mut tokens = Vec::new();
         for (pool, client) in clients(plan) {
             match signed_in(reached, (&pool, &client), user, &password).await {
-                Ok(own) => tokens.push(own),
-                Err(why) => session.screen.note(format_args!("{} {why}", yellow("no token:"))),
+                Ok(own) => given.tokens.push(own),
+                Err(why) => {
+                    session.screen.warn(format_args!("no token: {why}"));
+                    given.no_tokens.insert((pool, client), why);
+                }
             }
         }
-        Ok(tokens)
+        some_token(user, given)
     }
+}
+
+/// Refuses a user who signs in with none of the clients that want one.
+fn some_token(user: &str, given: Given) -> Outcome<Given> {
+    if !given.tokens.is_empty() || given.no_tokens.is_empty() {
+        return Ok(given);
+    }
+    let reasons = given.no_tokens.into_values().collect::<Vec<_>>().join("; ");
+    Err(Failure::refused(Error::NoToken { user: user.to_owned(), reasons }))
 }
 
 /// What stands when the process ends at once.
 const STANDS: &str = "a user whose name begins with `stackgen-verify-` may be left in a pool of the local cloud";
+
+/// What stands after an interrupt that was awaited.
+fn stands(users_left: &[String]) -> String {
+    let names: Vec<String> = users_left.iter().map(|name| format!("`{name}`")).collect();
+    match names.is_empty() {
+        true => "nothing is left of it; run the command again".to_owned(),
+        false => format!("remove what is left by `stackgen user delete`: {}", names.join(", ")),
+    }
+}
 
 /// In what the deployed template lets pass whom the file does not.
 fn weaker(file: &Matrix, deployed: &Matrix) -> Vec<Change> {
@@ -258,5 +290,35 @@ async fn signed_in(
             Ok(Lawful { pool: pool_id.to_owned(), client: client_id.to_owned(), id: tokens.id, access: tokens.access })
         }
         SignedIn::NewPassword(_) => Err(format!("client `{client_id}`: the user must choose a new password first")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use stackgen::deploy::verify::{Given, Lawful};
+
+    use super::{some_token, stands};
+    use crate::cli::failure::Exit;
+
+    #[test]
+    fn a_user_who_signs_in_nowhere_is_refused() {
+        let none = || Given {
+            no_tokens: BTreeMap::from([(("Users".to_owned(), "Web".to_owned()), "wrong password".to_owned())]),
+            ..Given::default()
+        };
+        let refused = some_token("somebody", none()).err().expect("there is no token");
+        assert_eq!(refused.exit, Exit::Refused);
+        let text = |name: &str| name.to_owned();
+        let own = Lawful { pool: text("Users"), client: text("Other"), id: text("i"), access: text("a") };
+        assert!(some_token("somebody", Given { tokens: vec![own], ..none() }).is_ok(), "one client is enough");
+        assert!(some_token("somebody", Given::default()).is_ok(), "nobody wants a token");
+    }
+
+    #[test]
+    fn users_that_are_left_are_named() {
+        assert!(stands(&[]).starts_with("nothing is left"));
+        assert!(stands(&["a".to_owned(), "b".to_owned()]).ends_with("`a`, `b`"));
     }
 }

@@ -9,12 +9,12 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use miette::Diagnostic;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::Value;
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::aws::{Account, Error as AwsError, is_loopback};
+use super::aws::{Account, Error as AwsError, innermost, is_loopback};
 use super::stack::Deployed;
 use crate::access::matrix::{self, Guard, Matrix};
 
@@ -163,6 +163,10 @@ pub enum Error {
     #[error("`{url}` does not answer: {cause}")]
     #[diagnostic(code(stackgen::api::unreachable), help("see `stackgen list` for what is deployed where"))]
     Unreachable { url: String, cause: String },
+    /// The answer does not end.
+    #[error("the answer of `{url}` is larger than {} MiB", most >> 20)]
+    #[diagnostic(code(stackgen::api::large), help("no API passes on so much at once; fetch it with another program"))]
+    TooLarge { url: String, most: usize },
     /// AWS refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -343,7 +347,7 @@ pub(super) async fn signature_at(
 /// Sends a call to a URL.
 ///
 /// # Errors
-/// When nobody answers, or the request cannot be sent.
+/// When nobody answers, the answer is too large, or the request cannot be sent.
 pub async fn send(url: &str, call: &Call) -> Result<Answer, Error> {
     let address = Url::parse(url).map_err(|_| Error::Address { address: url.to_owned() })?;
     let unreachable = |error: reqwest::Error| Error::Unreachable { url: url.to_owned(), cause: innermost(&error) };
@@ -364,8 +368,23 @@ pub async fn send(url: &str, call: &Call) -> Result<Answer, Error> {
         status: status.as_u16(),
         reason: status.canonical_reason().unwrap_or_default().to_owned(),
         headers,
-        body: response.bytes().await.map_err(unreachable)?.to_vec(),
+        body: body(url, response, LARGEST_ANSWER).await?,
     })
+}
+
+/// The largest answer that is taken, in bytes. API Gateway passes on 10 MB.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+async fn body(url: &str, mut response: Response, most: usize) -> Result<Vec<u8>, Error> {
+    let unreachable = |error: reqwest::Error| Error::Unreachable { url: url.to_owned(), cause: innermost(&error) };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > most {
+            return Err(Error::TooLarge { url: url.to_owned(), most });
+        }
+    }
+    Ok(body)
 }
 
 fn header_name(name: &str) -> Result<reqwest::header::HeaderName, Error> {
@@ -399,19 +418,14 @@ fn is_under_localhost(address: &Url) -> bool {
     address.host_str().is_some_and(|name| name.ends_with(".localhost"))
 }
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
     use serde_json::{Value, json};
 
-    use super::{Api, Asks, Call, Error, Kind, Route, apis, choose, matches};
+    use super::{Api, Asks, Call, Error, Kind, Route, Url, apis, body, choose, client, matches};
 
     fn call(method: &str, path: &str) -> Call {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
@@ -425,6 +439,26 @@ mod tests {
     fn api(id: &str, routes: &[&str]) -> Api {
         let routes = routes.iter().map(|key| route(key, Asks::Token)).collect();
         Api { logical_id: id.into(), kind: Kind::Http, stages: vec!["$default".into()], routes }
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_its_largest_size() {
+        for (length, fits) in [(100, true), (101, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+            let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
+            let serving = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("there is a caller");
+                let _asked = stream.read(&mut [0; 1024]).expect("it asks");
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+                stream.write_all(format!("{head}{}", "x".repeat(length)).as_bytes()).expect("it listens");
+            });
+            let address = Url::parse(&url).expect("it is one");
+            let response = client(&address).expect("it can be made").get(&url).send().await.expect("it answers");
+            let read = body(&url, response, 100).await;
+            assert_eq!(read.is_ok(), fits, "{length}");
+            assert_eq!(matches!(read, Err(Error::TooLarge { most: 100, .. })), !fits, "{length}");
+            serving.join().expect("it has answered");
+        }
     }
 
     #[test]

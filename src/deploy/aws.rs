@@ -276,7 +276,8 @@ fn proxy(endpoint: Option<&str>) -> Option<&'static str> {
     variables.into_iter().chain(["all_proxy", "ALL_PROXY"]).find(set)
 }
 
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+/// The first cause of an error, which says more than what became of it.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

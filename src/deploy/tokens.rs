@@ -14,16 +14,8 @@ use super::aws::{Account, refusal};
 use super::users::Error as UsersError;
 use crate::access::flaw::Flaw;
 
+pub use crate::access::probe::TokenKind as Kind;
 pub use forge::claims;
-
-/// Which of a user's tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Who the user is.
-    Id,
-    /// What the user may do.
-    Access,
-}
 
 /// The good token that is wanted, or that a bad one differs from.
 #[derive(Debug, Clone, Copy)]

@@ -3,13 +3,14 @@
 //! Nothing is taken on trust: what must come of a call is the file's word, the call goes to what is deployed, and who
 //! answered is told by the gateway's own marks and its access log (see [`crate::access::probe::answer`]).
 
+mod address;
+mod bounds;
 mod log;
 mod pace;
 mod purse;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
@@ -23,10 +24,9 @@ use super::aws::Account;
 use super::stack::Deployed;
 use super::tokens::Mint;
 use crate::access::matrix::{Kind, Limits, Matrix, Setting};
-use crate::access::probe::answer::{Answer, Log, Outcome, judge};
-use crate::access::probe::{
-    ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Plan, Probe, Request, Signature,
-};
+use crate::access::probe::answer::{Answer, Log, Outcome, is_throttled, judge, needs_line};
+use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Plan, Probe, Signature};
+use bounds::Bounds;
 use log::AccessLog;
 use pace::Pace;
 use purse::{NO_MINT, Purse, Shown};
@@ -109,6 +109,17 @@ pub enum Ended {
     Interrupted,
 }
 
+impl Ended {
+    /// Why the rest was not tried.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Whole => "all was tried",
+            Self::TimedOut => "the time was over",
+            Self::Interrupted => "it was interrupted",
+        }
+    }
+}
+
 impl Report {
     /// The calls that came to something else than they must.
     pub fn failures(&self) -> impl Iterator<Item = &Tried> {
@@ -120,22 +131,38 @@ impl Report {
         self.tried.iter().filter(|tried| matches!(tried.outcome, Outcome::Untold(_)))
     }
 
-    /// Whether every call that was made came to what it must.
+    fn leave_out(&mut self, door: Door, what: String, ended: Ended) {
+        self.left_out.push(LeftOut { door, what, why: ended.words().to_owned() });
+        self.ended = self.ended.max(ended);
+    }
+
+    /// Whether nothing came of it, neither good nor bad: nothing was tried, and nothing kept it from being tried.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ended == Ended::Whole && self.tried.is_empty()
+    }
+
+    /// Whether calls were made, and every one came to what it must.
     #[must_use]
     pub fn is_proof(&self) -> bool {
-        self.ended == Ended::Whole && self.failures().next().is_none() && self.untold().next().is_none()
+        let is_proved = |tried: &Tried| tried.outcome == Outcome::Proved;
+        self.ended == Ended::Whole && !self.tried.is_empty() && self.tried.iter().all(is_proved)
     }
 }
 
 /// How many doors are tried at once.
 const AT_ONCE: usize = 4;
 
-/// How often a call is repeated that the limits refuse, and how long is waited at most.
+/// How often a call is repeated that the limits refuse, and how long is waited at most where the answer does not say.
 const REPEATS: u32 = 6;
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// How long AWS may take to show what was logged.
-const LOGS_ARRIVE: Duration = Duration::from_secs(45);
+/// How long AWS may take to show what was logged, and the longest pause between two looks.
+const LINES_ARRIVE: Duration = Duration::from_secs(60);
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
+/// The same on this machine, which writes a line before it answers.
+const LINES_ARE_THERE: Duration = Duration::from_secs(1);
 
 /// Makes the calls of a plan. `told` hears of each door when it is done.
 pub async fn run(
@@ -145,55 +172,20 @@ pub async fn run(
     cancel: &CancellationToken,
     told: &(dyn Fn(&Door) + Sync),
 ) -> Report {
-    let mint = Mint::of(subject.account).await.ok();
+    let bounds = Bounds::new(cancel, options.patience);
+    let mint = bounds.patiently(Mint::of(subject.account)).await.ok().and_then(Result::ok);
     let mut purse = Purse::new(subject.account, subject.resources, &options.given, mint);
-    let mut preparation =
-        Preparation { subject, options, purse: &mut purse, bases: BTreeMap::new(), keys: BTreeMap::new() };
     let mut report = Report::default();
     let is_chosen = |door: &Door| options.only.is_empty() || options.only.iter().any(|name| is_named(door, name));
     report.left_out.extend(plan.left_out.into_iter().filter(|left| is_chosen(&left.door)));
     let probes = plan.probes.into_iter().filter(|probe| is_chosen(&probe.door)).collect();
-    let ready = tokio::select! {
-        biased;
-        () = cancel.cancelled() => None,
-        ready = preparation.all(probes, &mut report.left_out) => Some(ready),
-    };
-    match ready {
-        Some(ready) => {
-            let deadline = Instant::now() + options.patience;
-            let runner = Runner { subject, wire: Wire::new(), start: SystemTime::now(), deadline, cancel };
-            runner.run(ready, &mut report, told).await;
-        }
-        None => report.ended = Ended::Interrupted,
-    }
-    report.tried.extend(undeclared(&subject, &is_chosen).await);
+    let ready = Preparation { subject, options, purse: &mut purse, bases: BTreeMap::new(), keys: BTreeMap::new() }
+        .all(probes, &bounds, &mut report)
+        .await;
+    Runner { subject, wire: Wire::new(), bounds }.run(ready, &mut report, told).await;
+    address::undeclared(&subject, &is_chosen, &bounds, &mut report).await;
     report.users_left = purse.close().await;
     report
-}
-
-/// Addresses of functions that the file declares none for. Only AWS gives functions any.
-async fn undeclared(subject: &Subject<'_>, is_chosen: &impl Fn(&Door) -> bool) -> Vec<Tried> {
-    let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
-    let doors = without.map(|(id, _)| Door::Url { function: id.clone() }).filter(|door| is_chosen(door));
-    let mut tried = Vec::new();
-    for door in doors.filter(|_| subject.account.endpoint.is_none()) {
-        let Door::Url { function } = &door else { continue };
-        let Ok(url) = function_url(subject, function).await else { continue };
-        let probe = Probe {
-            door: door.clone(),
-            gateway: Gateway::Url,
-            request: Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() },
-            credential: Credential::Nothing,
-            carrier: Carrier::default(),
-            api_key: ApiKey::NotAsked,
-            must: Must::BeClosed,
-            what: "an address of its own".to_owned(),
-            why: "the file declares none".to_owned(),
-        };
-        let outcome = Outcome::Leaked("the function has one, beside every API".to_owned());
-        tried.push(Tried { probe, url, status: None, outcome });
-    }
-    tried
 }
 
 /// Whether a door is meant by a name: its own, or with the API's behind it.
@@ -211,36 +203,59 @@ struct Ready {
     api_key: Option<String>,
 }
 
+/// Why a call cannot be made, in words.
+#[derive(Clone)]
+enum Lack {
+    /// What the file declares is not deployed, so that nobody can call it.
+    Deployment(String),
+    /// Something that is needed for it is not to be had.
+    Means(String),
+}
+
+impl From<String> for Lack {
+    fn from(why: String) -> Self {
+        Self::Means(why)
+    }
+}
+
 /// The search for addresses and credentials.
 struct Preparation<'a, 'b> {
     subject: Subject<'a>,
     options: &'a Options,
     purse: &'b mut Purse<'a>,
-    bases: BTreeMap<String, Result<String, String>>,
+    bases: BTreeMap<String, Result<String, Lack>>,
     keys: BTreeMap<String, Result<String, String>>,
 }
 
 impl Preparation<'_, '_> {
-    /// What is needed for every probe; one that lacks something is left out.
-    async fn all(&mut self, probes: Vec<Probe>, left_out: &mut Vec<LeftOut>) -> Vec<Ready> {
+    /// What is needed for every probe; one that lacks something is left out. A door that is not deployed has failed, once.
+    async fn all(&mut self, probes: Vec<Probe>, bounds: &Bounds<'_>, report: &mut Report) -> Vec<Ready> {
         let mut ready = Vec::new();
+        let mut missing = BTreeSet::new();
         for probe in probes {
-            match self.one(&probe).await {
-                Ok((base, shown, api_key)) => ready.push(Ready { probe, base, shown, api_key }),
-                Err(why) => left_out.push(LeftOut { door: probe.door, what: probe.what, why }),
+            match bounds.patiently(self.one(&probe)).await {
+                Ok(Ok((base, shown, api_key))) => ready.push(Ready { probe, base, shown, api_key }),
+                Ok(Err(Lack::Deployment(why))) if missing.insert(probe.door.clone()) => {
+                    let outcome = Outcome::Shut(why);
+                    report.tried.push(Tried { probe, url: String::new(), status: None, outcome });
+                }
+                Ok(Err(Lack::Deployment(why) | Lack::Means(why))) => {
+                    report.left_out.push(LeftOut { door: probe.door, what: probe.what, why });
+                }
+                Err(ended) => report.leave_out(probe.door, probe.what, ended),
             }
         }
         ready
     }
 
-    async fn one(&mut self, probe: &Probe) -> Result<(String, Shown, Option<String>), String> {
+    async fn one(&mut self, probe: &Probe) -> Result<(String, Shown, Option<String>), Lack> {
+        let base = self.base(&probe.door).await?;
         if probe.may_change_data() && self.options.writes == Writes::LeftOut {
-            return Err("it may change data: add `--write`".to_owned());
+            return Err("it may change data: add `--write`".to_owned().into());
         }
         if probe.credential.needs_mint() && !self.purse.has_mint() {
-            return Err(NO_MINT.to_owned());
+            return Err(NO_MINT.to_owned().into());
         }
-        let base = self.base(&probe.door).await?;
         let shown = self.purse.take(&probe.credential).await?;
         let api_key = match probe.api_key {
             ApiKey::NotAsked | ApiKey::Missing => None,
@@ -250,27 +265,30 @@ impl Preparation<'_, '_> {
         Ok((base, shown, api_key))
     }
 
-    async fn base(&mut self, door: &Door) -> Result<String, String> {
+    async fn base(&mut self, door: &Door) -> Result<String, Lack> {
         let key = format!("{:?}", door.api().ok_or(door));
         if let Some(known) = self.bases.get(&key) {
             return known.clone();
         }
         let found = match door {
-            Door::Url { function } => function_url(&self.subject, function).await,
+            Door::Url { function } => address::declared(&self.subject, function).await,
             _ => self.api(door).await,
         };
         self.bases.insert(key, found.clone());
         found
     }
 
-    async fn api(&self, door: &Door) -> Result<String, String> {
+    async fn api(&self, door: &Door) -> Result<String, Lack> {
         let Subject { account, stack, resources, matrix, .. } = self.subject;
         let (id, stage) = door.api().unwrap_or_default();
         let kind = matrix.apis.get(id).map(|api| api.kind);
         let kind = if kind == Some(Kind::Rest) { api::Kind::Rest } else { api::Kind::Http };
         let api = api::Api { logical_id: id.to_owned(), kind, stages: Vec::new(), routes: Vec::new() };
         let base = api::base_url(account, stack, (&api, stage), resources).await;
-        let base = base.map_err(|_| format!("API `{id}` is not deployed"))?;
+        let base = base.map_err(|error| match error {
+            api::Error::None { .. } => Lack::Deployment(format!("API `{id}` is not deployed")),
+            error => Lack::Means(format!("API `{id}` cannot be asked for its address: {error}")),
+        })?;
         // A connection of a WebSocket begins as a request.
         Ok(base.replacen("ws", "http", usize::from(base.starts_with("ws"))))
     }
@@ -284,20 +302,6 @@ impl Preparation<'_, '_> {
         self.keys.insert(api.to_owned(), found.clone());
         found
     }
-}
-
-/// The address of a function.
-async fn function_url(subject: &Subject<'_>, function: &str) -> Result<String, String> {
-    let deployed = subject.resources.iter().find(|one| one.logical_id == function);
-    let name = &deployed.ok_or_else(|| format!("function `{function}` is not deployed"))?.physical_id;
-    let url = format!("{}/2021-10-31/functions/{name}/url", service(subject.account, "lambda"));
-    let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
-    let none = || format!("function `{function}` has no address, or it cannot be asked for");
-    let headers = api::signature(subject.account, "lambda", &url, &call).await.map_err(|_| none())?;
-    let answer = api::send(&url, &Call { headers, ..call }).await.map_err(|_| none())?;
-    let described: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let address = described.get("FunctionUrl").and_then(Value::as_str).ok_or_else(none)?;
-    Ok(address.trim_end_matches('/').to_owned())
 }
 
 /// The base URL of a service of AWS.
@@ -315,6 +319,8 @@ fn service(account: &Account, name: &str) -> String {
 struct Called {
     probe: Probe,
     url: String,
+    /// When it was sent first.
+    sent: SystemTime,
     answer: Result<Answer, String>,
 }
 
@@ -330,9 +336,7 @@ struct Visited {
 struct Runner<'a> {
     subject: Subject<'a>,
     wire: Wire,
-    start: SystemTime,
-    deadline: Instant,
-    cancel: &'a CancellationToken,
+    bounds: Bounds<'a>,
 }
 
 impl Runner<'_> {
@@ -353,8 +357,9 @@ impl Runner<'_> {
             report.left_out.extend(visited.left_out);
             report.ended = report.ended.max(visited.ended);
         }
-        let logs = self.logs(&called).await;
-        report.tried = called.into_iter().map(|one| one.judged(&logs)).collect();
+        let (logs, ended) = self.logs(&called).await;
+        report.ended = report.ended.max(ended);
+        report.tried.extend(called.into_iter().map(|one| one.judged(&logs)));
     }
 
     /// Calls at one door, one after the other and below its limits.
@@ -362,27 +367,17 @@ impl Runner<'_> {
         let mut pace = self.pace(door);
         let mut visited = Visited::default();
         for one in ready {
-            match self.patiently(self.call(&one, &mut pace)).await {
-                Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, answer }),
+            let sent = SystemTime::now();
+            match self.bounds.patiently(self.call(&one, &mut pace)).await {
+                Ok((url, answer)) => visited.called.push(Called { probe: one.probe, url, sent, answer }),
                 Err(ended) => {
-                    let why = if ended == Ended::Interrupted { "it was interrupted" } else { "the time was over" };
                     let Probe { door, what, .. } = one.probe;
-                    visited.left_out.push(LeftOut { door, what, why: why.to_owned() });
+                    visited.left_out.push(LeftOut { door, what, why: ended.words().to_owned() });
                     visited.ended = ended;
                 }
             }
         }
         visited
-    }
-
-    /// Does a work unless it is interrupted, or time is over.
-    async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Ended::Interrupted),
-            () = tokio::time::sleep_until(self.deadline) => Err(Ended::TimedOut),
-            done = work => Ok(done),
-        }
     }
 
     fn pace(&self, door: &Door) -> Pace {
@@ -402,7 +397,7 @@ impl Runner<'_> {
             tokio::time::sleep(pace.wait(Instant::now())).await;
             let (url, answer) = self.once(ready).await;
             match &answer {
-                Ok(busy) if busy.is_throttled() && repeats < REPEATS => {
+                Ok(busy) if may_be_repeated(&ready.probe, busy) && repeats < REPEATS => {
                     tokio::time::sleep(pause(busy, repeats)).await;
                     repeats += 1;
                 }
@@ -456,47 +451,111 @@ impl Runner<'_> {
         Ok(signed)
     }
 
-    /// What the access logs say of all calls. AWS shows them late, so that they are waited for where they are needed.
-    async fn logs(&self, called: &[Called]) -> BTreeMap<String, Log> {
-        let mut logs = Vec::new();
-        for (id, stage) in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
+    /// What the access logs say of all calls. AWS shows lines late: they are waited for as long as one is missing.
+    async fn logs(&self, called: &[Called]) -> (Logs, Ended) {
+        let account = self.subject.account;
+        let mut logs = Logs::default();
+        for place in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
+            let (id, stage) = place;
             let deployed = self.subject.resources.iter().find(|one| one.logical_id == id);
             let kind = self.subject.matrix.apis.get(id).map(|api| api.kind);
             let (Some(deployed), Some(kind)) = (deployed, kind) else { continue };
-            logs.extend(AccessLog::of(self.subject.account, kind, (&deployed.physical_id, stage)).await);
+            let asked = AccessLog::of(account, kind, (&deployed.physical_id, stage));
+            let found = self.bounds.patiently(asked).await.unwrap_or_else(|ended| Err(ended.words().to_owned()));
+            logs.stages.extend(found.transpose().map(|found| (own(place), found)));
         }
-        let patience = if self.subject.account.is_local() { Duration::ZERO } else { LOGS_ARRIVE };
-        let end = Instant::now() + patience;
-        let mut said = BTreeMap::new();
+        let end = Instant::now() + if account.is_local() { LINES_ARE_THERE } else { LINES_ARRIVE };
+        let mut pause = account.pace();
         loop {
-            for log in &logs {
-                said.extend(log.since(self.subject.account, self.start).await);
+            if self.look(&mut logs, called).await || Instant::now() >= end {
+                return (logs, Ended::Whole);
             }
-            let is_open = called.iter().any(|one| one.waits(&said));
-            if logs.is_empty() || !is_open || Instant::now() >= end || self.cancel.is_cancelled() {
-                return said;
+            if let Err(ended) = self.bounds.patiently(tokio::time::sleep(pause)).await {
+                return (logs, ended);
             }
-            self.subject.account.pause(self.cancel, false).await;
+            pause = (pause * 2).min(LONGEST_LOOK);
         }
+    }
+
+    /// Looks into each log in which a line is missing, and says whether none is now.
+    async fn look(&self, logs: &mut Logs, called: &[Called]) -> bool {
+        let account = self.subject.account;
+        let mut is_whole = true;
+        let stages = logs.stages.clone();
+        for (place, log) in stages.iter().filter_map(|(place, log)| Some((place, log.as_ref().ok()?))) {
+            let of_stage = || called.iter().filter(|one| one.probe.door.api().map(own).as_ref() == Some(place));
+            let missing: Vec<&Called> = of_stage().filter(|one| one.waits(logs)).collect();
+            let Some(start) = missing.iter().map(|one| one.sent).min() else { continue };
+            let wanted: BTreeSet<&str> = missing.iter().filter_map(|one| one.id()).collect();
+            match self.bounds.patiently(log.since(account, start, &wanted)).await {
+                Ok(Ok(said)) => {
+                    logs.lines.extend(said);
+                    logs.unread.remove(place);
+                }
+                Ok(Err(why)) => logs.unread.extend([(place.clone(), why)]),
+                Err(ended) => logs.unread.extend([(place.clone(), ended.words().to_owned())]),
+            }
+            is_whole &= !of_stage().any(|one| one.waits(logs));
+        }
+        is_whole
+    }
+}
+
+/// An API and one of its stages.
+type Stage = (String, String);
+
+fn own((api, stage): (&str, &str)) -> Stage {
+    (api.to_owned(), stage.to_owned())
+}
+
+/// What the access logs say.
+#[derive(Default)]
+struct Logs {
+    /// The log of each stage that keeps one of use; or why that cannot be told.
+    stages: BTreeMap<Stage, Result<AccessLog, String>>,
+    /// What they say of requests, by the request's id.
+    lines: BTreeMap<String, Log>,
+    /// Why a log could not be read the last time.
+    unread: BTreeMap<Stage, String>,
+}
+
+impl Logs {
+    fn about(&self, called: &Called) -> Log {
+        let line = called.id().and_then(|id| self.lines.get(id)).copied();
+        let is_kept = || called.probe.door.api().is_some_and(|place| self.stages.contains_key(&own(place)));
+        line.unwrap_or_else(|| if is_kept() { Log::Silent } else { Log::Absent })
+    }
+
+    /// Why there may be no line.
+    fn trouble(&self, probe: &Probe) -> Option<&String> {
+        let place = own(probe.door.api()?);
+        self.stages.get(&place)?.as_ref().err().or_else(|| self.unread.get(&place))
     }
 }
 
 impl Called {
-    fn log(&self, logs: &BTreeMap<String, Log>) -> Option<Log> {
-        logs.get(self.answer.as_ref().ok()?.request_id()?).copied()
+    /// By which the log names it.
+    fn id(&self) -> Option<&str> {
+        self.answer.as_ref().ok()?.request_id(self.probe.gateway)
     }
 
-    /// Whether a line of the log would tell what cannot be told without.
-    fn waits(&self, logs: &BTreeMap<String, Log>) -> bool {
-        let Ok(answer) = &self.answer else { return false };
-        self.log(logs).is_none() && matches!(judge(&self.probe, answer, Log::Silent), Outcome::Untold(_))
+    /// Whether a line of the log is missing that would tell more.
+    fn waits(&self, logs: &Logs) -> bool {
+        let is_missing = self.id().is_some() && logs.about(self) == Log::Silent;
+        is_missing && self.answer.as_ref().is_ok_and(|answer| needs_line(&self.probe, answer))
     }
 
-    fn judged(self, logs: &BTreeMap<String, Log>) -> Tried {
-        let log = self.log(logs).unwrap_or(Log::Silent);
+    fn judged(self, logs: &Logs) -> Tried {
+        let log = logs.about(&self);
         let outcome = match &self.answer {
             Ok(answer) => judge(&self.probe, answer, log),
             Err(why) => Outcome::Untold(format!("nobody answered: {why}")),
+        };
+        let outcome = match (outcome, logs.trouble(&self.probe)) {
+            (Outcome::Untold(why), Some(trouble)) if log == Log::Silent => {
+                Outcome::Untold(format!("{why} ({trouble})"))
+            }
+            (outcome, _) => outcome,
         };
         let status = self.answer.ok().map(|answer| answer.status);
         Tried { probe: self.probe, url: self.url, status, outcome }
@@ -519,11 +578,17 @@ fn presented(credential: &Credential, text: &str) -> String {
     }
 }
 
-/// How long to wait before a call is repeated.
+/// Whether a call was refused by the limits, and does no harm if it is made again. What an HTTP API says then, a function
+/// could say too, which has done something already.
+fn may_be_repeated(probe: &Probe, busy: &Answer) -> bool {
+    let is_sure = probe.gateway != Gateway::Http || !matches!(probe.request.method.as_str(), "POST" | "PATCH");
+    is_sure && is_throttled(probe, busy)
+}
+
+/// How long to wait before a call is repeated: as long as the answer says.
 fn pause(busy: &Answer, repeats: u32) -> Duration {
     let asked = busy.header("retry-after").and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
-    let own = Duration::from_millis(500) * 2_u32.saturating_pow(repeats);
-    asked.unwrap_or(own).min(LONGEST_WAIT)
+    asked.unwrap_or_else(|| (Duration::from_millis(500) * 2_u32.saturating_pow(repeats)).min(LONGEST_WAIT))
 }
 
 /// An `Authorization` header with another signature in it; other values as they are.
@@ -541,7 +606,11 @@ fn with_other_signature(value: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Answer, Door, is_named, pause, with_other_signature};
+    use super::{
+        Answer, ApiKey, Carrier, Credential, Door, Ended, Gateway, Outcome, Probe, Report, Tried, is_named,
+        may_be_repeated, pause, with_other_signature,
+    };
+    use crate::access::probe::{Must, Request};
 
     #[test]
     fn a_door_is_named_with_or_without_its_api() {
@@ -568,7 +637,52 @@ mod tests {
             body: Vec::new(),
         };
         assert_eq!(pause(&busy("2"), 0), Duration::from_secs(2));
-        assert_eq!(pause(&busy("86400"), 0), Duration::from_secs(10), "nobody waits a day");
+        assert_eq!(pause(&busy("86400"), 0), Duration::from_secs(86_400), "patience ends it, not impatience");
         assert_eq!(pause(&busy("soon"), 1), Duration::from_secs(1));
+        assert_eq!(pause(&busy("soon"), 9), Duration::from_secs(10));
+    }
+
+    fn probe(gateway: Gateway, method: &str) -> Probe {
+        Probe {
+            door: Door::Route { api: "Api".into(), stage: "prod".into(), key: format!("{method} /a") },
+            gateway,
+            request: Request { method: method.to_owned(), path: "/a".into(), ..Request::default() },
+            credential: Credential::Nothing,
+            carrier: Carrier::default(),
+            api_key: ApiKey::NotAsked,
+            must: Must::Pass,
+            what: String::new(),
+            why: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_the_gateway_refused_is_sent_again() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let body = br#"{"message":"Too Many Requests"}"#.to_vec();
+        let headers = vec![header("apigw-requestid", "a="), header("content-type", "application/json")];
+        let http = Answer { status: 429, headers, body };
+        assert!(may_be_repeated(&probe(Gateway::Http, "DELETE"), &http));
+        assert!(!may_be_repeated(&probe(Gateway::Http, "POST"), &http), "a function may have taken it");
+        let own = Answer { body: b"slow down".to_vec(), ..http };
+        assert!(!may_be_repeated(&probe(Gateway::Http, "GET"), &own), "a function has taken it");
+        let rest = vec![header("x-amzn-errortype", "TooManyRequestsException"), header("x-amzn-requestid", "a")];
+        let rest = Answer { status: 429, headers: rest, body: Vec::new() };
+        assert!(may_be_repeated(&probe(Gateway::Rest, "POST"), &rest));
+    }
+
+    #[test]
+    fn nothing_is_no_proof() {
+        let tried = |outcome| {
+            let (probe, url) = (probe(Gateway::Http, "GET"), String::new());
+            Report { tried: vec![Tried { probe, url, status: None, outcome }], ..Report::default() }
+        };
+        let nothing = Report::default();
+        assert!(!nothing.is_proof() && nothing.is_empty());
+        assert!(tried(Outcome::Proved).is_proof());
+        let failed = tried(Outcome::Shut("it is not deployed".to_owned()));
+        assert!(!failed.is_proof() && !failed.is_empty());
+        let cut = Report { ended: Ended::TimedOut, ..tried(Outcome::Proved) };
+        assert!(!cut.is_proof() && !cut.is_empty());
     }
 }

@@ -34,8 +34,13 @@ struct Running(Child);
 impl Running {
     /// Deploys or destroys through a wire that holds back requests.
     fn through(hold: &Hold, project: &Project, command: &str) -> Self {
+        Self::behind(hold, project, &format!("{command} --yes"))
+    }
+
+    /// The same with a command that asks for no consent.
+    fn behind(hold: &Hold, project: &Project, command: &str) -> Self {
         let environment = project.json("local env");
-        let mut program = project.command(&format!("{command} --yes --endpoint-url {}", hold.endpoint()));
+        let mut program = project.command(&format!("{command} --endpoint-url {}", hold.endpoint()));
         for (name, value) in environment.as_object().expect("it is an object") {
             program.env(name, value.as_str().expect("it is text"));
         }
@@ -104,8 +109,19 @@ pub(crate) fn at_a_terminal(project: &Project, command: &str, script: &[(&str, &
     serde_json::from_slice(&output.stdout).expect("it tells what came of it")
 }
 
-fn with_function() -> Project {
-    let project = Project::with(FUNCTION);
+/// A function that needs no cargo, behind a route for users.
+const PROTECTED: &str = "\
+userPools: { Users: { removal: destroy } }
+userPoolClients: { Web: { userPool: Users, authFlows: [userSrp] } }
+functions: { Hello: { directory: hello } }
+httpApis:
+  Api:
+    authorizers: { Members: { jwt: { userPool: Users, clients: [Web] } } }
+    routes: { GET /protected: { function: Hello, authorizer: Members } }
+";
+
+fn with_function(stack: &str) -> Project {
+    let project = Project::with(stack);
     let bootstrap = project.path().join("hello/bootstrap");
     fs::create_dir(project.path().join("hello")).expect("the folder is ours");
     fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
@@ -190,7 +206,7 @@ fn while_the_account_is_being_reached() {
 
 #[test]
 fn during_the_upload() {
-    let project = with_function();
+    let project = with_function(FUNCTION);
     project.run("bootstrap --local").ended(0);
     let hold = Hold::before(&endpoint(&project), "PUT /");
     let deploying = Running::through(&hold, &project, "deploy");
@@ -356,6 +372,37 @@ fn during_the_destruction() {
     hold.wait();
     destroying.signal("INT");
     destroying.ended().ended(1).says("stack `notes` is untouched");
+}
+
+#[test]
+fn while_a_deployment_is_verified() {
+    let project = with_function(PROTECTED);
+    project.run("deploy --local").ended(0);
+    let endpoint = endpoint(&project);
+    // While a user is made, while a bad token is, and while the access log is read.
+    for (held, signal) in [("AdminSetUserPassword", "INT"), ("MintToken", "TERM"), ("FilterLogEvents", "INT")] {
+        let hold = Hold::before(&endpoint, held);
+        let verifying = Running::behind(&hold, &project, "verify");
+        hold.wait();
+        verifying.signal(signal);
+        let told = verifying.ended();
+        told.ended(1).says("interrupted while routes were tried").says("nothing is left of it");
+        let users = project.json("user list --local");
+        assert_eq!(users["users"].as_array().map(Vec::len), Some(0), "{held}: {users}");
+    }
+}
+
+#[test]
+fn twice_while_a_deployment_is_verified() {
+    let project = with_function(PROTECTED);
+    project.run("deploy --local").ended(0);
+    let hold = Hold::before(&endpoint(&project), "AdminDeleteUser");
+    let verifying = Running::behind(&hold, &project, "verify");
+    hold.wait();
+    verifying.signal("INT");
+    sleep(Duration::from_millis(100));
+    verifying.signal("INT");
+    verifying.ended().ended(1).says("left; a user whose name begins with `stackgen-verify-` may be left");
 }
 
 fn endpoint(project: &Project) -> String {

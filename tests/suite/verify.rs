@@ -114,6 +114,47 @@ fn chat_keeps_what_its_file_says() {
 }
 
 #[test]
+fn where_nothing_is_tried_nothing_is_proved() {
+    let project = Project::local_with("chat");
+    project.deploy();
+    let junit = project.path().join("verify.xml");
+    let nothing = verify(&project, &["--only", "send", "--junit", &junit.display().to_string()]);
+    assert_eq!((nothing.code, &nothing.answer["proved"]), (Some(2), &false.into()), "{}", nothing.answer);
+    assert_eq!(count(&nothing, "leftOut"), 1);
+    let junit = fs::read_to_string(&junit).expect("it was written");
+    assert!(junit.contains("<error message=\"there was nothing to try\""), "{junit}");
+}
+
+#[test]
+fn what_is_not_deployed_has_failed() {
+    let project = Project::local();
+    project.deploy();
+    let added = "  Added:\n    name: added\n    routes: { GET /added: { function: Protected, public: true } }\n";
+    project.edit("httpApis:\n", &format!("httpApis:\n{added}"));
+    let verified = verify(&project, &["--only", "GET /added"]);
+    assert_eq!((verified.code, count(&verified, "failed")), (Some(1), 1), "{}", verified.answer);
+    let shut = with_outcome(&verified, "shut");
+    assert!(shut.iter().any(|call| call.ends_with("API `Added` is not deployed")), "{shut:?}");
+}
+
+#[test]
+fn patience_ends_it() {
+    let project = Project::local();
+    project.deploy();
+    project.edit(
+        "    name: my-api\n",
+        "    name: my-api\n    stages: { $default: { throttle: { rate: 1, burst: 1 } } }\n",
+    );
+    project.deploy();
+    let begin = std::time::Instant::now();
+    let ended = verify(&project, &["--patience", "2"]);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert_eq!((ended.code, &ended.answer["timedOut"]), (Some(1), &true.into()), "{}", ended.answer);
+    assert_eq!(ended.answer["usersLeft"].as_array().map(Vec::len), Some(0));
+    nobody_is_left(&project, "Users");
+}
+
+#[test]
 fn a_credential_is_read_from_a_file_and_never_told() {
     let project = Project::local_with("chat");
     project.deploy();

@@ -8,8 +8,9 @@
 //! | WebSocket API | 101 when the connection is open; a function can refuse it with a status of its own |
 //! | function URL | `x-amzn-errortype: AccessDeniedException` |
 //!
-//! Where the access log of the stage has a line for the request, it decides: it names the status of the integration, or
-//! that there was none. Where there is neither mark nor line, the answer is [`Outcome::Untold`], and proves nothing.
+//! A function can send all of these. So where the stage has an access log, only its line decides: it names the status of the
+//! integration, or that there was none. Where the line is missing, or there is neither mark nor log, the answer is
+//! [`Outcome::Untold`], and proves nothing.
 
 use super::{Asked, Gateway, Must, Probe, Shared};
 
@@ -31,23 +32,26 @@ impl Answer {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// The id of the request, by which the access log names it.
+    /// The id of the request, by which the access log of a gateway names it; none where a second one was added.
     #[must_use]
-    pub fn request_id(&self) -> Option<&str> {
-        ["apigw-requestid", "x-amzn-requestid"].into_iter().find_map(|name| self.header(name))
-    }
-
-    /// Whether too much was asked in too short a time.
-    #[must_use]
-    pub fn is_throttled(&self) -> bool {
-        self.status == 429
+    pub fn request_id(&self, gateway: Gateway) -> Option<&str> {
+        let name = match gateway {
+            Gateway::Http => "apigw-requestid",
+            Gateway::Rest | Gateway::WebSocket => "x-amzn-requestid",
+            Gateway::Url => return None,
+        };
+        let mut ids = self.headers.iter().filter(|(own, _)| own == name);
+        let (_, id) = ids.next()?;
+        ids.next().is_none().then_some(id.as_str())
     }
 }
 
 /// What the access log says of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// There is no line.
+    /// The stage keeps none that would tell.
+    Absent,
+    /// It keeps one, which has no line for the request, or none yet.
     Silent,
     /// What lies behind the route was asked.
     Reached,
@@ -73,6 +77,8 @@ pub enum Outcome {
 enum By {
     /// The guard of the route.
     Guard,
+    /// A guard that is asked before the one that the call is about.
+    Early,
     /// The gateway, which has no route for it.
     NoRoute,
     /// What lies behind the route; or the gateway, after the guard let it pass.
@@ -83,10 +89,10 @@ enum By {
     Broken,
     /// Whatever stands before the gateway.
     Front,
-    /// The guard, or a function in its very words.
-    LikeGuard,
-    /// The gateway without a route, or a function in its very words.
-    LikeNoRoute,
+    /// The gateway, or a function in its very words.
+    Unmarked,
+    /// The gateway by its marks, which the access log does not confirm.
+    Unlogged,
 }
 
 /// What came of a probe.
@@ -95,10 +101,27 @@ pub fn judge(probe: &Probe, answer: &Answer, log: Log) -> Outcome {
     match &probe.must {
         Must::Share(shared) => share(shared, answer),
         Must::NotShare(origin) => not_share(origin, answer),
-        Must::Pass => passed(by(probe, None, answer, log), answer),
-        Must::BeRefused(asked) => refused(by(probe, Some(*asked), answer, log), answer),
-        Must::ReachNothing => reached_nothing(by(probe, None, answer, log), answer),
-        Must::BeClosed => closed(probe.gateway, answer, log),
+        Must::Pass => passed(by(probe, answer, log), answer),
+        Must::BeRefused(_) => refused(by(probe, answer, log), answer),
+        Must::ReachNothing => reached_nothing(by(probe, answer, log), answer),
+        Must::BeClosed => closed(probe, answer, log),
+    }
+}
+
+/// Whether the gateway says that too much was asked in too short a time, and nothing behind it was reached.
+#[must_use]
+pub fn is_throttled(probe: &Probe, answer: &Answer) -> bool {
+    by(probe, answer, Log::Absent) == By::Limit
+}
+
+/// Whether a line of an access log could say more than an answer does by itself.
+#[must_use]
+pub fn needs_line(probe: &Probe, answer: &Answer) -> bool {
+    match &probe.must {
+        Must::Share(_) | Must::NotShare(_) => false,
+        Must::BeClosed => judge(probe, answer, Log::Silent) == Outcome::Proved,
+        // What the limits refuse is not always logged.
+        _ => !is_throttled(probe, answer) && matches!(judge(probe, answer, Log::Silent), Outcome::Untold(_)),
     }
 }
 
@@ -106,12 +129,11 @@ fn passed(by: By, answer: &Answer) -> Outcome {
     let status = answer.status;
     match by {
         By::Behind => Outcome::Proved,
-        By::Guard => Outcome::Shut(format!("it was refused ({status}): {}", reason(answer))),
+        By::Guard | By::Early => Outcome::Shut(format!("it was refused ({status}): {}", reason(answer))),
         By::NoRoute => Outcome::Shut(format!("no route takes it ({status})")),
         By::Front => Outcome::Shut(format!("it did not come as far as the gateway ({status})")),
-        By::LikeGuard | By::LikeNoRoute => Outcome::Untold(unmarked(status)),
-        By::Limit => Outcome::Untold(LIMIT.to_owned()),
         By::Broken => Outcome::Shut(format!("the guard is broken ({status}): {}", reason(answer))),
+        By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
     }
 }
 
@@ -120,85 +142,121 @@ fn refused(by: By, answer: &Answer) -> Outcome {
     match by {
         By::Guard => Outcome::Proved,
         By::Behind => Outcome::Leaked(format!("it passed the guard ({status})")),
+        By::Early => Outcome::Untold(format!("it was refused before the API key was looked at ({status})")),
         By::NoRoute => Outcome::Untold(format!("no route takes it ({status}), so nothing was guarded")),
         By::Front => Outcome::Untold(format!("it did not come as far as the gateway ({status})")),
-        By::LikeGuard | By::LikeNoRoute => Outcome::Untold(unmarked(status)),
-        By::Limit => Outcome::Untold(LIMIT.to_owned()),
         By::Broken => Outcome::Untold(format!("the guard is broken ({status}): {}", reason(answer))),
+        By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
     }
 }
 
 fn reached_nothing(by: By, answer: &Answer) -> Outcome {
     let status = answer.status;
     match by {
-        By::Guard | By::NoRoute | By::Front => Outcome::Proved,
+        By::Front if is_passing(answer) => {
+            Outcome::Untold(format!("it did not come as far as the gateway, for now ({status})"))
+        }
+        By::Guard | By::Early | By::NoRoute | By::Front => Outcome::Proved,
         By::Behind => Outcome::Leaked(format!("it passed without credentials ({status})")),
-        By::LikeGuard | By::LikeNoRoute => Outcome::Untold(unmarked(status)),
-        By::Limit => Outcome::Untold(LIMIT.to_owned()),
         By::Broken => Outcome::Untold(format!("a guard is broken ({status}): {}", reason(answer))),
+        By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
     }
 }
 
 /// An API that is not there answers as one without any route, and writes no log.
-fn closed(gateway: Gateway, answer: &Answer, log: Log) -> Outcome {
-    let is_own = match gateway {
-        Gateway::Http => answer.status == 404 && is_own(answer, false),
-        Gateway::Rest | Gateway::WebSocket => answer.header("x-amzn-errortype") == Some("ForbiddenException"),
-        Gateway::Url => false,
+fn closed(probe: &Probe, answer: &Answer, log: Log) -> Outcome {
+    let is_own = match probe.gateway {
+        Gateway::Http => answer.status == 404 && is_own(answer, probe.request.method == "HEAD"),
+        _ => answer.header("x-amzn-errortype") == Some("ForbiddenException"),
     };
-    match is_own && log == Log::Silent {
-        true => Outcome::Proved,
-        false => Outcome::Leaked(format!("the API answers there ({})", answer.status)),
+    match log {
+        Log::Absent | Log::Silent if is_own => Outcome::Proved,
+        Log::Absent | Log::Silent if is_passing(answer) => Outcome::Untold(format!("{}, for now", answer.status)),
+        _ => Outcome::Leaked(format!("the API answers there ({})", answer.status)),
     }
 }
 
-const LIMIT: &str = "the limits of the API were reached";
-
-fn unmarked(status: u16) -> String {
-    format!(
-        "{status}, which a function could answer just so; an access log with `$context.requestId` and \
-         `$context.integrationStatus` would tell"
-    )
+/// Whether an answer says nothing but that something is busy or broken.
+fn is_passing(answer: &Answer) -> bool {
+    matches!(answer.status, 429 | 500..)
 }
+
+fn untold(by: By, status: u16) -> String {
+    match by {
+        By::Limit => "the limits of the API were reached".to_owned(),
+        By::Unlogged => format!(
+            "{status}, which a function could answer just so, and the access log of the stage shows no line for it"
+        ),
+        _ => format!(
+            "{status}, which a function could answer just so; an access log with `$context.requestId` and \
+             `$context.integrationStatus` would tell"
+        ),
+    }
+}
+
+/// How much of an answer's reason is told.
+const REASON: usize = 200;
 
 /// What the answer says of its reason.
 fn reason(answer: &Answer) -> String {
     let told = ["www-authenticate", "x-amzn-errortype"].into_iter().find_map(|name| answer.header(name));
-    let body = || String::from_utf8_lossy(&answer.body).chars().filter(|c| !c.is_control()).take(200).collect();
-    told.map_or_else(body, str::to_owned)
+    let body = String::from_utf8_lossy(&answer.body);
+    plain(told.unwrap_or(&body), REASON)
 }
 
-fn by(probe: &Probe, asked: Option<Asked>, answer: &Answer, log: Log) -> By {
+/// A text from outside for a line on a terminal: without whatever could steer it, and no more than so many characters.
+#[must_use]
+pub fn plain(text: &str, most: usize) -> String {
+    text.chars().filter(|c| is_plain(*c)).take(most).collect()
+}
+
+/// Whether a character only shows itself: control characters move a terminal's cursor, others the order of a line.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns
+}
+
+fn by(probe: &Probe, answer: &Answer, log: Log) -> By {
     if log == Log::Reached {
         return By::Behind;
     }
-    match probe.gateway {
-        Gateway::Http => http(answer, asked, log, probe.request.method == "HEAD"),
-        Gateway::Rest => rest(answer, asked, log),
+    let by = match probe.gateway {
+        Gateway::Http => http(probe, answer, log),
+        Gateway::Rest => rest(probe, answer, log),
         Gateway::WebSocket => web_socket(answer, log),
         Gateway::Url => url(answer),
-    }
+    };
+    let is_said = matches!(by, By::Guard | By::Early | By::NoRoute | By::Unmarked);
+    if is_said && log == Log::Silent { By::Unlogged } else { by }
 }
 
-fn http(answer: &Answer, asked: Option<Asked>, log: Log, is_head: bool) -> By {
+fn http(probe: &Probe, answer: &Answer, log: Log) -> By {
     let status = answer.status;
     if answer.header("apigw-requestid").is_none() {
         return if status >= 400 { By::Front } else { By::Behind };
     }
-    if !is_own(answer, is_head) {
+    let is_sure = log == Log::NotReached;
+    if is_like_preflight(probe, answer) {
+        return if is_sure { By::NoRoute } else { By::Unmarked };
+    }
+    if !is_own(answer, probe.request.method == "HEAD") {
         return By::Behind;
     }
-    let is_sure = log == Log::NotReached || (asked == Some(Asked::Token) && is_challenged(answer));
-    match (status, is_sure) {
-        (401 | 403, true) => By::Guard,
-        (401 | 403, false) if is_challenged(answer) => By::Guard,
-        (401 | 403, false) => By::LikeGuard,
-        (404, true) => By::NoRoute,
-        (404, false) => By::LikeNoRoute,
-        (429, _) => By::Limit,
-        (500 | 503, true) => By::Broken,
-        _ => By::Behind,
+    // Only JWT authorizers challenge. A call that must pass has failed, whoever says so.
+    let is_challenge = is_challenged(answer) && matches!(probe.must, Must::BeRefused(Asked::Token) | Must::Pass);
+    match status {
+        401 | 403 if is_sure || is_challenge => By::Guard,
+        404 if is_sure => By::NoRoute,
+        429 => By::Limit,
+        500 | 503 if is_sure => By::Broken,
+        _ => By::Unmarked,
     }
+}
+
+/// Whether an API with a CORS configuration may have answered by itself, for which nobody has to ask as browsers do.
+fn is_like_preflight(probe: &Probe, answer: &Answer) -> bool {
+    probe.must != Must::Pass && probe.request.method == "OPTIONS" && answer.status == 204 && answer.body.is_empty()
 }
 
 /// Whether an HTTP API words its own answers so.
@@ -226,23 +284,28 @@ fn is_challenged(answer: &Answer) -> bool {
     })
 }
 
-fn rest(answer: &Answer, asked: Option<Asked>, log: Log) -> By {
+fn rest(probe: &Probe, answer: &Answer, log: Log) -> By {
+    let asked = match probe.must {
+        Must::BeRefused(asked) => Some(asked),
+        _ => None,
+    };
     let Some(error) = answer.header("x-amzn-errortype") else {
         let is_stray = answer.status >= 400 && answer.header("x-amzn-requestid").is_none();
-        return if is_stray && log == Log::Silent { By::Front } else { By::Behind };
+        return if is_stray && log != Log::NotReached { By::Front } else { By::Behind };
     };
+    // Keys are looked at after authorizers have let a caller pass.
+    let guard = if asked == Some(Asked::ApiKey) { By::Early } else { By::Guard };
     // An API that words its answers anew keeps the name of the error.
     match error.split(':').next().unwrap_or(error) {
-        "UnauthorizedException" | "AccessDeniedException" => By::Guard,
+        "UnauthorizedException" | "AccessDeniedException" => guard,
         // Where a token is asked for, there is no such answer: nobody has the route.
         "MissingAuthenticationTokenException" if asked == Some(Asked::Signature) => By::Guard,
         "MissingAuthenticationTokenException" => By::NoRoute,
-        // Keys are looked at after authorizers have let a caller pass.
-        "ForbiddenException" if matches!(asked, Some(Asked::Token | Asked::Decision)) => By::Behind,
+        "ForbiddenException" if matches!(asked, Some(Asked::Token | Asked::Decision | Asked::Signature)) => By::Behind,
         "ForbiddenException" => By::Guard,
         "TooManyRequestsException" | "LimitExceededException" => By::Limit,
         "AuthorizerConfigurationException" | "AuthorizerFailureException" => By::Broken,
-        name if is_about_signature(name) => By::Guard,
+        name if is_about_signature(name) => guard,
         // The rest is said of a request that the guard let pass: its parameters, its body, or what lies behind.
         _ => By::Behind,
     }
@@ -255,11 +318,11 @@ fn is_about_signature(error: &str) -> bool {
 fn web_socket(answer: &Answer, log: Log) -> By {
     match (answer.status, log) {
         (101, _) => By::Behind,
-        (401 | 403, Log::NotReached) => By::Guard,
-        (401, _) if answer.header("x-amzn-errortype") == Some("UnauthorizedException") => By::Guard,
-        (401 | 403, _) => By::LikeGuard,
         (429, _) => By::Limit,
-        (500, _) => By::Broken,
+        (401 | 403, Log::NotReached) => By::Guard,
+        (400.., Log::NotReached) => By::Broken,
+        (401, _) if answer.header("x-amzn-errortype") == Some("UnauthorizedException") => By::Guard,
+        (400.., _) => By::Unmarked,
         _ => By::Behind,
     }
 }
@@ -279,7 +342,8 @@ fn share(shared: &Shared, answer: &Answer) -> Outcome {
         Some("*") if shared.with_everybody => {}
         Some("*") => return Outcome::Leaked("every origin may read answers".to_owned()),
         _ if is_named => {}
-        Some(other) => return Outcome::Shut(format!("only {other} may")),
+        Some(other) => return Outcome::Shut(format!("only {} may", plain(other, REASON))),
+        None if is_passing(answer) => return Outcome::Untold(busy(answer)),
         None => return Outcome::Shut(format!("no origin may ({})", answer.status)),
     }
     if answer.header("access-control-allow-credentials") == Some("true") && !shared.credentials {
@@ -287,8 +351,12 @@ fn share(shared: &Shared, answer: &Answer) -> Outcome {
     }
     let listed = |name: &str| answer.header(name).unwrap_or_default().split(',').map(str::trim);
     let may = |method: &str| shared.methods.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(method));
-    match listed("access-control-allow-methods").find(|method| !method.is_empty() && !may(method)) {
-        Some(method) => Outcome::Leaked(format!("method {method} is allowed")),
+    if let Some(method) = listed("access-control-allow-methods").find(|method| !method.is_empty() && !may(method)) {
+        return Outcome::Leaked(format!("method {} is allowed", plain(method, REASON)));
+    }
+    let may_send = |header: &str| shared.headers.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(header));
+    match listed("access-control-allow-headers").find(|header| !header.is_empty() && !may_send(header)) {
+        Some(header) => Outcome::Leaked(format!("header {} may be sent", plain(header, REASON))),
         None => Outcome::Proved,
     }
 }
@@ -297,8 +365,13 @@ fn not_share(origin: &str, answer: &Answer) -> Outcome {
     match answer.header("access-control-allow-origin") {
         Some("*") => Outcome::Leaked("every origin may read answers".to_owned()),
         Some(allowed) if allowed == origin => Outcome::Leaked("it may read answers".to_owned()),
+        _ if is_passing(answer) => Outcome::Untold(busy(answer)),
         _ => Outcome::Proved,
     }
+}
+
+fn busy(answer: &Answer) -> String {
+    format!("{}, which says nothing about origins", answer.status)
 }
 
 #[cfg(test)]

@@ -179,17 +179,18 @@ impl<'a> Trial<'a> {
             return;
         }
         let good = self.good.clone();
-        let mut refused = |key: ApiKey, credential: Credential, what: &str| {
+        let mut refused = |asked: Asked, key: ApiKey, credential: Credential, what: &str| {
             self.api_key = key;
-            self.refused(Asked::ApiKey, credential, what, "the route asks for an API key besides");
+            self.refused(asked, credential, what, "the route asks for an API key besides");
         };
-        // This one can be tried without any key.
+        // This one can be tried without any key. The guard is asked before the key is.
         if good != Some(Credential::Nothing) {
-            refused(ApiKey::Missing, Credential::Nothing, "no credentials and no API key");
+            let what = "no credentials and no API key";
+            refused(first(&at.route.guard), ApiKey::Missing, Credential::Nothing, what);
         }
         if let Some(good) = good {
-            refused(ApiKey::Missing, good.clone(), "no API key");
-            refused(ApiKey::Wrong, good, "an API key that nobody was given");
+            refused(Asked::ApiKey, ApiKey::Missing, good.clone(), "no API key");
+            refused(Asked::ApiKey, ApiKey::Wrong, good, "an API key that nobody was given");
         }
         self.api_key = ApiKey::Good;
     }
@@ -237,6 +238,16 @@ impl<'a> Trial<'a> {
 
     fn leave_out(&mut self, what: &str, why: &str) {
         self.plan.leave_out(self.door.clone(), what, why);
+    }
+}
+
+/// What is asked of a caller before an API key is.
+fn first(guard: &Guard) -> Asked {
+    match guard {
+        Guard::Jwt(_) | Guard::Cognito(_) => Asked::Token,
+        Guard::Lambda(_) => Asked::Decision,
+        Guard::Iam => Asked::Signature,
+        Guard::Public | Guard::Connected | Guard::Unknown { .. } => Asked::ApiKey,
     }
 }
 

@@ -3,10 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::{ApiKey, Carrier, Credential, Door, Gateway, Must, Place, Plan, Probe, Request, Shared};
-use crate::access::matrix::{Cors, Guard, Kind};
+use crate::access::matrix::{Cors, FunctionUrl, Guard, Kind};
 
 /// An origin that nobody allows by name.
 const EVIL: &str = "https://evil.example";
+
+/// Where browsers ask.
+struct Corner<'a> {
+    door: Door,
+    gateway: Gateway,
+    path: &'a str,
+}
 
 /// Questions as browsers ask them beforehand, from origins that may and that may not.
 pub(super) fn probes(plan: &mut Plan, place: &Place<'_>) {
@@ -14,10 +21,21 @@ pub(super) fn probes(plan: &mut Plan, place: &Place<'_>) {
         Kind::Http => of_http(plan, place),
         Kind::Rest => {
             for (path, cors) in &place.api.cors {
-                of_path(plan, place, path, path, cors);
+                allowed(plan, &asked(place, path, path), cors);
             }
         }
         Kind::WebSocket => {}
+    }
+}
+
+/// The same at the address of a function.
+pub(super) fn of_url(plan: &mut Plan, door: &Door, url: &FunctionUrl) {
+    let place = Corner { door: door.clone(), gateway: Gateway::Url, path: "/" };
+    match &url.cors {
+        Some(cors) => allowed(plan, &place, cors),
+        None if url.guard == Guard::Iam => nobody(plan, &place),
+        // What a public function says to browsers is its own affair.
+        None => {}
     }
 }
 
@@ -25,24 +43,33 @@ pub(super) fn probes(plan: &mut Plan, place: &Place<'_>) {
 fn of_http(plan: &mut Plan, place: &Place<'_>) {
     let paths = place.api.routes.keys().filter_map(|key| Some(key.split_once(' ')?.1));
     let Some(path) = paths.min().map(super::path::filled) else { return };
+    let asked = asked(place, "/*", &path);
     match place.api.cors.get("/*") {
-        Some(cors) => of_path(plan, place, "/*", &path, cors),
+        Some(cors) => allowed(plan, &asked, cors),
         None => {
             // Without a word about CORS, what a public function answers to OPTIONS is its own affair.
             let taker = place.taker("OPTIONS", &path).and_then(|key| place.api.routes.get(key));
             if taker.is_none_or(|route| route.guard != Guard::Public) {
-                let bad = Must::NotShare(EVIL.to_owned());
-                plan.probes.push(question(place, ("/*", &path), EVIL, bad, "no other origin is allowed".to_owned()));
+                nobody(plan, &asked);
             }
         }
     }
 }
 
-fn of_path(plan: &mut Plan, place: &Place<'_>, named: &str, path: &str, cors: &Cors) {
-    let door = || Door::Cors { api: place.id.to_owned(), stage: place.stage.to_owned(), path: named.to_owned() };
+fn asked<'a>(place: &Place<'_>, named: &str, path: &'a str) -> Corner<'a> {
+    let door = Door::Cors { api: place.id.to_owned(), stage: place.stage.to_owned(), path: named.to_owned() };
+    Corner { door, gateway: Gateway::of(place.api.kind), path }
+}
+
+fn nobody(plan: &mut Plan, place: &Corner<'_>) {
+    let bad = Must::NotShare(EVIL.to_owned());
+    plan.probes.push(question(place, EVIL, bad, "no other origin is allowed".to_owned()));
+}
+
+fn allowed(plan: &mut Plan, place: &Corner<'_>, cors: &Cors) {
     let known = |origin: &&String| !origin.contains("${");
     for origin in cors.origins.iter().filter(|origin| !known(origin)) {
-        plan.leave_out(door(), format!("origin {origin}"), "what it is, only the deployment knows");
+        plan.leave_out(place.door.clone(), format!("origin {origin}"), "what it is, only the deployment knows");
     }
     for allowed in cors.origins.iter().filter(known) {
         let origin = if allowed.contains('*') { allowed.replace('*', "stackgen.example") } else { allowed.clone() };
@@ -52,14 +79,15 @@ fn of_path(plan: &mut Plan, place: &Place<'_>, named: &str, path: &str, cors: &C
             with_everybody: allowed == "*",
             credentials: cors.credentials,
             methods: cors.methods.clone(),
+            headers: cors.headers.clone(),
         };
         let why = "the file allows it, and no more than it says".to_owned();
-        plan.probes.push(question(place, (named, path), &origin, Must::Share(shared), why));
+        plan.probes.push(question(place, &origin, Must::Share(shared), why));
     }
     if cors.origins.iter().all(|origin| known(&origin)) {
         for origin in strangers(&cors.origins) {
             let why = "only whom the file names may read answers".to_owned();
-            plan.probes.push(question(place, (named, path), &origin, Must::NotShare(origin.clone()), why));
+            plan.probes.push(question(place, &origin, Must::NotShare(origin.clone()), why));
         }
     }
 }
@@ -91,13 +119,13 @@ fn matches(allowed: &str, origin: &str) -> bool {
     }
 }
 
-fn question(place: &Place<'_>, (named, path): (&str, &str), origin: &str, must: Must, why: String) -> Probe {
+fn question(place: &Corner<'_>, origin: &str, must: Must, why: String) -> Probe {
     let headers = [("origin", origin), ("access-control-request-method", "GET")];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     Probe {
-        door: Door::Cors { api: place.id.to_owned(), stage: place.stage.to_owned(), path: named.to_owned() },
-        gateway: Gateway::of(place.api.kind),
-        request: Request { method: "OPTIONS".to_owned(), path: path.to_owned(), query: Vec::new(), headers },
+        door: place.door.clone(),
+        gateway: place.gateway,
+        request: Request { method: "OPTIONS".to_owned(), path: place.path.to_owned(), query: Vec::new(), headers },
         credential: Credential::Nothing,
         carrier: Carrier::default(),
         api_key: ApiKey::NotAsked,

@@ -16,8 +16,9 @@ pub(super) fn filled(pattern: &str) -> String {
 pub(super) fn probes(plan: &mut Plan, at: &At<'_>) {
     let Request { method, path, .. } = &at.request;
     for other in METHODS.into_iter().filter(|other| other != method) {
-        // Questions of browsers are answered by the gateway itself.
-        let is_answered = other == "OPTIONS" && (!at.place.api.cors.is_empty() || has_preflight(at));
+        // Where a path of a REST API has CORS, questions of browsers are answered there. What an HTTP API answers to them, it
+        // answers to browsers only.
+        let is_answered = other == "OPTIONS" && has_preflight(at);
         if !is_answered && is_open_to_nobody(at, other, &[path]) {
             plan.probes.push(trick(at, other, path.clone(), format!("method {other}"), METHOD));
         }

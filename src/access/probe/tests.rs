@@ -160,8 +160,10 @@ fn an_api_key_is_asked_for_besides() {
     let plan = ours(include_str!("../../../tests/templates/contact.json"));
     let own: Vec<&Probe> = plan.probes.iter().filter(|probe| probe.door.name() == "POST /partners").collect();
     let of_key = |key: ApiKey| own.iter().filter(|probe| probe.api_key == key).collect::<Vec<_>>();
-    assert_eq!((of_key(ApiKey::Missing).len(), of_key(ApiKey::Wrong).len()), (2, 1));
-    assert!(of_key(ApiKey::Missing).iter().all(|probe| probe.must == Must::BeRefused(Asked::ApiKey)));
+    let asked = |key: ApiKey| of_key(key).iter().map(|probe| probe.must.clone()).collect::<BTreeSet<Must>>();
+    let of_guard = Must::BeRefused(Asked::Decision);
+    assert_eq!(asked(ApiKey::Missing), BTreeSet::from([of_guard, Must::BeRefused(Asked::ApiKey)]), "it is asked first");
+    assert_eq!(asked(ApiKey::Wrong), BTreeSet::from([Must::BeRefused(Asked::ApiKey)]));
     assert!(of_key(ApiKey::Good).iter().any(|probe| probe.must == Must::Pass && probe.may_change_data()));
 }
 
@@ -230,6 +232,107 @@ fn a_function_with_an_address_is_tried_there() {
     let door = Door::Url { function: "F".to_owned() }.to_string();
     assert_eq!(tried(&url("NONE"), &door, passes).len(), 1);
     assert!(tried(&url("AWS_IAM"), &door, refused).contains("no credentials"));
+}
+
+#[test]
+fn tokens_of_the_own_pools_are_tried_where_another_issuer_is_asked() {
+    let with = |issuer: Value, audience: Value| {
+        let mut authorizer = jwt();
+        authorizer["JwtConfiguration"] = json!({ "Issuer": issuer, "Audience": [audience] });
+        let mut resources = http(&[("GET /a", guarded())], authorizer);
+        resources["Strangers"] = json!({ "Type": "AWS::Cognito::UserPool" });
+        let client = json!({ "UserPoolId": { "Ref": "Strangers" } });
+        resources["Stranger"] = json!({ "Type": "AWS::Cognito::UserPoolClient", "Properties": client });
+        let bad = tried(&plan(&resources), "GET /a of Api", refused);
+        let of_client = |what: &String| Some(what.strip_prefix("a token of client ")?.split(' ').next()?.to_owned());
+        bad.iter().filter_map(of_client).collect::<Vec<_>>()
+    };
+    let own = || json!({ "Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}" });
+    let parameter = || json!({ "Ref": "Unknown" });
+    assert_eq!(with(own(), json!({ "Ref": "Web" })), ["Other", "Stranger"]);
+    assert_eq!(with(json!("https://accounts.example.com"), json!("x")), ["Other", "Stranger", "Web"]);
+    assert_eq!(with(own(), json!("x")), ["Other", "Stranger", "Web"]);
+    assert_eq!(with(own(), parameter()), ["Stranger"], "it may be any client of the pool");
+    assert!(with(parameter(), json!("x")).is_empty(), "it may be any pool");
+}
+
+#[test]
+fn options_are_tried_where_no_browser_asks() {
+    let mut resources = http(&[("GET /a", guarded())], jwt());
+    resources["Api"]["Properties"]["CorsConfiguration"] = json!({ "AllowOrigins": ["https://good.example"] });
+    let tricks = tried(&plan(&resources), "GET /a of Api", reaches_nothing);
+    assert!(tricks.contains("method OPTIONS"), "{tricks:?}");
+    let rest = ours(include_str!("../../../tests/templates/federated.json"));
+    let of_path = |door: &str| tried(&rest, door, reaches_nothing).contains("method OPTIONS");
+    assert!(!of_path("GET / of BasicApi at prod"), "a mock answers there");
+}
+
+#[test]
+fn pages_are_told_apart_at_the_address_of_a_function() {
+    let url = |kind: &str, cors: Value| {
+        let mut properties = json!({ "TargetFunctionArn": { "Fn::GetAtt": ["F", "Arn"] }, "AuthType": kind });
+        properties["Cors"] = cors;
+        let url = json!({ "Type": "AWS::Lambda::Url", "Properties": properties });
+        plan(&json!({ "F": { "Type": "AWS::Lambda::Function" }, "U": url }))
+    };
+    let door = Door::Url { function: "F".to_owned() }.to_string();
+    let may = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::Share(_))).len();
+    let may_not = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::NotShare(_))).len();
+    let named = url("NONE", json!({ "AllowOrigins": ["https://good.example"] }));
+    assert_eq!((may(&named), may_not(&named)), (1, 6));
+    let nobody = url("AWS_IAM", Value::Null);
+    assert_eq!((may(&nobody), may_not(&nobody)), (0, 1));
+    let public = url("NONE", Value::Null);
+    assert_eq!((may(&public), may_not(&public)), (0, 0));
+}
+
+/// The only request to an address that must be closed, and what is said where there is none.
+fn closed(kind: &str, routes: &[(&str, Value)]) -> (Option<(String, String)>, Vec<String>) {
+    let mut resources = http(routes, jwt());
+    resources["Api"]["Properties"] = json!({ "ProtocolType": kind, "DisableExecuteApiEndpoint": true });
+    let plan = plan(&resources);
+    let own: Vec<&Probe> = plan.probes.iter().filter(|probe| probe.must == Must::BeClosed).collect();
+    assert!(own.len() <= 1, "{own:?}");
+    let request = own.first().map(|probe| (probe.request.method.clone(), probe.request.path.clone()));
+    (request, plan.left_out.into_iter().map(|left| left.what).collect())
+}
+
+#[test]
+fn a_closed_address_is_asked_what_an_open_one_would_answer() {
+    let open = || json!({ "AuthorizationType": "NONE" });
+    let text = |method: &str, path: &str| Some((method.to_owned(), path.to_owned()));
+    let deletes = [("DELETE /a", guarded()), ("GET /z", guarded())];
+    assert_eq!(closed("HTTP", &deletes).0, text("GET", "/z"), "what changes nothing comes first");
+    assert_eq!(closed("HTTP", &[("DELETE /a", guarded())]).0, text("DELETE", "/a"), "its guard refuses it");
+    assert_eq!(
+        closed("HTTP", &[("GET /a", open()), ("POST /b", guarded())]).0,
+        text("POST", "/b"),
+        "a guard tells more"
+    );
+    assert_eq!(closed("HTTP", &[("$default", guarded())]).0, text("GET", "/stackgen-verify"));
+    assert_eq!(closed("HTTP", &[("HEAD /a", open())]).0, text("HEAD", "/a"));
+    let (none, left_out) = closed("HTTP", &[("DELETE /a", open())]);
+    assert_eq!((none, left_out.len()), (None, 2), "{left_out:?}");
+    let socket = closed("WEBSOCKET", &[("$connect", open())]);
+    assert_eq!(socket.0, text("GET", "/"));
+}
+
+#[test]
+fn nothing_is_left_out_without_a_word() {
+    let mut resources = http(&[("GET /a", guarded())], jwt());
+    resources["Nested"] = json!({ "Type": "AWS::CloudFormation::Stack", "Properties": { "TemplateURL": "x" } });
+    resources["Bare"] = json!({ "Type": "AWS::ApiGatewayV2::Api", "Properties": { "ProtocolType": "HTTP" } });
+    let document = json!({ "ProtocolType": "HTTP", "Body": { "openapi": "3.0.1", "paths": { "/b": { "get": {} } } } });
+    resources["Documented"] = json!({ "Type": "AWS::ApiGatewayV2::Api", "Properties": document });
+    let staged = json!({ "ApiId": { "Ref": "Documented" }, "StageName": "$default" });
+    resources["DocumentedStage"] = json!({ "Type": "AWS::ApiGatewayV2::Stage", "Properties": staged });
+    let foreign = json!({ "ApiId": { "Fn::ImportValue": "api" }, "RouteKey": "GET /c", "AuthorizationType": "NONE" });
+    resources["Foreign"] = json!({ "Type": "AWS::ApiGatewayV2::Route", "Properties": foreign });
+    let left_out = plan(&resources).left_out;
+    for id in ["Nested", "Bare", "Documented"] {
+        assert_eq!(left_out.iter().filter(|left| left.door.name() == id).count(), 1, "{id} in {left_out:?}");
+    }
+    assert!(left_out.iter().any(|left| left.why.contains("another stack")), "{left_out:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use stackgen::access::probe::Door;
 use stackgen::access::probe::answer::Outcome as Came;
-use stackgen::deploy::verify::Tried;
+use stackgen::deploy::verify::{Ended, Tried};
 
 use super::Verified;
 use super::told::{Counts, counts, curl, expected, outcome};
@@ -27,8 +27,29 @@ pub(super) fn document(verified: &Verified) -> String {
         }
         text.push_str("  </testsuite>\n");
     }
+    text.push_str(&whole(verified));
     text.push_str("</testsuites>\n");
     text
+}
+
+/// What is said of no route: whether there was something to try, time for it, and an end without a trace.
+fn whole(verified: &Verified) -> String {
+    let report = &verified.report;
+    let over = (report.ended != Ended::Whole).then(|| "the time was over before all was tried".to_owned());
+    let nothing = verified.is_empty().then(|| "there was nothing to try".to_owned());
+    let left = |user: &String| format!("user {user} was made for this, and could not be removed");
+    let errors: Vec<String> = over.into_iter().chain(nothing).chain(report.users_left.iter().map(left)).collect();
+    if errors.is_empty() {
+        return String::new();
+    }
+    let case = |error: &String| {
+        let error = escaped(error);
+        format!(
+            "    <testcase classname=\"verify\" name=\"{error}\">\n      <error message=\"{error}\"/>\n    </testcase>\n"
+        )
+    };
+    let (count, cases) = (errors.len(), errors.iter().map(case).collect::<String>());
+    format!("  <testsuite name=\"verify\" tests=\"{count}\" errors=\"{count}\">\n{cases}  </testsuite>\n")
 }
 
 fn suite(verified: &Verified, door: &Door, counts: Counts) -> String {
@@ -89,6 +110,18 @@ mod tests {
 
     use super::super::told::tests::tried;
     use super::*;
+
+    #[test]
+    fn what_ends_with_another_code_than_0_is_not_green() {
+        let told = |report| document(&Verified { stack: "s".into(), report, weaker: Vec::new() });
+        let proved = || vec![tried(Must::Pass, Came::Proved)];
+        let cut = Report { tried: proved(), ended: Ended::TimedOut, ..Report::default() };
+        assert!(told(cut).contains("<error message=\"the time was over"));
+        assert!(told(Report::default()).contains("<error message=\"there was nothing to try"));
+        let left = Report { tried: proved(), users_left: vec!["stackgen-verify-1".into()], ..Report::default() };
+        assert!(told(left).contains("stackgen-verify-1"));
+        assert!(!told(Report { tried: proved(), ..Report::default() }).contains("<error"));
+    }
 
     #[test]
     fn whatever_a_route_is_called_the_document_is_sound() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use stackgen::access::probe::answer::Outcome as Came;
-use stackgen::access::probe::{Carrier, Credential, Door, Must, Probe};
+use stackgen::access::probe::{ApiKey, Carrier, Credential, Door, Must, Probe};
 use stackgen::deploy::verify::{Ended, Report, Tried};
 
 use super::Verified;
@@ -70,18 +70,29 @@ pub(super) fn outcome(outcome: &Came) -> (&'static str, &str) {
 
 /// The call as a shell would make it, without what the caller shows.
 pub(super) fn curl(tried: &Tried) -> String {
-    let Probe { request, credential, carrier, .. } = &tried.probe;
-    let mut command = format!("curl -i --path-as-is -X {} '{}'", request.method, tried.url);
+    let Probe { request, credential, carrier, api_key, .. } = &tried.probe;
+    // curl waits for the body of an answer to `-X HEAD`, which never comes.
+    let method = if request.method == "HEAD" { "-I".to_owned() } else { format!("-i -X {}", request.method) };
+    let mut command = format!("curl {method} --path-as-is {}", quoted(&tried.url));
+    let mut header = |text: String| command.push_str(&format!(" -H {}", quoted(&text)));
     for (name, value) in &request.headers {
-        command.push_str(&format!(" -H '{name}: {value}'"));
+        header(format!("{name}: {value}"));
+    }
+    if matches!(api_key, ApiKey::Good | ApiKey::Wrong) {
+        header("x-api-key: ...".to_owned());
     }
     match (credential, carrier) {
         (Credential::Nothing, _) => {}
         (Credential::Signature(_), _) => command.push_str(" --aws-sigv4 ..."),
-        (_, Carrier::Header(name)) => command.push_str(&format!(" -H '{name}: ...'")),
-        (_, Carrier::Query(name)) => command.push_str(&format!(" --url-query '{name}=...'")),
+        (_, Carrier::Header(name)) => header(format!("{name}: ...")),
+        (_, Carrier::Query(name)) => command.push_str(&format!(" --url-query {}", quoted(&format!("{name}=...")))),
     }
     command
+}
+
+/// A word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 pub(super) fn document(verified: &Verified) -> Value {
@@ -108,6 +119,7 @@ pub(super) fn document(verified: &Verified) -> Value {
         "tried": tried,
         "leftOut": left_out,
         "weakerThanFile": weaker,
+        "usersLeft": report.users_left,
     })
 }
 
@@ -169,8 +181,9 @@ fn failed(tried: &Tried, stack: &str) -> String {
         }
         _ => format!("`stackgen diff {stack}` tells how the deployment differs; the log of the authorizer tells why"),
     };
+    let sent = if tried.url.is_empty() { "nothing".to_owned() } else { curl(tried) };
     let lines = [
-        ("sent", curl(tried)),
+        ("sent", sent),
         ("expected", format!("{}: {why}", expected(must))),
         ("answered", explanation.to_owned()),
         ("next", next),
@@ -216,7 +229,7 @@ fn verdict(verified: &Verified) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use stackgen::access::probe::{ApiKey, Asked, Gateway, Request};
+    use stackgen::access::probe::{Asked, Gateway, Request};
 
     use super::*;
 
@@ -259,6 +272,31 @@ pub(super) mod tests {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert!(!verified.is_proof());
+    }
+
+    #[test]
+    fn a_shell_makes_the_same_call() {
+        let mut own = tried(Must::Pass, Came::Proved);
+        own.probe.request.method = "HEAD".into();
+        own.probe.api_key = ApiKey::Good;
+        own.probe.credential = Credential::Nothing;
+        own.url = "http://127.0.0.1:1/it's".into();
+        assert_eq!(curl(&own), r"curl -I --path-as-is 'http://127.0.0.1:1/it'\''s' -H 'x-api-key: ...'");
+    }
+
+    #[test]
+    fn what_nobody_could_try_is_no_proof() {
+        let nothing = verified(Vec::new());
+        assert!(!nothing.is_proof() && nothing.is_empty());
+        assert!(text(&nothing).contains("there was nothing to try"));
+        let missing = Tried { url: String::new(), ..tried(Must::Pass, Came::Shut("API `Api` is not deployed".into())) };
+        let missing = verified(vec![missing]);
+        assert!(!missing.is_proof() && !missing.is_empty());
+        assert!(
+            anstream::adapter::strip_str(&text(&missing)).to_string().contains("sent      nothing"),
+            "{}",
+            text(&missing)
+        );
     }
 
     #[test]

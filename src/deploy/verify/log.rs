@@ -1,6 +1,6 @@
 //! What the access logs of stages say of requests: whether what lies behind a route was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudwatchlogs::Client;
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::service;
 use crate::access::matrix::Kind;
-use crate::access::probe::answer::Log;
+use crate::access::probe::answer::{Log, plain};
 use crate::deploy::api::{self, Call};
-use crate::deploy::aws::Account;
+use crate::deploy::aws::{Account, During as _};
 
 /// How far clocks may be apart.
 const SKEW: Duration = Duration::from_secs(60);
@@ -26,17 +26,23 @@ pub(super) struct AccessLog {
 }
 
 impl AccessLog {
-    /// The access log of a stage, where it has one that is of use.
-    pub(super) async fn of(account: &Account, kind: Kind, (api, stage): (&str, &str)) -> Option<Self> {
+    /// The access log of a stage, where it has one that is of use; or why that cannot be told, in words.
+    pub(super) async fn of(account: &Account, kind: Kind, (api, stage): (&str, &str)) -> Result<Option<Self>, String> {
         let path = match kind {
             Kind::Rest => format!("/restapis/{api}/stages/{stage}"),
             Kind::Http | Kind::WebSocket => format!("/v2/apis/{api}/stages/{}", stage.replace('$', "%24")),
         };
         let url = format!("{}{path}", service(account, "apigateway"));
         let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
-        let headers = api::signature(account, "apigateway", &url, &call).await.ok()?;
-        let answer = api::send(&url, &Call { headers, ..call }).await.ok()?;
-        Self::read(&serde_json::from_slice(&answer.body).ok()?)
+        let failed = |why: String| format!("stage `{stage}` cannot be asked for its access log: {why}");
+        let headers = api::signature(account, "apigateway", &url, &call).await;
+        let call = Call { headers: headers.map_err(|error| failed(error.to_string()))?, ..call };
+        let answer = api::send(&url, &call).await.map_err(|error| failed(error.to_string()))?;
+        if answer.status != 200 {
+            let said = plain(&String::from_utf8_lossy(&answer.body), 200);
+            return Err(failed(format!("{} {said}", answer.status)));
+        }
+        Ok(Self::read(&serde_json::from_slice(&answer.body).unwrap_or_default()))
     }
 
     /// Reads what the gateway says of a stage.
@@ -59,19 +65,29 @@ impl AccessLog {
         })
     }
 
-    /// What it says of all requests since a moment. What cannot be read says nothing.
-    pub(super) async fn since(&self, account: &Account, start: SystemTime) -> BTreeMap<String, Log> {
+    /// What it says of all requests since a moment, until all that are wanted are among them. What went wrong is told in
+    /// words.
+    pub(super) async fn since(
+        &self,
+        account: &Account,
+        start: SystemTime,
+        wanted: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Log>, String> {
         let start = start.checked_sub(SKEW).and_then(|start| start.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let start = i64::try_from(start.as_millis()).unwrap_or_default();
         let client = Client::new(&account.config);
         let request = client.filter_log_events().log_group_name(&self.group).start_time(start);
         let mut pages = request.into_paginator().send();
         let mut said = BTreeMap::new();
-        while let Some(Ok(page)) = pages.next().await {
+        while let Some(page) = pages.next().await {
+            let page = page.during("logs:FilterLogEvents", &account.config).map_err(|error| error.to_string())?;
             let lines = page.events().iter().filter_map(|event| event.message());
             said.extend(lines.filter_map(|line| self.line(line)));
+            if wanted.iter().all(|id| said.contains_key(*id)) {
+                break;
+            }
         }
-        said
+        Ok(said)
     }
 
     fn line(&self, line: &str) -> Option<(String, Log)> {

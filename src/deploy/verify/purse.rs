@@ -4,6 +4,7 @@
 //! which may lawfully be had: the tokens of a user who has signed in, and secrets that whoever runs this may read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::access::probe::{Credential, SELF_SERVICE, Signature, Token, TokenKind
 use crate::deploy::api::{self, Call};
 use crate::deploy::aws::Account;
 use crate::deploy::stack::Deployed;
-use crate::deploy::tokens::{Kind, Mint, Wanted, claims};
+use crate::deploy::tokens::{Mint, Wanted, claims};
 use crate::deploy::users::{Error as UsersError, Lasting, NewUser, Pool};
 
 /// The tokens of a user who has signed in with a client.
@@ -35,6 +36,8 @@ pub struct Lawful {
 pub struct Given {
     /// Tokens of a user.
     pub tokens: Vec<Lawful>,
+    /// Why the user has none of other clients, in words, by the logical ids of pool and client.
+    pub no_tokens: BTreeMap<(String, String), String>,
     /// Credentials of Lambda authorizers, by `API/AUTHORIZER`.
     pub shared: BTreeMap<String, String>,
     /// Whether secrets and API keys of the stack may be read.
@@ -55,7 +58,7 @@ pub enum Secrets {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Shown {
     Nothing,
-    /// A text, and whether it is a token, which has a scheme before it.
+    /// A token, or whatever else is carried as a text.
     Text(String),
     Signed(Signature),
 }
@@ -71,6 +74,9 @@ pub(super) struct Purse<'a> {
     /// What is known already.
     known: BTreeMap<Credential, Result<Shown, String>>,
 }
+
+/// How long the removal of a user may take.
+const REMOVAL: Duration = Duration::from_secs(10);
 
 /// A text that is no token, and that no secret is.
 const GARBAGE: &str = "stackgen-verify-this-is-no-token";
@@ -179,10 +185,7 @@ impl<'a> Purse<'a> {
         let (pool, client) = (self.physical(&token.pool)?, self.physical(&token.client)?);
         let user = self.user(pool, &token.groups).await?;
         let Some(mint) = &self.mint else { return Err(NO_MINT.to_owned()) };
-        let kind = match token.kind {
-            TokenKind::Id => Kind::Id,
-            TokenKind::Access => Kind::Access,
-        };
+        let kind = token.kind;
         let scopes = if token.kind == TokenKind::Access { token.scopes.as_slice() } else { &[] };
         let wanted = Wanted { pool, client, user: &user, kind, scopes };
         let made = match flaw {
@@ -223,15 +226,15 @@ impl<'a> Purse<'a> {
         Err(refused.map_or_else(String::new, failed))
     }
 
-    /// Removes the users that were made. Those that are left are named.
+    /// Removes the users that were made, whatever has ended the work before. Those that are left are named.
     pub(super) async fn close(&mut self) -> Vec<String> {
-        let mut left = Vec::new();
-        for ((pool, _), name) in std::mem::take(&mut self.users) {
-            if Pool::new(self.account, &pool).delete(&name).await.is_err() {
-                left.push(name);
-            }
-        }
-        left
+        let account = self.account;
+        let removals = std::mem::take(&mut self.users).into_iter().map(|((pool, _), name)| async move {
+            let pool = Pool::new(account, &pool);
+            let removed = tokio::time::timeout(REMOVAL, pool.delete(&name)).await;
+            (!matches!(removed, Ok(Ok(())))).then_some(name)
+        });
+        futures_util::future::join_all(removals).await.into_iter().flatten().collect()
     }
 
     /// A token that a user has got by signing in.
@@ -239,8 +242,11 @@ impl<'a> Purse<'a> {
         if self.given.tokens.is_empty() {
             return Err("a user's token is needed: name a user with `--as`".to_owned());
         }
-        let own = self.signed_in(token);
-        let own = own.ok_or_else(|| format!("the user does not sign in with client {}", token.client))?;
+        let why = || match self.given.no_tokens.get(&(token.pool.clone(), token.client.clone())) {
+            Some(why) => format!("no token: {why}"),
+            None => format!("the user does not sign in with client {}", token.client),
+        };
+        let own = self.signed_in(token).ok_or_else(why)?;
         if let Some(scope) = token.scopes.iter().find(|scope| *scope != SELF_SERVICE) {
             return Err(format!("scope {scope} is not had by a sign-in with a password"));
         }
@@ -345,6 +351,10 @@ mod tests {
         let access = token(TokenKind::Access);
         assert!(purse.lawful(&Token { scopes: vec!["notes/read".into()], ..access.clone() }).is_err());
         assert!(purse.lawful(&Token { client: "Other".into(), ..access.clone() }).is_err());
+        let no_tokens = BTreeMap::from([(("Users".to_owned(), "Other".to_owned()), "wrong password".to_owned())]);
+        let refused = Given { no_tokens, ..given.clone() };
+        let why = Purse::new(&account, &[], &refused, None).lawful(&Token { client: "Other".into(), ..access.clone() });
+        assert_eq!(why, Err("no token: wrong password".to_owned()), "the reason is the real one");
         let in_group = |group: &str| Token { groups: vec![group.to_owned()], ..access.clone() };
         assert!(purse.lawful(&in_group("admins")).is_ok());
         assert!(purse.lawful(&in_group("staff")).is_err());

@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
 use crate::access::probe::answer::Answer;
-use crate::deploy::aws::is_loopback;
+use crate::deploy::aws::{innermost, is_loopback};
 
 /// How long a connection, and an answer, may take: a function may have to start first.
 const CONNECTION: Duration = Duration::from_secs(10);
@@ -69,12 +69,4 @@ async fn body(body: SdkBody) -> Result<Vec<u8>, String> {
         }
     }
     Ok(bytes)
-}
-
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

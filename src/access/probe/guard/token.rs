@@ -27,14 +27,24 @@ impl Tokens {
     }
 
     pub(super) fn of_jwt(matrix: &Matrix, jwt: &Jwt) -> Self {
-        let Some((pool, declared)) = named(matrix, &jwt.issuer) else { return Self::default() };
-        let own = clients_named(declared, &jwt.audiences);
         let scopes = Scopes::of(&jwt.scopes);
+        let kind = if scopes.asked.is_empty() { TokenKind::Id } else { TokenKind::Access };
         let mut tokens = Self::default();
+        let Some((pool, declared)) = named(matrix, &jwt.issuer) else {
+            // Nobody of the stack's own pools has a token of another issuer.
+            if is_told(&jwt.issuer) {
+                tokens.refuse_others(matrix, |_, _| false, &scopes, kind);
+            }
+            return tokens;
+        };
+        let own = clients_named(declared, &jwt.audiences);
         for client in &own {
             tokens.take(pool, client, &scopes, &[TokenKind::Id, TokenKind::Access]);
         }
-        tokens.refuse_others(matrix, |other, client| other == pool && own.iter().any(|own| own == client), &scopes);
+        // What only the deployment knows may be any client of the pool.
+        let is_told = jwt.audiences.iter().all(|audience| is_told(audience) || names_one_of(&own, audience));
+        let takes = |other: &str, client: &str| other == pool && (!is_told || own.iter().any(|own| own == client));
+        tokens.refuse_others(matrix, takes, &scopes, kind);
         tokens
     }
 
@@ -51,7 +61,11 @@ impl Tokens {
             let why = "without scopes the authorizer wants ID tokens".to_owned();
             tokens.bad.push((access, "an access token".to_owned(), why));
         }
-        tokens.refuse_others(matrix, |pool, _| pools.contains(pool), &scopes);
+        let is_named = |pool: &String| is_told(pool) || named(matrix, pool).is_some();
+        if cognito.pools.iter().all(is_named) {
+            let kind = if scopes.asked.is_empty() { TokenKind::Id } else { TokenKind::Access };
+            tokens.refuse_others(matrix, |pool, _| pools.contains(pool), &scopes, kind);
+        }
         tokens
     }
 
@@ -78,7 +92,9 @@ impl Tokens {
             tokens.bad.push((access, "an access token".to_owned(), why));
         }
         tokens.refuse_groups(declared, &scopes.groups);
-        tokens.refuse_others(matrix, |other, client| other == pool && own.iter().any(|own| own == client), &scopes);
+        let is_told = list("CLIENT_IDS").iter().all(|client| is_told(client) || names_one_of(&own, client));
+        let takes = |other: &str, client: &str| other == pool && (!is_told || own.iter().any(|own| own == client));
+        tokens.refuse_others(matrix, takes, &scopes, kinds.first().copied().unwrap_or(TokenKind::Access));
         Some(tokens)
     }
 
@@ -135,21 +151,16 @@ impl Tokens {
         }
     }
 
-    /// Tokens of every other client of the stack's pools.
-    fn refuse_others(&mut self, matrix: &Matrix, takes: impl Fn(&str, &str) -> bool, scopes: &Scopes) {
-        let Some(base) = self.base.clone() else { return };
+    /// Tokens of every other client of the stack's pools, of the kind that passes or would.
+    fn refuse_others(&mut self, matrix: &Matrix, takes: impl Fn(&str, &str) -> bool, scopes: &Scopes, kind: TokenKind) {
+        let kind = self.base.as_ref().map_or(kind, |base| base.kind);
         for (pool, client) in clients(matrix).filter(|(pool, client)| !takes(pool, client)) {
+            let mut other = token(pool, client, kind);
             // Scopes are a pool's own: those of another one are as good as none.
-            let is_same = pool == base.pool;
-            let other = Token {
-                scopes: if is_same {
-                    scopes.asked.iter().filter(|scope| is_known(scope)).cloned().collect()
-                } else {
-                    Vec::new()
-                },
-                groups: if is_same { base.groups.clone() } else { Vec::new() },
-                ..token(pool, client, base.kind)
-            };
+            if let Some(base) = self.base.as_ref().filter(|base| base.pool == pool) {
+                other.scopes = scopes.asked.iter().filter(|scope| is_known(scope)).cloned().collect();
+                other.groups.clone_from(&base.groups);
+            }
             let words = format!("a token of client {client} of user pool {pool}");
             self.bad.push((other, words, "the guard is for other clients".to_owned()));
         }
@@ -183,6 +194,17 @@ fn named<'a>(matrix: &'a Matrix, expression: &str) -> Option<(&'a str, &'a Pool)
 fn clients_named(pool: &Pool, audiences: &BTreeSet<String>) -> Vec<String> {
     let is_named = |id: &&String| audiences.iter().any(|audience| references(audience).contains(id.as_str()));
     pool.clients.keys().filter(is_named).cloned().collect()
+}
+
+/// Whether a text is all that the deployment will have there, up to the account and region.
+fn is_told(text: &str) -> bool {
+    let is_hidden = text == "****" || text.contains("${Fn::");
+    !is_hidden && references(text).iter().all(|name| name.starts_with("AWS::"))
+}
+
+fn names_one_of(clients: &[String], expression: &str) -> bool {
+    let named = references(expression);
+    clients.iter().any(|client| named.contains(client.as_str()))
 }
 
 /// Every client of the stack with its pool.

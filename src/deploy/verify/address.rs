@@ -1,0 +1,141 @@
+//! The addresses of functions: those that the file declares, and those that it does not.
+
+use serde_json::Value;
+
+use super::bounds::Bounds;
+use super::{Lack, Report, Subject, Tried, service};
+use crate::access::probe::answer::{Outcome, plain};
+use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Must, Probe, Request};
+use crate::deploy::api::{self, Answer, Call};
+
+/// What is looked for where the file declares no address of a function.
+const ADDRESS: &str = "an address of its own";
+
+/// The address that a function has as the file declares it, without a slash at the end.
+pub(super) async fn declared(subject: &Subject<'_>, function: &str) -> Result<String, Lack> {
+    let missing = || Lack::Deployment(format!("function `{function}` is not deployed"));
+    let name = physical(subject, function).ok_or_else(missing)?;
+    let answer = ask(subject, &format!("{name}/url")).await.map_err(|why| Lack::Means(unasked(function, &why)))?;
+    let has_none = || Lack::Deployment(format!("function `{function}` has no address"));
+    match read(&answer) {
+        Ok(described) => {
+            let address = described.get("FunctionUrl").and_then(Value::as_str).ok_or_else(has_none)?;
+            Ok(address.trim_end_matches('/').to_owned())
+        }
+        Err(Refused::Missing) => Err(has_none()),
+        Err(Refused::Otherwise(why)) => Err(Lack::Means(unasked(function, &why))),
+    }
+}
+
+/// Addresses of functions that the file declares none for, those of their aliases included. Only AWS gives functions any.
+pub(super) async fn undeclared(
+    subject: &Subject<'_>,
+    is_chosen: &impl Fn(&Door) -> bool,
+    bounds: &Bounds<'_>,
+    report: &mut Report,
+) {
+    let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
+    for function in without.map(|(id, _)| id).filter(|_| subject.account.endpoint.is_none()) {
+        let door = Door::Url { function: function.clone() };
+        let Some(name) = physical(subject, function).filter(|_| is_chosen(&door)) else { continue };
+        match bounds.patiently(addresses(subject, name)).await {
+            Ok(Ok(all)) => report.tried.extend(all.into_iter().map(|url| found(&door, url))),
+            Ok(Err(why)) => {
+                let (what, why) = (ADDRESS.to_owned(), unasked(function, &why));
+                report.left_out.push(LeftOut { door, what, why });
+            }
+            Err(ended) => report.leave_out(door, ADDRESS.to_owned(), ended),
+        }
+    }
+}
+
+fn found(door: &Door, url: String) -> Tried {
+    let probe = Probe {
+        door: door.clone(),
+        gateway: Gateway::Url,
+        request: Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() },
+        credential: Credential::Nothing,
+        carrier: Carrier::default(),
+        api_key: ApiKey::NotAsked,
+        must: Must::BeClosed,
+        what: ADDRESS.to_owned(),
+        why: "the file declares none".to_owned(),
+    };
+    let outcome = Outcome::Leaked("the function has one, beside every API".to_owned());
+    Tried { probe, url, status: None, outcome }
+}
+
+fn physical<'a>(subject: &Subject<'a>, function: &str) -> Option<&'a str> {
+    let deployed = subject.resources.iter().find(|one| one.logical_id == function)?;
+    Some(deployed.physical_id.as_str())
+}
+
+fn unasked(function: &str, why: &str) -> String {
+    format!("function `{function}` cannot be asked for its address: {why}")
+}
+
+/// What a function and its aliases answer at. See <https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctionUrlConfigs.html>.
+async fn addresses(subject: &Subject<'_>, name: &str) -> Result<Vec<String>, String> {
+    listed(&ask(subject, &format!("{name}/urls")).await?)
+}
+
+fn listed(answer: &Answer) -> Result<Vec<String>, String> {
+    let described = match read(answer) {
+        Ok(described) => described,
+        Err(Refused::Missing) => return Ok(Vec::new()),
+        Err(Refused::Otherwise(why)) => return Err(why),
+    };
+    let all = described.get("FunctionUrlConfigs").and_then(Value::as_array).ok_or("the answer lists none")?;
+    let urls = all.iter().filter_map(|one| one.get("FunctionUrl").and_then(Value::as_str));
+    Ok(urls.map(str::to_owned).collect())
+}
+
+/// There is no SDK client for these two questions.
+async fn ask(subject: &Subject<'_>, below: &str) -> Result<Answer, String> {
+    let url = format!("{}/2021-10-31/functions/{below}", service(subject.account, "lambda"));
+    let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
+    let headers = api::signature(subject.account, "lambda", &url, &call).await.map_err(|error| error.to_string())?;
+    api::send(&url, &Call { headers, ..call }).await.map_err(|error| error.to_string())
+}
+
+/// Why Lambda does not describe an address.
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// There is none.
+    Missing,
+    /// Anything else.
+    Otherwise(String),
+}
+
+fn read(answer: &Answer) -> Result<Value, Refused> {
+    let said = || plain(&String::from_utf8_lossy(&answer.body), 200);
+    if answer.status == 200 {
+        return serde_json::from_slice(&answer.body).map_err(|_| Refused::Otherwise(said()));
+    }
+    let error = answer.headers.iter().find(|(name, _)| name == "x-amzn-errortype");
+    let is_missing = error.is_some_and(|(_, error)| error.starts_with("ResourceNotFoundException"));
+    Err(if is_missing { Refused::Missing } else { Refused::Otherwise(format!("{} {}", answer.status, said())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Refused, listed, read};
+
+    fn answer(status: u16, error: &str, body: &str) -> Answer {
+        let headers = vec![("x-amzn-errortype".to_owned(), error.to_owned())];
+        Answer { status, reason: String::new(), headers, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn only_a_function_that_says_so_has_no_address() {
+        let none = answer(404, "ResourceNotFoundException", "{}");
+        assert_eq!((read(&none), listed(&none)), (Err(Refused::Missing), Ok(Vec::new())));
+        assert_eq!(listed(&answer(200, "", r#"{"FunctionUrlConfigs":[]}"#)), Ok(Vec::new()));
+        let two = r#"{"FunctionUrlConfigs":[{"FunctionUrl":"https://a/"},{"FunctionUrl":"https://b/"}]}"#;
+        assert_eq!(listed(&answer(200, "", two)), Ok(vec!["https://a/".to_owned(), "https://b/".to_owned()]));
+        for (status, error) in [(403, "AccessDeniedException"), (429, "TooManyRequestsException"), (500, "")] {
+            assert!(listed(&answer(status, error, "{}")).is_err(), "{status}");
+        }
+        assert!(listed(&answer(200, "", "<html>")).is_err());
+    }
+}
