@@ -72,8 +72,10 @@ pub(super) fn outcome(outcome: &Came) -> (&'static str, &str) {
 pub(super) fn curl(tried: &Tried) -> String {
     let Probe { request, credential, carrier, api_key, .. } = &tried.probe;
     // curl waits for the body of an answer to `-X HEAD`, which never comes.
-    let method = if request.method == "HEAD" { "-I".to_owned() } else { format!("-i -X {}", request.method) };
-    let mut command = format!("curl {method} --path-as-is {}", quoted(&tried.url));
+    let mut command = match request.method.as_str() {
+        "HEAD" => format!("curl -I --path-as-is {}", quoted(&tried.url)),
+        method => format!("curl -i --path-as-is -X {method} {}", quoted(&tried.url)),
+    };
     let mut header = |text: String| command.push_str(&format!(" -H {}", quoted(&text)));
     for (name, value) in &request.headers {
         header(format!("{name}: {value}"));

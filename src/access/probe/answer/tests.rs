@@ -183,9 +183,9 @@ fn a_gateway_may_answer_browsers_by_itself() {
 fn what_an_answer_says_cannot_steer_a_terminal() {
     assert_eq!(plain("a\u{1b}[31mb\r\n\u{9b}2Jc\u{202e}d", 100), "a[31mb2Jcd");
     assert_eq!(plain(&"x".repeat(1_000), 3), "xxx");
-    let shut = rest(401, "UnauthorizedException\u{9b}2J");
+    let shut = rest(401, "UnauthorizedException:\u{9b}2J");
     let Outcome::Shut(why) = judge(&probe(Gateway::Rest, Must::Pass), &shut, Log::Absent) else { panic!("{shut:?}") };
-    assert!(why.ends_with(": UnauthorizedException2J"), "{why:?}");
+    assert!(why.ends_with(": UnauthorizedException:2J"), "{why:?}");
 }
 
 #[test]
