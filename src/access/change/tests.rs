@@ -222,6 +222,25 @@ fn cors_that_admits_every_origin_is_told_of() {
 }
 
 #[test]
+fn an_origin_may_be_all_of_a_scheme() {
+    let cors = "Api/Properties/CorsConfiguration/AllowOrigins";
+    let edit = |origins: &[&str]| [(cors, json!(origins))];
+    let app = "https://app.example";
+    let wide = edit(&["https://*"]);
+    assert_eq!(after(&wide), ["- cors of Api: CORS now admits https://*"]);
+    assert_eq!(before(&wide), ["+ cors of Api: CORS admits https://* no more"], "what is named was admitted before");
+    let other = "- cors of Api: CORS now admits http://*";
+    assert_eq!(after(&edit(&["http://*"])), [other, "+ cors of Api: CORS admits https://app.example no more"]);
+    let same = "= cors of Api: CORS admits the same origins, written as";
+    let [old, mut new] = [template(), template()].map(|mut it| {
+        it["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["https://*"]);
+        it
+    });
+    new["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["https://*", app]);
+    assert_eq!(told(&between(&old, &new)), [format!("{same} https://*, {app}")]);
+}
+
+#[test]
 fn throttles_bound() {
     let rate = "Stage/Properties/DefaultRouteSettings/ThrottlingRateLimit";
     let words = "- throttle of Api: requests a second of stage $default of Api 100 -> 500";
