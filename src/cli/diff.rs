@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use stackgen::access::change::{Change, Verdict};
+use stackgen::access::change::{Change, Verdict, weakened_by};
 use stackgen::deploy::gate::{self, Comparison};
 use stackgen::deploy::stack::{self, Stack};
 use stackgen::project::Project;
@@ -75,7 +75,7 @@ impl Arguments {
 }
 
 fn weakens(changes: &[Change]) -> bool {
-    changes.iter().any(|change| change.verdict == Verdict::Weakened)
+    weakened_by(changes).next().is_some()
 }
 
 impl Compared {

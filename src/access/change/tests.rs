@@ -491,18 +491,34 @@ fn a_resource_policy_that_goes_opens_the_api() {
 }
 
 #[test]
-fn a_weakening_is_accepted_by_its_name() {
+fn a_weakening_has_a_name_to_accept_it_by() {
     let (old, mut new) = (template(), template());
     new["Resources"]["GetOrders"] = route("GET /orders", "NONE", "", &[]);
     new["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["*"]);
     let found = between(&old, &new);
-    let left = |accepted: &[&str]| {
-        let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
-        unaccepted(&found, &accepted).iter().map(|change| change.name.clone()).collect::<Vec<_>>()
+    assert_eq!(
+        weakened_by(&found).map(|change| change.name.as_str()).collect::<Vec<_>>(),
+        ["GET /orders", "cors of Api"]
+    );
+}
+
+#[test]
+fn two_things_of_one_name_are_told_apart() {
+    let of = |disabled: bool, issuer: &str| {
+        json!({ "Resources": {
+            "Members": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "DisableExecuteApiEndpoint": disabled } },
+            "Tokens": { "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {
+                "Name": "Members", "JwtConfiguration": { "Issuer": issuer, "Audience": ["a"] } } },
+            "Get": { "Type": "AWS::ApiGatewayV2::Route", "Properties": {
+                "ApiId": { "Ref": "Members" }, "RouteKey": "GET /", "AuthorizationType": "JWT",
+                "AuthorizerId": { "Ref": "Tokens" } } },
+        } })
     };
-    assert_eq!(left(&[]), ["GET /orders", "cors of Api"]);
-    assert_eq!(left(&["GET /orders"]), ["cors of Api"]);
-    assert_eq!(left(&["cors of Api", "GET /orders"]), [""; 0]);
+    let names =
+        |old: Value, new: Value| -> Vec<String> { between(&old, &new).into_iter().map(|change| change.name).collect() };
+    let (here, there) = ("https://a.example", "https://b.example");
+    assert_eq!(names(of(true, here), of(false, there)), ["authorizer Members", "API Members"]);
+    assert_eq!(names(of(true, here), of(true, there)), ["Members"], "where one of them changes, there is no doubt");
 }
 
 #[test]
