@@ -1,7 +1,5 @@
 //! `stackgen deploy`: from stack files to running stacks.
 
-mod refusal;
-
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +8,7 @@ use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
-use stackgen::access::{change as access, rules};
+use stackgen::access::change as access;
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{self, Action, Change, ChangeSet, NameTaken, Prepared};
@@ -28,7 +26,7 @@ use super::diff::access_table;
 use super::output::{Board, bold, dim, green, red, yellow};
 use super::place::StackFile;
 use super::plan::{self, Planned};
-use super::{Failure, Interrupts, Outcome, Session, Step, Table, Target, Turn, block_on, target};
+use super::{Failure, Interrupts, Outcome, Session, Step, Table, Target, Turn, block_on, target, update};
 
 /// Arguments of `stackgen deploy`.
 #[derive(Debug, Args)]
@@ -354,15 +352,8 @@ impl Run<'_> {
 
     /// Refuses an update that the rules refuse, before anything is uploaded or changed.
     async fn keep_rules_of_updates(&self, existing: &Stack) -> Outcome {
-        let next: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
-        if !rules::concern_updates(&next) {
-            return Ok(());
-        }
-        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
-        // A template that a person deployed as YAML tells us nothing here.
-        let deployed = serde_json::from_str(&deployed).unwrap_or_default();
-        let found = rules::find_in_update(&self.file.stack, &deployed, &next);
-        if found.is_empty() { Ok(()) } else { Err(Failure::refused(refusal::Update::new(self.file, found))) }
+        let found = update::found(self.account, self.file, self.unit, existing);
+        update::refuse(self.file, self.untouched("the stack was looked at", found).await?)
     }
 
     /// Protects the stack against deletion, or lifts that, where the stack file says something about it.

@@ -137,3 +137,19 @@ fn no_stack_is_deployed_when_one_of_them_would_be_weakened() {
     project.run("outputs first --local").ended(1);
     accepting(&project, "deploy --all --local", &["notes:GET /report"]).ended(0);
 }
+
+#[test]
+fn an_update_that_the_rules_refuse_is_told_beforehand() {
+    let project = project();
+    project.run("deploy --local").ended(0);
+    project.write(
+        &STACK.replace("Users: { removal: destroy }", "Users: { removal: destroy, usernameAttributes: [email] }"),
+    );
+    let diff = project.run("diff --local");
+    diff.ended(0).says("changes that the rules refuse").says("user-pool-changed");
+    let refused = &project.json("diff --local")["stacks"][0]["refused"];
+    assert_eq!((&refused[0]["rule"], &refused[0]["resource"]), (&"user-pool-changed".into(), &"Users".into()));
+    project.run("deploy --local").ended(2).says("user-pool-changed");
+    project.write(STACK);
+    assert_eq!(project.json("diff --local")["stacks"][0]["refused"], Value::Array(Vec::new()));
+}
