@@ -472,3 +472,34 @@ httpApis:
     assert_eq!(opened("ApiGetNotes", "AWS_IAM"), BTreeSet::new());
     assert_eq!(opened("ApiGetHealth", "NONE"), BTreeSet::new());
 }
+
+/// What the rules find in a stack of which nothing else was checked, each with its place.
+fn found(text: &str) -> Vec<String> {
+    let found = rules::find(&read_loosely(text));
+    found.iter().map(|it| format!("{} at {}", it.rule.id, it.complaint.path.join("."))).collect()
+}
+
+/// The functions that routes and authorizers name.
+const FUNCTIONS: &str = "functions: { Notes: { crate: functions/notes }, Decide: { crate: functions/decide } }\n";
+
+/// To a browser `*` is no `Authorization`.
+#[test]
+fn the_header_of_a_token_is_allowed_by_its_name() {
+    let api = |authorizer: &str, headers: &str| {
+        found(&format!(
+            "userPools: {{ Users: {{}} }}\nuserPoolClients: {{ Web: {{ userPool: Users }} }}\n{FUNCTIONS}httpApis:\n  Api:\n    \
+             cors: {{ allowOrigins: ['*'], allowMethods: [GET], allowHeaders: [{headers}] }}\n    \
+             authorizers: {{ A: {{ {authorizer} }} }}\n    routes: {{ GET /a: {{ function: Notes, authorizer: A }} }}\n"
+        ))
+    };
+    let blocked = ["cors-blocks-token at httpApis.Api.cors.allowHeaders"];
+    let token = "jwt: { userPool: Users, clients: [Web] }";
+    let key = "lambda: { function: Decide, identitySources: [$request.header.X-Key] }";
+    assert_eq!(api(token, "'*'"), blocked);
+    assert_eq!(api(token, "'*', AUTHORIZATION"), [""; 0]);
+    assert_eq!(api(token, "x-key"), blocked);
+    assert_eq!(api(key, "'*'"), [""; 0]);
+    assert_eq!(api(key, "content-type"), blocked);
+    assert_eq!(api("iam: {}", "'*'"), blocked);
+    assert_eq!(api("iam: {}", "'*', authorization"), [""; 0]);
+}
