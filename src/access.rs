@@ -7,6 +7,7 @@
 
 pub mod catalogue;
 pub mod change;
+mod condition;
 pub mod deployer;
 mod doors;
 pub mod flaw;

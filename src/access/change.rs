@@ -27,7 +27,7 @@
 mod guard;
 mod name;
 mod pool;
-mod power;
+pub(super) mod power;
 mod route;
 mod value;
 

@@ -503,3 +503,42 @@ fn the_header_of_a_token_is_allowed_by_its_name() {
     assert_eq!(api("iam: {}", "'*'"), blocked);
     assert_eq!(api("iam: {}", "'*', authorization"), [""; 0]);
 }
+
+/// Statements of the policy of a private API, beside one that lets everyone call.
+#[test]
+fn a_policy_for_everyone_is_narrowed_by_what_keeps_somebody_out() {
+    let api = |statements: &str| {
+        let text = format!(
+            "restApis:\n  Api:\n    endpointType: private\n    policy:\n{statements}    routes:\n      \
+                            GET /a: {{ function: Notes, public: true }}\n{FUNCTIONS}"
+        );
+        let found = rules::find(&read_loosely(&text)).into_iter().filter(|it| it.rule.id == "policy-for-everyone");
+        found.map(|it| it.complaint.path[3].clone()).collect::<Vec<_>>()
+    };
+    let beside = |deny: &str| {
+        let deny = format!("      - {{ effect: deny, {deny} }}\n");
+        api(&format!("      - {{ principals: ['*'], routes: ['*/GET/a', '*/POST/a'] }}\n{deny}"))
+    };
+    let vpc = "condition: { StringNotEquals: { aws:SourceVpce: vpce-1 } }";
+    for narrowing in [
+        format!("principals: ['*'], {vpc}"),
+        format!("principals: ['*'], routes: ['*/a'], {vpc}"),
+        format!("principals: ['*'], routes: ['execute-api:/*/GET/a', '/*/POST/a'], {vpc}"),
+        "principals: ['*']".to_owned(),
+    ] {
+        assert_eq!(beside(&narrowing), [""; 0], "{narrowing}");
+    }
+    for idle in [
+        format!("principals: ['*'], routes: ['*/GET/a'], {vpc}"),
+        format!("principals: ['arn:aws:iam::111122223333:root'], {vpc}"),
+        "principals: ['*'], condition: { Bool: { aws:SecureTransport: false } }".to_owned(),
+        "principals: ['*'], condition: { NotIpAddress: { aws:VpcSourceIp: 0.0.0.0/0 } }".to_owned(),
+        "principals: ['*'], condition: { StringNotLike: { aws:SourceVpce: '*' } }".to_owned(),
+    ] {
+        assert_eq!(beside(&idle), ["0"], "{idle}");
+    }
+    let alone = |condition: &str| api(&format!("      - {{ principals: ['*'], condition: {{ {condition} }} }}\n"));
+    assert_eq!(alone("StringEquals: { aws:SourceVpce: vpce-1 }"), [""; 0]);
+    assert_eq!(alone("IpAddress: { aws:VpcSourceIp: [10.0.0.0/8, 0.0.0.0/0] }"), ["0"]);
+    assert_eq!(alone("StringLike: { aws:SourceVpce: '*' }"), ["0"]);
+}
