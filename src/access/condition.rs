@@ -43,6 +43,12 @@ impl Line<'_> {
         }
     }
 
+    /// Whether it holds as well where the request has no such key.
+    pub(super) fn asks_only_if_there(&self) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        operator.ends_with("ifexists") || operator == "null"
+    }
+
     fn plain_operator(&self) -> String {
         let operator = self.operator.to_ascii_lowercase();
         operator.strip_suffix("ifexists").map(str::to_owned).unwrap_or(operator)

@@ -40,6 +40,7 @@ mod oauth_without_domain;
 mod old_simple_answers;
 mod open_escape_hatch;
 mod policy_for_everyone;
+mod policy_key_never_there;
 mod preflight_behind_authorizer;
 mod private_api_without_policy;
 mod quota;
@@ -89,6 +90,7 @@ pub const ALL: &[Rule] = &[
     old_simple_answers::RULE,
     open_escape_hatch::RULE,
     policy_for_everyone::RULE,
+    policy_key_never_there::RULE,
     preflight_behind_authorizer::RULE,
     private_api_without_policy::RULE,
     quota::RULE,

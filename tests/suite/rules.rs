@@ -542,3 +542,25 @@ fn a_policy_for_everyone_is_narrowed_by_what_keeps_somebody_out() {
     assert_eq!(alone("IpAddress: { aws:VpcSourceIp: [10.0.0.0/8, 0.0.0.0/0] }"), ["0"]);
     assert_eq!(alone("StringLike: { aws:SourceVpce: '*' }"), ["0"]);
 }
+
+#[test]
+fn a_policy_asks_for_what_requests_of_its_api_have() {
+    let api = |kind: &str, condition: &str| {
+        found(&format!(
+            "restApis:\n  Api:\n    endpointType: {kind}\n    policy: [{{ principals: ['*'], condition: {{ {condition} }} }}]\n    \
+             routes: {{ GET /a: {{ function: Notes, public: true }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let told = |line: &str| vec![format!("policy-key-never-there at restApis.Api.policy.0.condition.{line}")];
+    for key in ["aws:SourceVpc", "aws:sourcevpce", "aws:VpcSourceIp"] {
+        let line = format!("StringEquals: {{ {key}: x }}");
+        for kind in ["regional", "edge"] {
+            assert_eq!(api(kind, &line), told(&format!("StringEquals.{key}")), "{kind} {key}");
+        }
+        assert_eq!(api("private", &line), [""; 0], "{key}");
+        assert_eq!(api("regional", &format!("StringEqualsIfExists: {{ {key}: x }}")), [""; 0], "{key}");
+    }
+    let address = "NotIpAddress: { aws:SourceIp: 192.0.2.0/24 }";
+    assert_eq!(api("private", address), told("NotIpAddress.aws:SourceIp"));
+    assert_eq!(api("regional", address), [""; 0]);
+}
