@@ -12,6 +12,7 @@ pub mod deployer;
 mod doors;
 pub mod flaw;
 pub mod matrix;
+mod openapi;
 pub mod page;
 pub mod probe;
 mod routing;

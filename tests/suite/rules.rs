@@ -1,6 +1,6 @@
 //! The rules of authorization: their examples, what a stack file says about them, and what they leave alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -410,67 +410,39 @@ fn what_is_no_template_has_nothing_against_it() {
     }
 }
 
-/// Doors that the model does not know, each with the property that is underlined.
 #[test]
 fn escape_hatches_that_open_doors_are_found() {
-    let resources: BTreeMap<&str, &str> = BTreeMap::from([
-        ("AuthType", "{ type: AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE } }"),
-        (
-            "Principal",
-            "{ type: AWS::Lambda::Permission, properties: { FunctionName: x, Action: lambda:InvokeFunction, Principal: '*' } }",
-        ),
-        ("AuthorizationType", "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /open } }"),
-        ("Target", "{ type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP, Target: x } }"),
-        (
-            "AllowUnauthenticatedIdentities",
-            "{ type: AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: true } }",
-        ),
-    ]);
-    for (property, resource) in resources {
-        let stack = read_loosely(&format!("resources:\n  Open: {resource}\n"));
-        let found = rules::find(&stack);
-        let paths: Vec<String> = found.iter().map(|it| it.complaint.path.join(".")).collect();
-        assert_eq!(paths, [format!("resources.Open.properties.{property}")]);
+    for (property, resource) in OPEN {
+        let expected = format!("open-escape-hatch at resources.Open.properties.{property}");
+        assert_eq!(found(&format!("{AROUND}  Open: {{ type: {resource} }}\n")), [expected], "{resource}");
     }
 }
 
 #[test]
 fn escape_hatches_that_open_nothing_are_left_alone() {
     for resource in [
-        "{ type: AWS::Lambda::Url, properties: { AuthType: AWS_IAM } }",
-        "{ type: AWS::Lambda::Permission, properties: { Principal: '*', PrincipalOrgID: o-1 } }",
-        "{ type: AWS::Lambda::Permission, properties: { Principal: s3.amazonaws.com } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: AWS_IAM } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: $disconnect } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: 'OPTIONS /{proxy+}' } }",
-        "{ type: AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, AuthorizationType: NONE } }",
-        "{ type: AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: false } }",
+        "AWS::Lambda::Url, properties: { AuthType: AWS_IAM }",
+        "AWS::Lambda::Permission, properties: { Principal: '*', PrincipalOrgID: o-1 }",
+        "AWS::Lambda::Permission, properties: { Principal: s3.amazonaws.com }",
+        "AWS::Lambda::Permission, properties: { Principal: { Ref: AWS::AccountId } }",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceAccount: { Ref: AWS::AccountId } }",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceArn: { Fn::Sub: 'arn:aws:execute-api:eu-west-1:${AWS::AccountId}:${Http}/*' } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: AWS_IAM }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Guarding } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::If: [C, JWT, AWS_IAM] } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: $disconnect }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Ref: Socket }, RouteKey: $default }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::GetAtt: [Socket, ApiId] }, RouteKey: 'do /this' }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: 'OPTIONS /{proxy+}' }",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, AuthorizationType: NONE }",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, Integration: { Type: MOCK } }",
+        "AWS::ApiGatewayV2::Api, properties: { Target: { Ref: AWS::NoValue } }",
+        "AWS::ApiGatewayV2::Api, properties: { Body: { paths: { /a: { get: { x-amazon-apigateway-auth: { type: AWS_IAM } } } } } }",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: false }",
+        "AWS::Cognito::IdentityPool, properties: {}",
     ] {
-        assert_eq!(rules::find(&read_loosely(&format!("resources:\n  Shut: {resource}\n"))), [], "{resource}");
+        assert_eq!(found(&format!("{AROUND}  Shut: {{ type: {resource} }}\n")), [""; 0], "{resource}");
     }
-}
-
-#[test]
-fn an_override_cannot_open_a_guarded_route_in_silence() {
-    let api = "
-functions: { Notes: { crate: functions/notes } }
-userPools: { Users: {} }
-userPoolClients: { Web: { userPool: Users } }
-httpApis:
-  Api:
-    authorizers: { Members: { jwt: { userPool: Users, clients: [Web] } } }
-    routes:
-      GET /notes: { function: Notes, authorizer: Members }
-      GET /health: { function: Notes, public: true }
-";
-    let opened = |id: &str, kind: &str| {
-        told(&format!("{api}overrides:\n  {id}: {{ properties: {{ AuthorizationType: {kind} }} }}\n"))
-    };
-    let hatch = BTreeSet::from(["open-escape-hatch".to_owned()]);
-    assert_eq!(opened("ApiGetNotes", "NONE"), hatch);
-    assert_eq!(opened("ApiGetNotes", "null"), hatch);
-    assert_eq!(opened("ApiGetNotes", "AWS_IAM"), BTreeSet::new());
-    assert_eq!(opened("ApiGetHealth", "NONE"), BTreeSet::new());
 }
 
 /// What the rules find in a stack of which nothing else was checked, each with its place.
@@ -563,4 +535,161 @@ fn a_policy_asks_for_what_requests_of_its_api_have() {
     let address = "NotIpAddress: { aws:SourceIp: 192.0.2.0/24 }";
     assert_eq!(api("private", address), told("NotIpAddress.aws:SourceIp"));
     assert_eq!(api("regional", address), [""; 0]);
+}
+
+/// Doors that the model does not know, each with the property that is underlined.
+const OPEN: [(&str, &str); 32] = [
+    ("AuthType", "AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE }"),
+    ("AuthType", "AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Action: lambda:InvokeFunction, Principal: '*' }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: '*', SourceArn: { Ref: AWS::NoValue } }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: '*', SourceArn: '*' }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: { Fn::Sub: 'apigateway.${AWS::URLSuffix}' } }"),
+    (
+        "Principal",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceArn: { Fn::Sub: 'arn:aws:execute-api:${AWS::Region}:*:*' } }",
+    ),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /open }"),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: AWS::NoValue } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::Sub: NONE } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Kind } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Kinds } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Free } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::If: [C, JWT, NONE] } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::Sub: '${Http}' }, RouteKey: $default }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::ImportValue: x }, RouteKey: $default }",
+    ),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: { Fn::Sub: 'GET /${Free}' } }"),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: { Ref: Socket }, RouteKey: $connect }"),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: OPTIONS /a, Target: x }"),
+    ("AuthorizationType", "AWS::ApiGateway::Method, properties: { HttpMethod: GET }"),
+    (
+        "AuthorizationType",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: GET, AuthorizationType: { Ref: AWS::NoValue } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, Integration: { Type: AWS_PROXY } }",
+    ),
+    ("Target", "AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP, Target: x }"),
+    ("Target", "AWS::ApiGatewayV2::Api, properties: { Target: { Fn::If: [C, x, { Ref: AWS::NoValue }] } }"),
+    ("Body", "AWS::ApiGatewayV2::Api, properties: { Body: { paths: { /a: { get: {} } } } }"),
+    ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { paths: { /a: { get: { security: [{ key: [] }] } } } } }"),
+    ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { Fn::Transform: { Name: AWS::Include } } }"),
+    ("BodyS3Location", "AWS::ApiGateway::RestApi, properties: { BodyS3Location: { Bucket: x, Key: y } }"),
+    ("CloneFrom", "AWS::ApiGateway::RestApi, properties: { CloneFrom: x }"),
+    (
+        "AllowUnauthenticatedIdentities",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: true }",
+    ),
+    (
+        "AllowUnauthenticatedIdentities",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: { Ref: Free } }",
+    ),
+];
+
+/// What the resources in question refer to.
+const AROUND: &str = "
+parameters:
+  Free: {}
+  Kind: { default: NONE }
+  Kinds: { default: AWS_IAM, allowedValues: [AWS_IAM, NONE] }
+  Guarding: { allowedValues: [AWS_IAM, JWT] }
+resources:
+  Http: { type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP } }
+  Socket: { type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: WEBSOCKET } }
+";
+
+#[test]
+fn an_override_cannot_open_a_door_in_silence() {
+    let api = "
+functions: { Notes: { crate: functions/notes } }
+userPools: { Users: { lambdaConfig: { preSignUp: Notes } } }
+userPoolClients: { Web: { userPool: Users } }
+parameters: { Kind: { default: NONE } }
+httpApis:
+  Api:
+    authorizers: { Members: { jwt: { userPool: Users, clients: [Web] } } }
+    routes:
+      GET /notes: { function: Notes, authorizer: Members }
+      GET /health: { function: Notes, public: true }
+      OPTIONS /notes: { function: Notes, authorizer: Members }
+restApis:
+  Rest:
+    cors: { allowOrigins: [https://example.com], allowMethods: [GET] }
+    authorizers: { Signed: { iam: {} } }
+    routes:
+      GET /notes: { function: Notes, authorizer: Signed }
+webSocketApis:
+  Chat:
+    authorizers: { Signed: { iam: {} } }
+    routes:
+      $connect: { function: Notes, authorizer: Signed }
+      $default: { function: Notes }
+overrides:
+";
+    let opened = |id: &str, properties: &str| found(&format!("{api}  {id}: {{ properties: {{ {properties} }} }}\n"));
+    for (id, properties, property) in [
+        ("ApiGetNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: null", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Ref: AWS::NoValue }", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Fn::Sub: NONE }", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Ref: Kind }", "AuthorizationType"),
+        ("ApiOptionsNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("RestGetNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("ChatConnectRoute", "AuthorizationType: NONE", "AuthorizationType"),
+        ("RestOptionsNotes", "Integration: { Type: AWS_PROXY }", "AuthorizationType"),
+        ("Api", "Target: { Fn::GetAtt: [Notes, Arn] }", "Target"),
+        ("Rest", "Body: { paths: { /a: { get: {} } } }", "Body"),
+        ("ApiNotesPermission", "SourceArn: null", "SourceArn"),
+        ("ApiNotesPermission", "Principal: '*', SourceArn: null", "Principal"),
+    ] {
+        let expected = format!("open-escape-hatch at overrides.{id}.properties.{property}");
+        assert_eq!(opened(id, properties), [expected], "{id}: {properties}");
+    }
+    for (id, properties) in [
+        ("ApiGetNotes", "AuthorizationType: AWS_IAM"),
+        ("ApiGetNotes", "OperationName: notes"),
+        ("ApiGetHealth", "AuthorizationType: NONE"),
+        ("ChatDefaultRoute", "AuthorizationType: NONE"),
+        ("RestOptionsNotes", "AuthorizationType: NONE"),
+        ("Api", "Description: Notes"),
+        ("UsersNotesPermission", "SourceArn: null"),
+        ("ApiNotesPermission", "SourceAccount: { Ref: AWS::AccountId }"),
+    ] {
+        assert_eq!(opened(id, properties), [""; 0], "{id}: {properties}");
+    }
+}
+
+/// Where something is only likely open, who reads of it is told on what it depends.
+#[test]
+fn what_only_a_deployment_knows_is_told_by_its_name() {
+    let raw = "type: AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }";
+    let stack = read_loosely(&format!("parameters: {{ Free: {{}} }}\nresources:\n  Open: {{ {raw} }}\n"));
+    let messages: Vec<String> = rules::find(&stack).into_iter().map(|it| it.complaint.message).collect();
+    assert_eq!(messages, ["everyone may call this URL, where `Free` says so"]);
 }
