@@ -18,6 +18,7 @@ use crate::model::{Complaint, Json, Resource, Stack};
 mod answers_shared_between_callers;
 mod authorizer_beyond_connect;
 mod authorizer_ttl;
+mod cache_without_caller;
 mod cache_without_identity;
 mod cached_narrow_policy;
 mod client_of_another_pool;
@@ -68,6 +69,7 @@ pub const ALL: &[Rule] = &[
     answers_shared_between_callers::RULE,
     authorizer_beyond_connect::RULE,
     authorizer_ttl::RULE,
+    cache_without_caller::RULE,
     cache_without_identity::RULE,
     cached_narrow_policy::RULE,
     client_of_another_pool::RULE,

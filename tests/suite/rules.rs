@@ -693,3 +693,39 @@ fn what_only_a_deployment_knows_is_told_by_its_name() {
     let messages: Vec<String> = rules::find(&stack).into_iter().map(|it| it.complaint.message).collect();
     assert_eq!(messages, ["everyone may call this URL, where `Free` says so"]);
 }
+
+/// An authorizer of each kind of API whose answers are kept, by what it looks at.
+#[test]
+fn kept_answers_are_told_apart_by_something_of_the_caller() {
+    let http = |sources: &str, seconds: u32| {
+        let lambda = format!(
+            "function: Decide, identitySources: [{sources}], enableSimpleResponses: true, authorizerResultTtlInSeconds: {seconds}"
+        );
+        found(&format!(
+            "httpApis: {{ Api: {{ authorizers: {{ Keys: {{ lambda: {{ {lambda} }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: Keys }} }} }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let rest = |sources: &str| {
+        found(&format!(
+            "restApis: {{ Api: {{ authorizers: {{ Keys: {{ request: {{ function: Decide, identitySources: [{sources}] }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: Keys }} }} }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let shared = |section: &str, kind: &str| {
+        vec![format!("cache-without-caller at {section}.Api.authorizers.Keys.{kind}.identitySources")]
+    };
+    for sources in ["$context.routeKey", "$context.path, $stageVariables.x", "$context.identityOfNobody"] {
+        assert_eq!(http(sources, 300), shared("httpApis", "lambda"), "{sources}");
+        assert_eq!(http(sources, 0), [""; 0], "nothing is kept of {sources}");
+    }
+    for sources in ["$request.header.X", "$request.querystring.x", "$context.identity.sourceIp", "$context.requestId"] {
+        assert_eq!(http(&format!("$context.routeKey, {sources}"), 300), [""; 0], "{sources}");
+    }
+    for sources in ["context.path", "stageVariables.x, context.stage"] {
+        assert_eq!(rest(sources), shared("restApis", "request"), "{sources}");
+    }
+    for sources in ["context.path, method.request.header.X", "context.identity.apiKey"] {
+        assert_eq!(rest(sources), [""; 0], "{sources}");
+    }
+}
