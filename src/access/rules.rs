@@ -24,6 +24,7 @@ mod cached_narrow_policy;
 mod client_of_another_pool;
 mod cognito_route_without_scopes;
 mod cors_blocks_token;
+mod cors_credentials_for_a_scheme;
 mod cors_credentials_for_everyone;
 mod fixed_limit;
 mod function_outlives_gateway;
@@ -75,6 +76,7 @@ pub const ALL: &[Rule] = &[
     client_of_another_pool::RULE,
     cognito_route_without_scopes::RULE,
     cors_blocks_token::RULE,
+    cors_credentials_for_a_scheme::RULE,
     cors_credentials_for_everyone::RULE,
     fixed_limit::RULE,
     function_outlives_gateway::RULE,

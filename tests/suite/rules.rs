@@ -729,3 +729,17 @@ fn kept_answers_are_told_apart_by_something_of_the_caller() {
         assert_eq!(rest(sources), [""; 0], "{sources}");
     }
 }
+
+#[test]
+fn cookies_are_not_for_all_pages_of_a_scheme() {
+    let http = |cors: &str| {
+        found(&format!(
+            "httpApis: {{ Api: {{ cors: {{ {cors} }}, routes: {{ GET /a: {{ function: Notes, public: true }} }} }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let origin = |index: u8| vec![format!("cors-credentials-for-a-scheme at httpApis.Api.cors.allowOrigins.{index}")];
+    assert_eq!(http("allowOrigins: ['https://*'], allowCredentials: true"), origin(0));
+    assert_eq!(http("allowOrigins: [https://a.example, 'http://*'], allowCredentials: true"), origin(1));
+    assert_eq!(http("allowOrigins: ['https://*']"), [""; 0]);
+    assert_eq!(http("allowOrigins: [https://a.example], allowCredentials: true"), [""; 0]);
+}
