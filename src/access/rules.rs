@@ -43,6 +43,7 @@ mod old_simple_answers;
 mod open_escape_hatch;
 mod policy_for_everyone;
 mod policy_key_never_there;
+mod preflight_behind_any;
 mod preflight_behind_authorizer;
 mod private_api_without_policy;
 mod quota;
@@ -95,6 +96,7 @@ pub const ALL: &[Rule] = &[
     open_escape_hatch::RULE,
     policy_for_everyone::RULE,
     policy_key_never_there::RULE,
+    preflight_behind_any::RULE,
     preflight_behind_authorizer::RULE,
     private_api_without_policy::RULE,
     quota::RULE,

@@ -24,7 +24,7 @@ const MISTAKES: [(u8, &[&str]); 24] = [
     (3, &["unknown-client-scope"]),
     (4, &["undecided-route", "open-escape-hatch"]),
     (5, &["authorizer-ttl"]),
-    (6, &["cache-without-identity"]),
+    (6, &["cache-without-identity", "cache-without-caller"]),
     (7, &["identity-source"]),
     (8, &["same-route-twice"]),
     (9, &["unknown-authorizer"]),
@@ -33,7 +33,16 @@ const MISTAKES: [(u8, &[&str]); 24] = [
     (12, &["machine-client-with-pages"]),
     (13, &["insecure-redirect"]),
     (14, &["cognito-route-without-scopes"]),
-    (15, &["cors-blocks-token", "cors-credentials-for-everyone", "preflight-behind-authorizer"]),
+    (
+        15,
+        &[
+            "cors-blocks-token",
+            "cors-credentials-for-everyone",
+            "cors-credentials-for-a-scheme",
+            "preflight-behind-authorizer",
+            "preflight-behind-any",
+        ],
+    ),
     (16, &["tokens-for-anyone"]),
     (17, &["token-validity"]),
     (18, &["route-key"]),
@@ -742,4 +751,33 @@ fn cookies_are_not_for_all_pages_of_a_scheme() {
     assert_eq!(http("allowOrigins: [https://a.example, 'http://*'], allowCredentials: true"), origin(1));
     assert_eq!(http("allowOrigins: ['https://*']"), [""; 0]);
     assert_eq!(http("allowOrigins: [https://a.example], allowCredentials: true"), [""; 0]);
+}
+
+#[test]
+fn a_guarded_route_for_any_method_leaves_preflight_requests_to_another() {
+    let api = |cors: &str, routes: &[&str]| {
+        let routes: Vec<String> = routes
+            .iter()
+            .map(|key| match key.strip_prefix("public ") {
+                Some(key) => format!("      {key}: {{ function: Notes, public: true }}\n"),
+                None => format!("      {key}: {{ function: Notes, authorizer: A }}\n"),
+            })
+            .collect();
+        let iam = "authorizers: { A: { iam: {} } }";
+        found(&format!("{FUNCTIONS}httpApis:\n  Api:\n    {iam}\n{cors}    routes:\n{}", routes.concat()))
+    };
+    let cors = "    cors: { allowOrigins: ['*'], allowMethods: ['*'], allowHeaders: ['*', authorization] }\n";
+    let told = |key: &str| vec![format!("preflight-behind-any at httpApis.Api.routes.{key}.authorizer")];
+    assert_eq!(api(cors, &["ANY /a"]), told("ANY /a"));
+    assert_eq!(api(cors, &["ANY /a/{id}", "public OPTIONS /a/{other}"]), [""; 0]);
+    assert_eq!(api(cors, &["ANY /{proxy+}", "public OPTIONS /{proxy+}"]), [""; 0]);
+    assert_eq!(
+        api(cors, &["ANY /a", "public OPTIONS /{proxy+}"]),
+        told("ANY /a"),
+        "a whole path goes before a greedy one"
+    );
+    assert_eq!(api(cors, &["GET /a", "public ANY /b"]), [""; 0]);
+    assert_eq!(api("", &["ANY /a"]), [""; 0], "nobody promises browsers anything");
+    let default = api(cors, &["$default"]);
+    assert_eq!(default, ["preflight-behind-authorizer at httpApis.Api.routes.$default.authorizer"]);
 }
