@@ -781,3 +781,132 @@ fn a_guarded_route_for_any_method_leaves_preflight_requests_to_another() {
     let default = api(cors, &["$default"]);
     assert_eq!(default, ["preflight-behind-authorizer at httpApis.Api.routes.$default.authorizer"]);
 }
+
+/// What a rule finds in a part of a stack file, one finding a line.
+#[test]
+fn a_rule_looks_at_every_place_that_it_is_about() {
+    let no_authorizer =
+        "routes: { GET /a: { function: Notes, authorizer: A }, GET /b: { function: Notes, authorizer: B } }";
+    let authorizers = |count: u8| (0..count).map(|at| format!("A{at}: {{ iam: {{}} }}, ")).collect::<String>();
+    let crowd = |count| {
+        let used = |at: u8| format!("GET /{at}: {{ function: Notes, authorizer: A{at} }}, ");
+        let routes: String = (0..count).map(used).collect();
+        format!("httpApis: {{ Api: {{ authorizers: {{ {} }}, routes: {{ {routes} }} }} }}", authorizers(count))
+    };
+    let servers: String = (0..26).map(|at| format!("s{at}: {{ scopes: {{ a: A }} }}, ")).collect();
+    let paths: String = (0..101).map(|at| format!("GET /p{at}/a/b: {{ function: Notes, public: true }}, ")).collect();
+    let client = |fields: &str| format!("userPoolClients: {{ Web: {{ userPool: Users, {fields} }} }}");
+    let oauth = "allowedOAuthFlows: [code], allowedOAuthScopes: [openid]";
+    let pages = |fields: &str| {
+        format!("userPools: {{ Users: {{ domain: {{ prefix: notes }} }} }}\n{}", client(&format!("{oauth}, {fields}")))
+    };
+    let machine = |fields: &str| {
+        format!(
+            "userPools: {{ Users: {{ domain: {{ prefix: notes }}, resourceServers: {{ n: {{ scopes: {{ a: A }} }} }} }} }}\n{}",
+            client(&format!("allowedOAuthFlows: [clientCredentials], {fields}"))
+        )
+    };
+    let jwt = |fields: &str| {
+        format!(
+            "httpApis: {{ Api: {{ authorizers: {{ A: {{ jwt: {{ {fields} }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: A }} }} }} }}"
+        )
+    };
+    let keyed = |fields: &str, authorizer: &str| {
+        format!(
+            "restApis: {{ Api: {{ {fields} authorizers: {{ A: {{ {authorizer} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: A, apiKeyRequired: true }} }} }} }}"
+        )
+    };
+    let planned = "usagePlans: { P: { apiKeys: [K] } }, apiKeys: { K: {} },";
+    let web = "userPools: { Users: {}, Others: {} }\nuserPoolClients: { Web: { userPool: Users }, Far: { userPool: Others } }\n";
+    let cases: [(&str, String, &[&str]); 25] = [
+        ("unknown-authorizer", format!("restApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
+        ("unknown-authorizer", format!("httpApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
+        ("token-validity", client("idTokenValidity: 2d"), &["idTokenValidity"]),
+        ("token-validity", client("accessTokenValidity: 2d"), &["accessTokenValidity"]),
+        ("token-validity", client("idTokenValidity: 5h, refreshTokenValidity: 2h"), &["idTokenValidity"]),
+        ("insecure-redirect", pages("callbackUrls: [https://a.example, http://b.example]"), &["callbackUrls.1"]),
+        (
+            "insecure-redirect",
+            pages("callbackUrls: [https://a.example], logoutUrls: [http://a.example]"),
+            &["logoutUrls.0"],
+        ),
+        ("insecure-redirect", pages("callbackUrls: ['https://a.example/#x']"), &["callbackUrls.0"]),
+        (
+            "insecure-redirect",
+            pages("callbackUrls: [https://a.example], defaultRedirectUri: http://a.example"),
+            &["defaultRedirectUri"],
+        ),
+        ("machine-client-incomplete", machine("allowedOAuthScopes: [n/a]"), &["allowedOAuthFlows"]),
+        (
+            "machine-client-incomplete",
+            machine("generateSecret: true, allowedOAuthScopes: [openid]"),
+            &["allowedOAuthFlows"],
+        ),
+        ("machine-client-incomplete", machine("generateSecret: true, allowedOAuthScopes: [n/a]"), &[]),
+        (
+            "same-route-twice",
+            "httpApis:\n  Api:\n    routes:\n      GET /{a}: { function: Notes, public: true }\n      \
+             GET /{b}: { function: Notes, public: true }\n"
+                .to_owned(),
+            &["GET /{b}"],
+        ),
+        (
+            "same-route-twice",
+            "restApis:\n  Api:\n    routes:\n      GET /{a}: { function: Notes, public: true }\n      \
+             PUT /{b}/c: { function: Notes, public: true }\n"
+                .to_owned(),
+            &["PUT /{b}/c"],
+        ),
+        ("client-of-another-pool", format!("{web}{}", jwt("userPool: Users, clients: [Web, Far]")), &["clients.1"]),
+        ("key-nobody-has", keyed("", "iam: {}"), &["apiKeyRequired"]),
+        ("key-nobody-has", keyed(&format!("{planned} apiKeySource: authorizer,"), "iam: {}"), &["apiKeyRequired"]),
+        (
+            "key-nobody-has",
+            format!("resources: {{ Plan: {{ type: AWS::ApiGateway::UsagePlan }} }}\n{}", keyed("", "iam: {}")),
+            &[],
+        ),
+        ("issuer-not-https", jwt("issuer: 'http://a.example', audience: [a]"), &["issuer"]),
+        (
+            "issuer-not-https",
+            "identityProviders: { P: { userPool: Users, oidc: { clientId: a, issuer: 'http://a.example', scopes: [openid] } } }"
+                .to_owned(),
+            &["issuer"],
+        ),
+        ("quota", crowd(10), &[]),
+        ("quota", crowd(11), &["authorizers"]),
+        ("quota", format!("userPools: {{ Users: {{ resourceServers: {{ {servers} }} }} }}"), &["resourceServers"]),
+        ("quota", format!("restApis: {{ Api: {{ routes: {{ {paths} }} }} }}"), &["routes"]),
+        ("tokens-for-anyone", jwt("userPool: Users"), &["A"]),
+    ];
+    for (rule, part, ends) in cases {
+        let found =
+            rules::find(&read_loosely(&whole(&format!("{part}\n")))).into_iter().filter(|it| it.rule.id == rule);
+        let places: Vec<String> = found.map(|it| it.complaint.path.join(".")).collect();
+        let is_told = places.len() == ends.len() && ends.iter().zip(&places).all(|(end, place)| place.contains(end));
+        assert!(is_told, "{rule}: {places:?}, not {ends:?}\n{part}");
+    }
+}
+
+/// What is fixed when a pool is made, one thing at a time.
+#[test]
+fn an_update_changes_nothing_of_what_is_fixed() {
+    let pool = |fields: &str| whole(&format!("userPools: {{ Users: {{ {fields} }} }}\n"));
+    let found = |before: &str, after: &str| -> Vec<String> {
+        let found = in_update(&pool(before), &pool(after)).into_iter();
+        found.map(|it| it.complaint.path[3].clone()).collect()
+    };
+    for (before, after, property) in [
+        ("usernameAttributes: [email]", "usernameAttributes: [phoneNumber]", "UsernameAttributes"),
+        ("aliasAttributes: [email]", "aliasAttributes: [email, phoneNumber]", "AliasAttributes"),
+        ("signInCaseSensitive: true", "signInCaseSensitive: false", "UsernameConfiguration"),
+        ("customAttributes: { a: {} }", "customAttributes: { b: {} }", "Schema"),
+        ("customAttributes: { a: {} }", "customAttributes: { a: { mutable: false } }", "Schema"),
+        ("", "standardAttributes: { name: { required: true } }", "Schema"),
+    ] {
+        assert_eq!(found(before, after), [property], "{before} -> {after}");
+        assert_eq!(found(before, before), [""; 0], "{before}");
+    }
+    assert_eq!(found("", "customAttributes: { a: {} }"), [""; 0], "attributes of the pool's own can be added");
+}
