@@ -7,10 +7,12 @@
 
 pub mod catalogue;
 pub mod change;
+mod condition;
 pub mod deployer;
 mod doors;
 pub mod flaw;
 pub mod matrix;
+mod openapi;
 pub mod page;
 pub mod probe;
 mod routing;

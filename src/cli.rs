@@ -33,6 +33,7 @@ mod synth;
 mod target;
 mod token;
 mod turn;
+mod update;
 mod user;
 mod verify;
 

@@ -27,11 +27,11 @@
 mod guard;
 mod name;
 mod pool;
-mod power;
+pub(super) mod power;
 mod route;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -89,6 +89,19 @@ pub enum Subject {
     Unseen,
 }
 
+impl Subject {
+    /// A name with what it is a name of. Those that say so already stay as they are.
+    fn named(self, name: &str) -> String {
+        match self {
+            Self::Route => format!("route {name}"),
+            Self::Authorizer => format!("authorizer {name}"),
+            Self::Api => format!("API {name}"),
+            Self::Unseen => format!("unread {name}"),
+            Self::Cors | Self::Throttle | Self::Function | Self::UserPool | Self::Domain => name.to_owned(),
+        }
+    }
+}
+
 /// What changes between two matrices, the worst first.
 #[must_use]
 pub fn changes(old: &Matrix, new: &Matrix) -> Vec<Change> {
@@ -98,14 +111,28 @@ pub fn changes(old: &Matrix, new: &Matrix) -> Vec<Change> {
     found.domains(old, new);
     found.unseen(old, new);
     pool::pools(&mut found, old, new);
-    found.changes.into_iter().collect()
+    told_apart(found.changes)
 }
 
-/// The weakenings that nobody has accepted by name.
-#[must_use]
-pub fn unaccepted<'a>(changes: &'a [Change], accepted: &[String]) -> Vec<&'a Change> {
-    let weakened = changes.iter().filter(|change| change.verdict == Verdict::Weakened);
-    weakened.filter(|change| !accepted.contains(&change.name)).collect()
+/// Gives each thing a name of its own: where two share one, their kinds are told as well, so that who accepts a change of
+/// one has not accepted that of the other.
+fn told_apart(changes: BTreeSet<Change>) -> Vec<Change> {
+    let mut subjects: BTreeMap<String, BTreeSet<Subject>> = BTreeMap::new();
+    for change in &changes {
+        subjects.entry(change.name.clone()).or_default().insert(change.subject);
+    }
+    let is_shared = |name: &str| subjects.get(name).is_some_and(|subjects| subjects.len() > 1);
+    let named = changes.into_iter().map(|change| match is_shared(&change.name) {
+        true => Change { name: change.subject.named(&change.name), ..change },
+        false => change,
+    });
+    // In the order of the names that they have now.
+    named.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The changes that weaken access.
+pub fn weakened_by(changes: &[Change]) -> impl Iterator<Item = &Change> {
+    changes.iter().filter(|change| change.verdict == Verdict::Weakened)
 }
 
 /// The changes that were found so far.

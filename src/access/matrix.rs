@@ -75,6 +75,12 @@ impl Matrix {
     }
 }
 
+/// A value of a template with its functions worked out as far as can be known; parameters have their defaults, and
+/// `AWS::NoValue` is null.
+pub(super) fn worked_out(template: &Value, value: &Value) -> Value {
+    resolve::Resolver::new(template, &BTreeMap::new()).value(value)
+}
+
 /// A value that a template says, or an expression that only a deployment can work out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]

@@ -18,11 +18,13 @@ use crate::model::{Complaint, Json, Resource, Stack};
 mod answers_shared_between_callers;
 mod authorizer_beyond_connect;
 mod authorizer_ttl;
+mod cache_without_caller;
 mod cache_without_identity;
 mod cached_narrow_policy;
 mod client_of_another_pool;
 mod cognito_route_without_scopes;
 mod cors_blocks_token;
+mod cors_credentials_for_a_scheme;
 mod cors_credentials_for_everyone;
 mod fixed_limit;
 mod function_outlives_gateway;
@@ -40,6 +42,8 @@ mod oauth_without_domain;
 mod old_simple_answers;
 mod open_escape_hatch;
 mod policy_for_everyone;
+mod policy_key_never_there;
+mod preflight_behind_any;
 mod preflight_behind_authorizer;
 mod private_api_without_policy;
 mod quota;
@@ -67,11 +71,13 @@ pub const ALL: &[Rule] = &[
     answers_shared_between_callers::RULE,
     authorizer_beyond_connect::RULE,
     authorizer_ttl::RULE,
+    cache_without_caller::RULE,
     cache_without_identity::RULE,
     cached_narrow_policy::RULE,
     client_of_another_pool::RULE,
     cognito_route_without_scopes::RULE,
     cors_blocks_token::RULE,
+    cors_credentials_for_a_scheme::RULE,
     cors_credentials_for_everyone::RULE,
     fixed_limit::RULE,
     function_outlives_gateway::RULE,
@@ -89,6 +95,8 @@ pub const ALL: &[Rule] = &[
     old_simple_answers::RULE,
     open_escape_hatch::RULE,
     policy_for_everyone::RULE,
+    policy_key_never_there::RULE,
+    preflight_behind_any::RULE,
     preflight_behind_authorizer::RULE,
     private_api_without_policy::RULE,
     quota::RULE,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::doors::{Door, doors};
 use crate::model::check::list;
 use crate::model::cognito::{TriggerVersion, UserPool};
 use crate::model::{Json, Stack};
@@ -33,8 +34,16 @@ fn written(properties: &BTreeMap<String, Json>) -> Vec<String> {
     scopes.filter_map(|scope| Some(format!("{server}/{}", scope.get("ScopeName")?.as_str()?))).collect()
 }
 
+/// The routes that ask for scopes, each with the pools of the stack whose tokens it takes. One is left out where a function
+/// writes scopes into the tokens of such a pool: it may give any of them to anyone.
+pub(super) fn asking(stack: &Stack) -> impl Iterator<Item = (Door<'_>, Vec<(&str, &UserPool)>)> {
+    let asking = doors(stack).filter(|door| !door.scopes.is_empty());
+    let with_pools = asking.filter_map(|door| Some((door, door.decides?.pools(stack)?)));
+    with_pools.filter(|(_, pools)| !pools.iter().any(|(_, pool)| are_made_up(pool)))
+}
+
 /// Whether a function of the pool writes scopes of its own into access tokens, which nobody can foresee.
-pub(super) fn are_made_up(pool: &UserPool) -> bool {
+fn are_made_up(pool: &UserPool) -> bool {
     let config = pool.lambda_config.as_ref().and_then(|config| config.pre_token_generation_config.as_ref());
     config.is_some_and(|config| config.lambda_version != TriggerVersion::V1)
 }

@@ -1,16 +1,14 @@
 //! `stackgen deploy`: from stack files to running stacks.
 
-mod refusal;
-
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 use serde_json::{Value, json};
-use stackgen::access::{change as access, rules};
+use stackgen::access::change as access;
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{self, Action, Change, ChangeSet, NameTaken, Prepared};
@@ -29,7 +27,7 @@ use super::diff::access_table;
 use super::output::{Board, bold, dim, green, red, yellow};
 use super::place::StackFile;
 use super::plan::{self, Planned};
-use super::{Failure, Interrupts, Outcome, Session, Step, Table, Target, Turn, block_on, target};
+use super::{Failure, Interrupts, Outcome, Session, Step, Table, Target, Turn, block_on, target, update};
 
 /// Arguments of `stackgen deploy`.
 #[derive(Debug, Args)]
@@ -43,8 +41,9 @@ pub(crate) struct Arguments {
     /// Does not ask before it changes anything. Deployments to the local cloud never ask.
     #[arg(long, short)]
     yes: bool,
-    /// Accepts that access to this is weakened: a route such as `GET /orders`, or what `stackgen diff` names. `--yes`
-    /// does not accept it, and the local cloud asks for it too.
+    /// Accepts that access to this is weakened: a route such as `GET /orders`, or what `stackgen diff` names. With
+    /// several stacks the name has its stack before it, as in `notes:GET /orders`. `--yes` does not accept it, and the
+    /// local cloud asks for it too.
     #[arg(long = "accept-weakening", value_name = "NAME")]
     accepted: Vec<String>,
     /// Value of a template's parameter; one that is not given keeps its deployed value, or its default.
@@ -131,7 +130,8 @@ impl Arguments {
         let units = plan::units(&planned, &built, &parameters)?;
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let board = Board::new(&session.screen);
-        let gate = Gate { arguments: self, session, account: &account };
+        let naming = Naming::of(&units);
+        let gate = Gate { arguments: self, session, account: &account, naming };
         let agreed = gate.pass(&units).await?;
         let mut deployed = Vec::new();
         for ((planned, unit), agreed) in planned.iter().zip(&units).zip(&agreed) {
@@ -204,6 +204,35 @@ struct Gate<'a> {
     arguments: &'a Arguments,
     session: &'a Session,
     account: &'a Account,
+    naming: Naming,
+}
+
+/// How a thing whose access is weakened is named when that is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// By its name alone.
+    Plain,
+    /// With its stack: what is accepted for one stack is not accepted for another that has a thing of the same name.
+    WithStack,
+}
+
+impl Naming {
+    fn of(units: &[Unit]) -> Self {
+        if units.len() > 1 { Self::WithStack } else { Self::Plain }
+    }
+
+    fn name(self, stack: &str, change: &access::Change) -> String {
+        match self {
+            Self::Plain => change.name.clone(),
+            Self::WithStack => format!("{stack}:{}", change.name),
+        }
+    }
+
+    /// The names of what is weakened and not accepted, each once.
+    fn unaccepted(self, stack: &str, changes: &[access::Change], accepted: &[String]) -> BTreeSet<String> {
+        let names = access::weakened_by(changes).map(|change| self.name(stack, change));
+        names.filter(|name| !accepted.contains(name)).collect()
+    }
 }
 
 impl Gate<'_> {
@@ -211,16 +240,17 @@ impl Gate<'_> {
     /// that were agreed to, stack by stack.
     async fn pass(&self, units: &[Unit]) -> Outcome<Vec<Vec<access::Change>>> {
         let mut agreed = Vec::new();
+        let mut names = BTreeSet::new();
         for unit in units {
             let stands = "nothing was changed; run the command again";
             let step = Step { during: "access was compared with what is deployed", stands };
             let compared = self.session.interrupts().step(step, self.compare(unit)).await?;
             self.tell(&unit.stack, &compared);
             self.judge(&unit.stack, &compared.access)?;
+            names.extend(compared.access.iter().map(|change| self.naming.name(&unit.stack, change)));
             agreed.push(compared.access);
         }
-        let names = || agreed.iter().flatten().map(|change| &change.name);
-        for name in self.arguments.accepted.iter().filter(|name| !names().any(|known| known == *name)) {
+        for name in self.arguments.accepted.iter().filter(|name| !names.contains(*name)) {
             self.session.screen.warn(format_args!("`--accept-weakening {}` accepts nothing", quoted(name)));
         }
         Ok(agreed)
@@ -244,10 +274,7 @@ impl Gate<'_> {
 
     /// Lets pass what weakens nothing and what is accepted by name, by a flag or on the terminal.
     fn judge(&self, stack: &str, changes: &[access::Change]) -> Outcome {
-        let weakened = access::unaccepted(changes, &self.arguments.accepted);
-        let mut names: Vec<&str> = weakened.iter().map(|change| change.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let mut names = self.naming.unaccepted(stack, changes, &self.arguments.accepted);
         if self.session.screen.can_ask() {
             let is_accepted = |name: &str| {
                 let question = format!("{} is weakened. Type its name to accept that:", bold(name));
@@ -257,7 +284,7 @@ impl Gate<'_> {
                 if !is_accepted(name)? {
                     break;
                 }
-                names.remove(0);
+                names.pop_first();
             }
         }
         if names.is_empty() { Ok(()) } else { Err(Failure::weakened(Weakened::at(stack, &names))) }
@@ -265,7 +292,7 @@ impl Gate<'_> {
 }
 
 impl Weakened {
-    fn at(stack: &str, names: &[&str]) -> Self {
+    fn at(stack: &str, names: &BTreeSet<String>) -> Self {
         let join = |words: Vec<String>, between: &str| words.join(between);
         Self {
             stack: stack.to_owned(),
@@ -328,15 +355,8 @@ impl Run<'_> {
 
     /// Refuses an update that the rules refuse, before anything is uploaded or changed.
     async fn keep_rules_of_updates(&self, existing: &Stack) -> Outcome {
-        let next: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
-        if !rules::concern_updates(&next) {
-            return Ok(());
-        }
-        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
-        // A template that a person deployed as YAML tells us nothing here.
-        let deployed = serde_json::from_str(&deployed).unwrap_or_default();
-        let found = rules::find_in_update(&self.file.stack, &deployed, &next);
-        if found.is_empty() { Ok(()) } else { Err(Failure::refused(refusal::Update::new(self.file, found))) }
+        let found = update::found(self.account, self.file, self.unit, existing);
+        update::refuse(self.file, self.untouched("the stack was looked at", found).await?)
     }
 
     /// Protects the stack against deletion, or lifts that, where the stack file says something about it.
@@ -875,7 +895,28 @@ pub(crate) fn outputs_table(stack: &Stack) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{after_failure, pair, quoted};
+    use stackgen::access::change::{Change, Subject, Verdict};
+    use stackgen::deploy::Unit;
+
+    use super::{Naming, after_failure, pair, quoted};
+
+    #[test]
+    fn one_of_several_stacks_is_not_weakened_in_the_name_of_another() {
+        let (verdict, subject) = (Verdict::Weakened, Subject::Route);
+        let change = Change { verdict, subject, name: "GET /orders".to_owned(), words: String::new() };
+        let left = |units: &[&str], accepted: &str| {
+            let units: Vec<Unit> =
+                units.iter().map(|stack| Unit { stack: (*stack).to_owned(), ..Unit::default() }).collect();
+            let naming = Naming::of(&units);
+            let left = naming.unaccepted("notes", std::slice::from_ref(&change), &[accepted.to_owned()]);
+            left.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["notes"], "GET /orders"), [""; 0]);
+        assert_eq!(left(&["notes", "shop"], "notes:GET /orders"), [""; 0]);
+        for other in ["GET /orders", "shop:GET /orders"] {
+            assert_eq!(left(&["notes", "shop"], other), ["notes:GET /orders"], "{other}");
+        }
+    }
 
     #[test]
     fn a_name_is_one_word_to_a_shell() {

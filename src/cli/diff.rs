@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::{Value, json};
-use stackgen::access::change::{Change, Verdict};
+use stackgen::access::change::{Change, Verdict, weakened_by};
+use stackgen::access::rules::Finding;
 use stackgen::deploy::gate::{self, Comparison};
 use stackgen::deploy::stack::{self, Stack};
 use stackgen::project::Project;
@@ -13,6 +14,7 @@ use super::deploy::pair;
 use super::failure::Exit;
 use super::output::{bold, dim, green, red, yellow};
 use super::plan::{self, Planned};
+use super::update::{self, Unreadable};
 use super::{Failure, Outcome, Session, Step, Table, Target, block_on};
 
 /// Arguments of `stackgen diff`.
@@ -35,6 +37,8 @@ pub(crate) struct Arguments {
 struct Compared {
     stack: String,
     comparison: Comparison,
+    /// What the rules of updates refuse, if they can be asked.
+    refused: Result<Vec<Finding>, Unreadable>,
 }
 
 impl Arguments {
@@ -60,13 +64,17 @@ impl Arguments {
         let step = Step { during: "what is deployed was looked at", stands: "nothing was changed" };
         let work = async {
             let mut compared = Vec::new();
-            for unit in &units {
+            for (unit, Planned { file, .. }) in units.iter().zip(planned) {
                 let target = self.target.clone().or_last(project, &unit.stack);
                 let account = target.connect(session, project).await?;
                 session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
                 let deployed = stack::describe(&account, &unit.stack).await?.filter(Stack::has_resources);
                 let comparison = gate::compare(&account, unit, deployed.as_ref()).await?;
-                compared.push(Compared { stack: unit.stack.clone(), comparison });
+                let refused = match &deployed {
+                    Some(deployed) => update::found(&account, file, unit, deployed).await?,
+                    None => Ok(Vec::new()),
+                };
+                compared.push(Compared { stack: unit.stack.clone(), comparison, refused });
             }
             Ok(compared)
         };
@@ -75,7 +83,7 @@ impl Arguments {
 }
 
 fn weakens(changes: &[Change]) -> bool {
-    changes.iter().any(|change| change.verdict == Verdict::Weakened)
+    weakened_by(changes).next().is_some()
 }
 
 impl Compared {
@@ -88,7 +96,26 @@ impl Compared {
             "access": access,
             "open": open,
             "resources": resources,
+            "refused": self.refusals().map(update::document).collect::<Vec<_>>(),
         })
+    }
+
+    fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.refused.iter().flatten()
+    }
+
+    /// What `deploy` would not do.
+    fn refused_words(&self) -> String {
+        let name = bold(&self.stack);
+        if let Err(unreadable) = &self.refused {
+            return format!("{name}: {} {unreadable}\n", red("refused:"));
+        }
+        let mut table = Table::new(["", "rule", "change"]);
+        for finding in self.refusals() {
+            table.row([red("refused"), finding.rule.id.to_owned(), finding.complaint.message.clone()]);
+        }
+        let heading = bold("changes that the rules refuse");
+        if table.is_empty() { String::new() } else { format!("{name}: {heading}\n{table}") }
     }
 
     fn told(&self) -> String {
@@ -119,7 +146,7 @@ impl Compared {
             }
             text.push_str(&format!("{name}: {}\n{table}", bold("changes of resources")));
         }
-        text
+        text + &self.refused_words()
     }
 }
 

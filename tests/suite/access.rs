@@ -49,7 +49,11 @@ fn project() -> Project {
 
 /// The command with names as they are, spaces and all.
 fn deploy_accepting(project: &Project, names: &[&str]) -> Told {
-    let mut command = project.command("deploy --local");
+    accepting(project, "deploy --local", names)
+}
+
+fn accepting(project: &Project, command: &str, names: &[&str]) -> Told {
+    let mut command = project.command(command);
     for name in names {
         command.args(["--accept-weakening", name]);
     }
@@ -126,6 +130,26 @@ fn no_stack_is_deployed_when_one_of_them_would_be_weakened() {
     fs::write(&first, "secrets:\n  One: {}\n").expect("the folder is ours");
     project.run("deploy notes --local").ended(0);
     project.write(&opened());
-    project.run("deploy --all --local").ended(3).says("stack `notes` was not deployed");
+    let stopped = project.run("deploy --all --local");
+    stopped.ended(3).says("stack `notes` was not deployed").says("--accept-weakening 'notes:GET /report'");
+    accepting(&project, "deploy --all --local", &["GET /report"]).ended(3);
+    accepting(&project, "deploy --all --local", &["first:GET /report"]).ended(3);
     project.run("outputs first --local").ended(1);
+    accepting(&project, "deploy --all --local", &["notes:GET /report"]).ended(0);
+}
+
+#[test]
+fn an_update_that_the_rules_refuse_is_told_beforehand() {
+    let project = project();
+    project.run("deploy --local").ended(0);
+    project.write(
+        &STACK.replace("Users: { removal: destroy }", "Users: { removal: destroy, usernameAttributes: [email] }"),
+    );
+    let diff = project.run("diff --local");
+    diff.ended(0).says("changes that the rules refuse").says("user-pool-changed");
+    let refused = &project.json("diff --local")["stacks"][0]["refused"];
+    assert_eq!((&refused[0]["rule"], &refused[0]["resource"]), (&"user-pool-changed".into(), &"Users".into()));
+    project.run("deploy --local").ended(2).says("user-pool-changed");
+    project.write(STACK);
+    assert_eq!(project.json("diff --local")["stacks"][0]["refused"], Value::Array(Vec::new()));
 }

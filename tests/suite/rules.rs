@@ -1,6 +1,6 @@
 //! The rules of authorization: their examples, what a stack file says about them, and what they leave alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const MISTAKES: [(u8, &[&str]); 24] = [
     (3, &["unknown-client-scope"]),
     (4, &["undecided-route", "open-escape-hatch"]),
     (5, &["authorizer-ttl"]),
-    (6, &["cache-without-identity"]),
+    (6, &["cache-without-identity", "cache-without-caller"]),
     (7, &["identity-source"]),
     (8, &["same-route-twice"]),
     (9, &["unknown-authorizer"]),
@@ -33,7 +33,16 @@ const MISTAKES: [(u8, &[&str]); 24] = [
     (12, &["machine-client-with-pages"]),
     (13, &["insecure-redirect"]),
     (14, &["cognito-route-without-scopes"]),
-    (15, &["cors-blocks-token", "cors-credentials-for-everyone", "preflight-behind-authorizer"]),
+    (
+        15,
+        &[
+            "cors-blocks-token",
+            "cors-credentials-for-everyone",
+            "cors-credentials-for-a-scheme",
+            "preflight-behind-authorizer",
+            "preflight-behind-any",
+        ],
+    ),
     (16, &["tokens-for-anyone"]),
     (17, &["token-validity"]),
     (18, &["route-key"]),
@@ -420,66 +429,495 @@ fn what_is_no_template_has_nothing_against_it() {
     }
 }
 
-/// Doors that the model does not know, each with the property that is underlined.
 #[test]
 fn escape_hatches_that_open_doors_are_found() {
-    let resources: BTreeMap<&str, &str> = BTreeMap::from([
-        ("AuthType", "{ type: AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE } }"),
-        (
-            "Principal",
-            "{ type: AWS::Lambda::Permission, properties: { FunctionName: x, Action: lambda:InvokeFunction, Principal: '*' } }",
-        ),
-        ("AuthorizationType", "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /open } }"),
-        ("Target", "{ type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP, Target: x } }"),
-        (
-            "AllowUnauthenticatedIdentities",
-            "{ type: AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: true } }",
-        ),
-    ]);
-    for (property, resource) in resources {
-        let stack = read_loosely(&format!("resources:\n  Open: {resource}\n"));
-        let found = rules::find(&stack);
-        let paths: Vec<String> = found.iter().map(|it| it.complaint.path.join(".")).collect();
-        assert_eq!(paths, [format!("resources.Open.properties.{property}")]);
+    for (property, resource) in OPEN {
+        let expected = format!("open-escape-hatch at resources.Open.properties.{property}");
+        assert_eq!(found(&format!("{AROUND}  Open: {{ type: {resource} }}\n")), [expected], "{resource}");
     }
 }
 
 #[test]
 fn escape_hatches_that_open_nothing_are_left_alone() {
     for resource in [
-        "{ type: AWS::Lambda::Url, properties: { AuthType: AWS_IAM } }",
-        "{ type: AWS::Lambda::Permission, properties: { Principal: '*', PrincipalOrgID: o-1 } }",
-        "{ type: AWS::Lambda::Permission, properties: { Principal: s3.amazonaws.com } }",
-        "{ type: AWS::Lambda::Permission, properties: { Principal: '*', InvokedViaFunctionUrl: true } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: AWS_IAM } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: $disconnect } }",
-        "{ type: AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: 'OPTIONS /{proxy+}' } }",
-        "{ type: AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, AuthorizationType: NONE } }",
-        "{ type: AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: false } }",
+        "AWS::Lambda::Url, properties: { AuthType: AWS_IAM }",
+        "AWS::Lambda::Permission, properties: { Principal: '*', PrincipalOrgID: o-1 }",
+        "AWS::Lambda::Permission, properties: { Principal: s3.amazonaws.com }",
+        "AWS::Lambda::Permission, properties: { Principal: '*', InvokedViaFunctionUrl: true }",
+        "AWS::Lambda::Permission, properties: { Principal: { Ref: AWS::AccountId } }",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceAccount: { Ref: AWS::AccountId } }",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceArn: { Fn::Sub: 'arn:aws:execute-api:eu-west-1:${AWS::AccountId}:${Http}/*' } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: AWS_IAM }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Guarding } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::If: [C, JWT, AWS_IAM] } }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: $disconnect }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Ref: Socket }, RouteKey: $default }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::GetAtt: [Socket, ApiId] }, RouteKey: 'do /this' }",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: 'OPTIONS /{proxy+}' }",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, AuthorizationType: NONE }",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, Integration: { Type: MOCK } }",
+        "AWS::ApiGatewayV2::Api, properties: { Target: { Ref: AWS::NoValue } }",
+        "AWS::ApiGatewayV2::Api, properties: { Body: { paths: { /a: { get: { x-amazon-apigateway-auth: { type: AWS_IAM } } } } } }",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: false }",
+        "AWS::Cognito::IdentityPool, properties: {}",
     ] {
-        assert_eq!(rules::find(&read_loosely(&format!("resources:\n  Shut: {resource}\n"))), [], "{resource}");
+        assert_eq!(found(&format!("{AROUND}  Shut: {{ type: {resource} }}\n")), [""; 0], "{resource}");
     }
 }
 
+/// What the rules find in a stack of which nothing else was checked, each with its place.
+fn found(text: &str) -> Vec<String> {
+    let found = rules::find(&read_loosely(text));
+    found.iter().map(|it| format!("{} at {}", it.rule.id, it.complaint.path.join("."))).collect()
+}
+
+/// The functions that routes and authorizers name.
+const FUNCTIONS: &str = "functions: { Notes: { crate: functions/notes }, Decide: { crate: functions/decide } }\n";
+
+/// To a browser `*` is no `Authorization`.
 #[test]
-fn an_override_cannot_open_a_guarded_route_in_silence() {
+fn the_header_of_a_token_is_allowed_by_its_name() {
+    let api = |authorizer: &str, headers: &str| {
+        found(&format!(
+            "userPools: {{ Users: {{}} }}\nuserPoolClients: {{ Web: {{ userPool: Users }} }}\n{FUNCTIONS}httpApis:\n  Api:\n    \
+             cors: {{ allowOrigins: ['*'], allowMethods: [GET], allowHeaders: [{headers}] }}\n    \
+             authorizers: {{ A: {{ {authorizer} }} }}\n    routes: {{ GET /a: {{ function: Notes, authorizer: A }} }}\n"
+        ))
+    };
+    let blocked = ["cors-blocks-token at httpApis.Api.cors.allowHeaders"];
+    let token = "jwt: { userPool: Users, clients: [Web] }";
+    let key = "lambda: { function: Decide, identitySources: [$request.header.X-Key] }";
+    assert_eq!(api(token, "'*'"), blocked);
+    assert_eq!(api(token, "'*', AUTHORIZATION"), [""; 0]);
+    assert_eq!(api(token, "x-key"), blocked);
+    assert_eq!(api(key, "'*'"), [""; 0]);
+    assert_eq!(api(key, "content-type"), blocked);
+    assert_eq!(api("iam: {}", "'*'"), blocked);
+    assert_eq!(api("iam: {}", "'*', authorization"), [""; 0]);
+}
+
+/// Statements of the policy of a private API, beside one that lets everyone call.
+#[test]
+fn a_policy_for_everyone_is_narrowed_by_what_keeps_somebody_out() {
+    let api = |statements: &str| {
+        let text = format!(
+            "restApis:\n  Api:\n    endpointType: private\n    policy:\n{statements}    routes:\n      \
+                            GET /a: {{ function: Notes, public: true }}\n{FUNCTIONS}"
+        );
+        let found = rules::find(&read_loosely(&text)).into_iter().filter(|it| it.rule.id == "policy-for-everyone");
+        found.map(|it| it.complaint.path[3].clone()).collect::<Vec<_>>()
+    };
+    let beside = |deny: &str| {
+        let deny = format!("      - {{ effect: deny, {deny} }}\n");
+        api(&format!("      - {{ principals: ['*'], routes: ['*/GET/a', '*/POST/a'] }}\n{deny}"))
+    };
+    let vpc = "condition: { StringNotEquals: { aws:SourceVpce: vpce-1 } }";
+    for narrowing in [
+        format!("principals: ['*'], {vpc}"),
+        format!("principals: ['*'], routes: ['*/a'], {vpc}"),
+        format!("principals: ['*'], routes: ['execute-api:/*/GET/a', '/*/POST/a'], {vpc}"),
+        "principals: ['*']".to_owned(),
+    ] {
+        assert_eq!(beside(&narrowing), [""; 0], "{narrowing}");
+    }
+    for idle in [
+        format!("principals: ['*'], routes: ['*/GET/a'], {vpc}"),
+        format!("principals: ['arn:aws:iam::111122223333:root'], {vpc}"),
+        "principals: ['*'], condition: { Bool: { aws:SecureTransport: false } }".to_owned(),
+        "principals: ['*'], condition: { NotIpAddress: { aws:VpcSourceIp: 0.0.0.0/0 } }".to_owned(),
+        "principals: ['*'], condition: { StringNotLike: { aws:SourceVpce: '*' } }".to_owned(),
+    ] {
+        assert_eq!(beside(&idle), ["0"], "{idle}");
+    }
+    let alone = |condition: &str| api(&format!("      - {{ principals: ['*'], condition: {{ {condition} }} }}\n"));
+    assert_eq!(alone("StringEquals: { aws:SourceVpce: vpce-1 }"), [""; 0]);
+    assert_eq!(alone("IpAddress: { aws:VpcSourceIp: [10.0.0.0/8, 0.0.0.0/0] }"), ["0"]);
+    assert_eq!(alone("StringLike: { aws:SourceVpce: '*' }"), ["0"]);
+}
+
+#[test]
+fn a_policy_asks_for_what_requests_of_its_api_have() {
+    let api = |kind: &str, condition: &str| {
+        found(&format!(
+            "restApis:\n  Api:\n    endpointType: {kind}\n    policy: [{{ principals: ['*'], condition: {{ {condition} }} }}]\n    \
+             routes: {{ GET /a: {{ function: Notes, public: true }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let told = |line: &str| vec![format!("policy-key-never-there at restApis.Api.policy.0.condition.{line}")];
+    for key in ["aws:SourceVpc", "aws:sourcevpce", "aws:VpcSourceIp"] {
+        let line = format!("StringEquals: {{ {key}: x }}");
+        for kind in ["regional", "edge"] {
+            assert_eq!(api(kind, &line), told(&format!("StringEquals.{key}")), "{kind} {key}");
+        }
+        assert_eq!(api("private", &line), [""; 0], "{key}");
+        assert_eq!(api("regional", &format!("StringEqualsIfExists: {{ {key}: x }}")), [""; 0], "{key}");
+    }
+    let address = "NotIpAddress: { aws:SourceIp: 192.0.2.0/24 }";
+    assert_eq!(api("private", address), told("NotIpAddress.aws:SourceIp"));
+    assert_eq!(api("regional", address), [""; 0]);
+}
+
+/// Doors that the model does not know, each with the property that is underlined.
+const OPEN: [(&str, &str); 32] = [
+    ("AuthType", "AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE }"),
+    ("AuthType", "AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Action: lambda:InvokeFunction, Principal: '*' }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: '*', SourceArn: { Ref: AWS::NoValue } }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: '*', SourceArn: '*' }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com }"),
+    ("Principal", "AWS::Lambda::Permission, properties: { Principal: { Fn::Sub: 'apigateway.${AWS::URLSuffix}' } }"),
+    (
+        "Principal",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceArn: 'arn:aws:execute-api:*:*:*' }",
+    ),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /open }"),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: AWS::NoValue } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::Sub: NONE } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Kind } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Kinds } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Ref: Free } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /a, AuthorizationType: { Fn::If: [C, JWT, NONE] } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::Sub: '${Http}' }, RouteKey: $default }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGatewayV2::Route, properties: { ApiId: { Fn::ImportValue: x }, RouteKey: $default }",
+    ),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: { Fn::Sub: 'GET /${Free}' } }"),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: { Ref: Socket }, RouteKey: $connect }"),
+    ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: OPTIONS /a, Target: x }"),
+    ("AuthorizationType", "AWS::ApiGateway::Method, properties: { HttpMethod: GET }"),
+    (
+        "AuthorizationType",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: GET, AuthorizationType: { Ref: AWS::NoValue } }",
+    ),
+    (
+        "AuthorizationType",
+        "AWS::ApiGateway::Method, properties: { HttpMethod: OPTIONS, Integration: { Type: AWS_PROXY } }",
+    ),
+    ("Target", "AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP, Target: x }"),
+    ("Target", "AWS::ApiGatewayV2::Api, properties: { Target: { Fn::If: [C, x, { Ref: AWS::NoValue }] } }"),
+    ("Body", "AWS::ApiGatewayV2::Api, properties: { Body: { paths: { /a: { get: {} } } } }"),
+    ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { paths: { /a: { get: { security: [{ key: [] }] } } } } }"),
+    ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { Fn::Transform: { Name: AWS::Include } } }"),
+    ("BodyS3Location", "AWS::ApiGateway::RestApi, properties: { BodyS3Location: { Bucket: x, Key: y } }"),
+    ("CloneFrom", "AWS::ApiGateway::RestApi, properties: { CloneFrom: x }"),
+    (
+        "AllowUnauthenticatedIdentities",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: true }",
+    ),
+    (
+        "AllowUnauthenticatedIdentities",
+        "AWS::Cognito::IdentityPool, properties: { AllowUnauthenticatedIdentities: { Ref: Free } }",
+    ),
+];
+
+/// What the resources in question refer to.
+const AROUND: &str = "
+parameters:
+  Free: {}
+  Kind: { default: NONE }
+  Kinds: { default: AWS_IAM, allowedValues: [AWS_IAM, NONE] }
+  Guarding: { allowedValues: [AWS_IAM, JWT] }
+resources:
+  Http: { type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: HTTP } }
+  Socket: { type: AWS::ApiGatewayV2::Api, properties: { ProtocolType: WEBSOCKET } }
+";
+
+#[test]
+fn an_override_cannot_open_a_door_in_silence() {
     let api = "
 functions: { Notes: { crate: functions/notes } }
-userPools: { Users: {} }
+userPools: { Users: { lambdaConfig: { preSignUp: Notes } } }
 userPoolClients: { Web: { userPool: Users } }
+parameters: { Kind: { default: NONE } }
 httpApis:
   Api:
     authorizers: { Members: { jwt: { userPool: Users, clients: [Web] } } }
     routes:
       GET /notes: { function: Notes, authorizer: Members }
       GET /health: { function: Notes, public: true }
+      OPTIONS /notes: { function: Notes, authorizer: Members }
+restApis:
+  Rest:
+    cors: { allowOrigins: [https://example.com], allowMethods: [GET] }
+    authorizers: { Signed: { iam: {} } }
+    routes:
+      GET /notes: { function: Notes, authorizer: Signed }
+webSocketApis:
+  Chat:
+    authorizers: { Signed: { iam: {} } }
+    routes:
+      $connect: { function: Notes, authorizer: Signed }
+      $default: { function: Notes }
+overrides:
 ";
-    let opened = |id: &str, kind: &str| {
-        told(&format!("{api}overrides:\n  {id}: {{ properties: {{ AuthorizationType: {kind} }} }}\n"))
+    let opened = |id: &str, properties: &str| found(&format!("{api}  {id}: {{ properties: {{ {properties} }} }}\n"));
+    for (id, properties, property) in [
+        ("ApiGetNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: null", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Ref: AWS::NoValue }", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Fn::Sub: NONE }", "AuthorizationType"),
+        ("ApiGetNotes", "AuthorizationType: { Ref: Kind }", "AuthorizationType"),
+        ("ApiOptionsNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("RestGetNotes", "AuthorizationType: NONE", "AuthorizationType"),
+        ("ChatConnectRoute", "AuthorizationType: NONE", "AuthorizationType"),
+        ("RestOptionsNotes", "Integration: { Type: AWS_PROXY }", "AuthorizationType"),
+        ("Api", "Target: { Fn::GetAtt: [Notes, Arn] }", "Target"),
+        ("Rest", "Body: { paths: { /a: { get: {} } } }", "Body"),
+        ("ApiNotesPermission", "SourceArn: null", "SourceArn"),
+        ("ApiNotesPermission", "Principal: '*', SourceArn: null", "Principal"),
+    ] {
+        let expected = format!("open-escape-hatch at overrides.{id}.properties.{property}");
+        assert_eq!(opened(id, properties), [expected], "{id}: {properties}");
+    }
+    for (id, properties) in [
+        ("ApiGetNotes", "AuthorizationType: AWS_IAM"),
+        ("ApiGetNotes", "OperationName: notes"),
+        ("ApiGetHealth", "AuthorizationType: NONE"),
+        ("ChatDefaultRoute", "AuthorizationType: NONE"),
+        ("RestOptionsNotes", "AuthorizationType: NONE"),
+        ("Api", "Description: Notes"),
+        ("UsersNotesPermission", "SourceArn: null"),
+        ("ApiNotesPermission", "SourceAccount: { Ref: AWS::AccountId }"),
+    ] {
+        assert_eq!(opened(id, properties), [""; 0], "{id}: {properties}");
+    }
+}
+
+/// Where something is only likely open, who reads of it is told on what it depends.
+#[test]
+fn what_only_a_deployment_knows_is_told_by_its_name() {
+    let raw = "type: AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }";
+    let stack = read_loosely(&format!("parameters: {{ Free: {{}} }}\nresources:\n  Open: {{ {raw} }}\n"));
+    let messages: Vec<String> = rules::find(&stack).into_iter().map(|it| it.complaint.message).collect();
+    assert_eq!(messages, ["everyone may call this URL, where `Free` says so"]);
+}
+
+/// An authorizer of each kind of API whose answers are kept, by what it looks at.
+#[test]
+fn kept_answers_are_told_apart_by_something_of_the_caller() {
+    let http = |sources: &str, seconds: u32| {
+        let lambda = format!(
+            "function: Decide, identitySources: [{sources}], enableSimpleResponses: true, authorizerResultTtlInSeconds: {seconds}"
+        );
+        found(&format!(
+            "httpApis: {{ Api: {{ authorizers: {{ Keys: {{ lambda: {{ {lambda} }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: Keys }} }} }} }}\n{FUNCTIONS}"
+        ))
     };
-    let hatch = BTreeSet::from(["open-escape-hatch".to_owned()]);
-    assert_eq!(opened("ApiGetNotes", "NONE"), hatch);
-    assert_eq!(opened("ApiGetNotes", "null"), hatch);
-    assert_eq!(opened("ApiGetNotes", "AWS_IAM"), BTreeSet::new());
-    assert_eq!(opened("ApiGetHealth", "NONE"), BTreeSet::new());
+    let rest = |sources: &str| {
+        found(&format!(
+            "restApis: {{ Api: {{ authorizers: {{ Keys: {{ request: {{ function: Decide, identitySources: [{sources}] }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: Keys }} }} }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let shared = |section: &str, kind: &str| {
+        vec![format!("cache-without-caller at {section}.Api.authorizers.Keys.{kind}.identitySources")]
+    };
+    for sources in ["$context.routeKey", "$context.path, $stageVariables.x", "$context.identityOfNobody"] {
+        assert_eq!(http(sources, 300), shared("httpApis", "lambda"), "{sources}");
+        assert_eq!(http(sources, 0), [""; 0], "nothing is kept of {sources}");
+    }
+    for sources in ["$request.header.X", "$request.querystring.x", "$context.identity.sourceIp", "$context.requestId"] {
+        assert_eq!(http(&format!("$context.routeKey, {sources}"), 300), [""; 0], "{sources}");
+    }
+    for sources in ["context.path", "stageVariables.x, context.stage"] {
+        assert_eq!(rest(sources), shared("restApis", "request"), "{sources}");
+    }
+    for sources in ["context.path, method.request.header.X", "context.identity.apiKey"] {
+        assert_eq!(rest(sources), [""; 0], "{sources}");
+    }
+}
+
+#[test]
+fn cookies_are_not_for_all_pages_of_a_scheme() {
+    let http = |cors: &str| {
+        found(&format!(
+            "httpApis: {{ Api: {{ cors: {{ {cors} }}, routes: {{ GET /a: {{ function: Notes, public: true }} }} }} }}\n{FUNCTIONS}"
+        ))
+    };
+    let origin = |index: u8| vec![format!("cors-credentials-for-a-scheme at httpApis.Api.cors.allowOrigins.{index}")];
+    assert_eq!(http("allowOrigins: ['https://*'], allowCredentials: true"), origin(0));
+    assert_eq!(http("allowOrigins: [https://a.example, 'http://*'], allowCredentials: true"), origin(1));
+    assert_eq!(http("allowOrigins: ['https://*']"), [""; 0]);
+    assert_eq!(http("allowOrigins: [https://a.example], allowCredentials: true"), [""; 0]);
+}
+
+#[test]
+fn a_guarded_route_for_any_method_leaves_preflight_requests_to_another() {
+    let api = |cors: &str, routes: &[&str]| {
+        let routes: Vec<String> = routes
+            .iter()
+            .map(|key| match key.strip_prefix("public ") {
+                Some(key) => format!("      {key}: {{ function: Notes, public: true }}\n"),
+                None => format!("      {key}: {{ function: Notes, authorizer: A }}\n"),
+            })
+            .collect();
+        let iam = "authorizers: { A: { iam: {} } }";
+        found(&format!("{FUNCTIONS}httpApis:\n  Api:\n    {iam}\n{cors}    routes:\n{}", routes.concat()))
+    };
+    let cors = "    cors: { allowOrigins: ['*'], allowMethods: ['*'], allowHeaders: ['*', authorization] }\n";
+    let told = |key: &str| vec![format!("preflight-behind-any at httpApis.Api.routes.{key}.authorizer")];
+    assert_eq!(api(cors, &["ANY /a"]), told("ANY /a"));
+    assert_eq!(api(cors, &["ANY /a/{id}", "public OPTIONS /a/{other}"]), [""; 0]);
+    assert_eq!(api(cors, &["ANY /{proxy+}", "public OPTIONS /{proxy+}"]), [""; 0]);
+    assert_eq!(
+        api(cors, &["ANY /a", "public OPTIONS /{proxy+}"]),
+        told("ANY /a"),
+        "a whole path goes before a greedy one"
+    );
+    assert_eq!(api(cors, &["GET /a", "public ANY /b"]), [""; 0]);
+    assert_eq!(api("", &["ANY /a"]), [""; 0], "nobody promises browsers anything");
+    let default = api(cors, &["$default"]);
+    assert_eq!(default, ["preflight-behind-authorizer at httpApis.Api.routes.$default.authorizer"]);
+}
+
+/// What a rule finds in a part of a stack file, one finding a line.
+#[test]
+fn a_rule_looks_at_every_place_that_it_is_about() {
+    let no_authorizer =
+        "routes: { GET /a: { function: Notes, authorizer: A }, GET /b: { function: Notes, authorizer: B } }";
+    let authorizers = |count: u8| (0..count).map(|at| format!("A{at}: {{ iam: {{}} }}, ")).collect::<String>();
+    let crowd = |count| {
+        let used = |at: u8| format!("GET /{at}: {{ function: Notes, authorizer: A{at} }}, ");
+        let routes: String = (0..count).map(used).collect();
+        format!("httpApis: {{ Api: {{ authorizers: {{ {} }}, routes: {{ {routes} }} }} }}", authorizers(count))
+    };
+    let servers: String = (0..26).map(|at| format!("s{at}: {{ scopes: {{ a: A }} }}, ")).collect();
+    let paths: String = (0..101).map(|at| format!("GET /p{at}/a/b: {{ function: Notes, public: true }}, ")).collect();
+    let client = |fields: &str| format!("userPoolClients: {{ Web: {{ userPool: Users, {fields} }} }}");
+    let oauth = "allowedOAuthFlows: [code], allowedOAuthScopes: [openid]";
+    let pages = |fields: &str| {
+        format!("userPools: {{ Users: {{ domain: {{ prefix: notes }} }} }}\n{}", client(&format!("{oauth}, {fields}")))
+    };
+    let machine = |fields: &str| {
+        format!(
+            "userPools: {{ Users: {{ domain: {{ prefix: notes }}, resourceServers: {{ n: {{ scopes: {{ a: A }} }} }} }} }}\n{}",
+            client(&format!("allowedOAuthFlows: [clientCredentials], {fields}"))
+        )
+    };
+    let jwt = |fields: &str| {
+        format!(
+            "httpApis: {{ Api: {{ authorizers: {{ A: {{ jwt: {{ {fields} }} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: A }} }} }} }}"
+        )
+    };
+    let keyed = |fields: &str, authorizer: &str| {
+        format!(
+            "restApis: {{ Api: {{ {fields} authorizers: {{ A: {{ {authorizer} }} }}, \
+             routes: {{ GET /a: {{ function: Notes, authorizer: A, apiKeyRequired: true }} }} }} }}"
+        )
+    };
+    let planned = "usagePlans: { P: { apiKeys: [K] } }, apiKeys: { K: {} },";
+    let web = "userPools: { Users: {}, Others: {} }\nuserPoolClients: { Web: { userPool: Users }, Far: { userPool: Others } }\n";
+    let cases: [(&str, String, &[&str]); 25] = [
+        ("unknown-authorizer", format!("restApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
+        ("unknown-authorizer", format!("httpApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
+        ("token-validity", client("idTokenValidity: 2d"), &["idTokenValidity"]),
+        ("token-validity", client("accessTokenValidity: 2d"), &["accessTokenValidity"]),
+        ("token-validity", client("idTokenValidity: 5h, refreshTokenValidity: 2h"), &["idTokenValidity"]),
+        ("insecure-redirect", pages("callbackUrls: [https://a.example, http://b.example]"), &["callbackUrls.1"]),
+        (
+            "insecure-redirect",
+            pages("callbackUrls: [https://a.example], logoutUrls: [http://a.example]"),
+            &["logoutUrls.0"],
+        ),
+        ("insecure-redirect", pages("callbackUrls: ['https://a.example/#x']"), &["callbackUrls.0"]),
+        (
+            "insecure-redirect",
+            pages("callbackUrls: [https://a.example], defaultRedirectUri: http://a.example"),
+            &["defaultRedirectUri"],
+        ),
+        ("machine-client-incomplete", machine("allowedOAuthScopes: [n/a]"), &["allowedOAuthFlows"]),
+        (
+            "machine-client-incomplete",
+            machine("generateSecret: true, allowedOAuthScopes: [openid]"),
+            &["allowedOAuthFlows"],
+        ),
+        ("machine-client-incomplete", machine("generateSecret: true, allowedOAuthScopes: [n/a]"), &[]),
+        (
+            "same-route-twice",
+            "httpApis:\n  Api:\n    routes:\n      GET /{a}: { function: Notes, public: true }\n      \
+             GET /{b}: { function: Notes, public: true }\n"
+                .to_owned(),
+            &["GET /{b}"],
+        ),
+        (
+            "same-route-twice",
+            "restApis:\n  Api:\n    routes:\n      GET /{a}: { function: Notes, public: true }\n      \
+             PUT /{b}/c: { function: Notes, public: true }\n"
+                .to_owned(),
+            &["PUT /{b}/c"],
+        ),
+        ("client-of-another-pool", format!("{web}{}", jwt("userPool: Users, clients: [Web, Far]")), &["clients.1"]),
+        ("key-nobody-has", keyed("", "iam: {}"), &["apiKeyRequired"]),
+        ("key-nobody-has", keyed(&format!("{planned} apiKeySource: authorizer,"), "iam: {}"), &["apiKeyRequired"]),
+        (
+            "key-nobody-has",
+            format!("resources: {{ Plan: {{ type: AWS::ApiGateway::UsagePlan }} }}\n{}", keyed("", "iam: {}")),
+            &[],
+        ),
+        ("issuer-not-https", jwt("issuer: 'http://a.example', audience: [a]"), &["issuer"]),
+        (
+            "issuer-not-https",
+            "identityProviders: { P: { userPool: Users, oidc: { clientId: a, issuer: 'http://a.example', scopes: [openid] } } }"
+                .to_owned(),
+            &["issuer"],
+        ),
+        ("quota", crowd(10), &[]),
+        ("quota", crowd(11), &["authorizers"]),
+        ("quota", format!("userPools: {{ Users: {{ resourceServers: {{ {servers} }} }} }}"), &["resourceServers"]),
+        ("quota", format!("restApis: {{ Api: {{ routes: {{ {paths} }} }} }}"), &["routes"]),
+        ("tokens-for-anyone", jwt("userPool: Users"), &["A"]),
+    ];
+    for (rule, part, ends) in cases {
+        let found =
+            rules::find(&read_loosely(&whole(&format!("{part}\n")))).into_iter().filter(|it| it.rule.id == rule);
+        let places: Vec<String> = found.map(|it| it.complaint.path.join(".")).collect();
+        let is_told = places.len() == ends.len() && ends.iter().zip(&places).all(|(end, place)| place.contains(end));
+        assert!(is_told, "{rule}: {places:?}, not {ends:?}\n{part}");
+    }
+}
+
+/// What is fixed when a pool is made, one thing at a time.
+#[test]
+fn an_update_changes_nothing_of_what_is_fixed() {
+    let pool = |fields: &str| whole(&format!("userPools: {{ Users: {{ {fields} }} }}\n"));
+    let found = |before: &str, after: &str| -> Vec<String> {
+        let found = in_update(&pool(before), &pool(after)).into_iter();
+        found.map(|it| it.complaint.path[3].clone()).collect()
+    };
+    for (before, after, property) in [
+        ("usernameAttributes: [email]", "usernameAttributes: [phoneNumber]", "UsernameAttributes"),
+        ("aliasAttributes: [email]", "aliasAttributes: [email, phoneNumber]", "AliasAttributes"),
+        ("signInCaseSensitive: true", "signInCaseSensitive: false", "UsernameConfiguration"),
+        ("customAttributes: { a: {} }", "customAttributes: { b: {} }", "Schema"),
+        ("customAttributes: { a: {} }", "customAttributes: { a: { mutable: false } }", "Schema"),
+        ("", "standardAttributes: { name: { required: true } }", "Schema"),
+    ] {
+        assert_eq!(found(before, after), [property], "{before} -> {after}");
+        assert_eq!(found(before, before), [""; 0], "{before}");
+    }
+    assert_eq!(found("", "customAttributes: { a: {} }"), [""; 0], "attributes of the pool's own can be added");
 }

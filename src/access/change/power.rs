@@ -122,7 +122,7 @@ fn fits(wide: &str, narrow: &str) -> bool {
 }
 
 /// Wildcards, where those of the narrower one are characters like others. In time that is the product of both lengths.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(in crate::access) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while from < text.len() {

@@ -222,6 +222,25 @@ fn cors_that_admits_every_origin_is_told_of() {
 }
 
 #[test]
+fn an_origin_may_be_all_of_a_scheme() {
+    let cors = "Api/Properties/CorsConfiguration/AllowOrigins";
+    let edit = |origins: &[&str]| [(cors, json!(origins))];
+    let app = "https://app.example";
+    let wide = edit(&["https://*"]);
+    assert_eq!(after(&wide), ["- cors of Api: CORS now admits https://*"]);
+    assert_eq!(before(&wide), ["+ cors of Api: CORS admits https://* no more"], "what is named was admitted before");
+    let other = "- cors of Api: CORS now admits http://*";
+    assert_eq!(after(&edit(&["http://*"])), [other, "+ cors of Api: CORS admits https://app.example no more"]);
+    let same = "= cors of Api: CORS admits the same origins, written as";
+    let [old, mut new] = [template(), template()].map(|mut it| {
+        it["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["https://*"]);
+        it
+    });
+    new["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["https://*", app]);
+    assert_eq!(told(&between(&old, &new)), [format!("{same} https://*, {app}")]);
+}
+
+#[test]
 fn throttles_bound() {
     let rate = "Stage/Properties/DefaultRouteSettings/ThrottlingRateLimit";
     let words = "- throttle of Api: requests a second of stage $default of Api 100 -> 500";
@@ -472,18 +491,34 @@ fn a_resource_policy_that_goes_opens_the_api() {
 }
 
 #[test]
-fn a_weakening_is_accepted_by_its_name() {
+fn a_weakening_has_a_name_to_accept_it_by() {
     let (old, mut new) = (template(), template());
     new["Resources"]["GetOrders"] = route("GET /orders", "NONE", "", &[]);
     new["Resources"]["Api"]["Properties"]["CorsConfiguration"]["AllowOrigins"] = json!(["*"]);
     let found = between(&old, &new);
-    let left = |accepted: &[&str]| {
-        let accepted: Vec<String> = accepted.iter().map(|name| (*name).to_owned()).collect();
-        unaccepted(&found, &accepted).iter().map(|change| change.name.clone()).collect::<Vec<_>>()
+    assert_eq!(
+        weakened_by(&found).map(|change| change.name.as_str()).collect::<Vec<_>>(),
+        ["GET /orders", "cors of Api"]
+    );
+}
+
+#[test]
+fn two_things_of_one_name_are_told_apart() {
+    let of = |disabled: bool, issuer: &str| {
+        json!({ "Resources": {
+            "Members": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "DisableExecuteApiEndpoint": disabled } },
+            "Tokens": { "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {
+                "Name": "Members", "JwtConfiguration": { "Issuer": issuer, "Audience": ["a"] } } },
+            "Get": { "Type": "AWS::ApiGatewayV2::Route", "Properties": {
+                "ApiId": { "Ref": "Members" }, "RouteKey": "GET /", "AuthorizationType": "JWT",
+                "AuthorizerId": { "Ref": "Tokens" } } },
+        } })
     };
-    assert_eq!(left(&[]), ["GET /orders", "cors of Api"]);
-    assert_eq!(left(&["GET /orders"]), ["cors of Api"]);
-    assert_eq!(left(&["cors of Api", "GET /orders"]), [""; 0]);
+    let names =
+        |old: Value, new: Value| -> Vec<String> { between(&old, &new).into_iter().map(|change| change.name).collect() };
+    let (here, there) = ("https://a.example", "https://b.example");
+    assert_eq!(names(of(true, here), of(false, there)), ["authorizer Members", "API Members"]);
+    assert_eq!(names(of(true, here), of(true, there)), ["Members"], "where one of them changes, there is no doubt");
 }
 
 #[test]

@@ -120,22 +120,41 @@ pub(super) fn demands(
     findings.map(|finding| Finding { verdict: swapped(finding.verdict), ..finding }).collect()
 }
 
+/// The origins of pages that may read answers. `*` is every one, `https://*` every one that begins so.
+fn origins(old: &BTreeSet<String>, new: &BTreeSet<String>, at: &str) -> Vec<Finding> {
+    let every = |set: &BTreeSet<String>| set.contains("*");
+    if every(new) && !every(old) {
+        return vec![weakened(format!("CORS now admits every origin{at}"))];
+    }
+    if every(old) && !every(new) {
+        return vec![strengthened(format!("CORS admits only {} now{at}", listed(new)))];
+    }
+    let beyond = |these: &BTreeSet<String>, those: &BTreeSet<String>| -> BTreeSet<String> {
+        these.iter().filter(|origin| !those.iter().any(|other| admits_all_of(other, origin))).cloned().collect()
+    };
+    let findings = admits(
+        &beyond(old, new),
+        &beyond(new, old),
+        |came| format!("CORS now admits {came}{at}"),
+        |went| format!("CORS admits {went} no more{at}"),
+    );
+    match findings.is_empty() && old != new {
+        true => vec![neutral(format!("CORS admits the same origins, written as {}{at}", listed(new)))],
+        false => findings,
+    }
+}
+
+/// Whether all that one origin of a list stands for is admitted by another.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
+fn admits_all_of(wide: &str, narrow: &str) -> bool {
+    let is_scheme = ["https://*", "http://*"].contains(&wide);
+    wide == "*" || wide == narrow || is_scheme && narrow.starts_with(wide.trim_end_matches('*'))
+}
+
 /// Which pages of other origins may read answers. `at` is where, with a space before it, or nothing.
 pub(super) fn cors(old: &Cors, new: &Cors, at: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
     let every = |set: &BTreeSet<String>| set.contains("*");
-    if every(&new.origins) && !every(&old.origins) {
-        findings.push(weakened(format!("CORS now admits every origin{at}")));
-    } else if every(&old.origins) && !every(&new.origins) {
-        findings.push(strengthened(format!("CORS admits only {} now{at}", listed(&new.origins))));
-    } else {
-        findings.extend(admits(
-            &old.origins,
-            &new.origins,
-            |came| format!("CORS now admits {came}{at}"),
-            |went| format!("CORS admits {went} no more{at}"),
-        ));
-    }
+    let mut findings = origins(&old.origins, &new.origins, at);
     match (old.credentials, new.credentials) {
         (false, true) => findings.push(weakened(format!("CORS now admits cookies of other origins' pages{at}"))),
         (true, false) => findings.push(strengthened(format!("CORS admits no cookies any more{at}"))),

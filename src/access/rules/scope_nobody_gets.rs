@@ -1,7 +1,7 @@
 //! Somebody can get a token with the scope that a route asks for.
 
 use super::{Find, Rule, Verdict};
-use crate::access::doors::{Decider, Door, doors};
+use crate::access::doors::{Decider, Door};
 use crate::access::scopes;
 use crate::model::check::list;
 use crate::model::cognito::UserPoolClient;
@@ -51,17 +51,12 @@ fn find(stack: &Stack) -> Vec<Complaint> {
     let defined = scopes::defined(stack);
     // What nothing defines is told by another rule.
     let is_known = |scope: &String| defined.values().any(|known| known.contains(scope));
-    let asking = doors(stack).filter(|door| !door.scopes.is_empty() && door.scopes.iter().all(is_known));
+    let asking = scopes::asking(stack).map(|(door, _)| door).filter(|door| door.scopes.iter().all(is_known));
     asking.filter_map(|door| shut(stack, &door)).collect()
 }
 
 fn shut(stack: &Stack, door: &Door<'_>) -> Option<Complaint> {
-    let decider = door.decides?;
-    let Decider::Jwt(jwt) = decider else { return None };
-    // A function that writes scopes may give any of them to anyone.
-    if decider.pools(stack)?.iter().any(|(_, pool)| scopes::are_made_up(pool)) {
-        return None;
-    }
+    let Decider::Jwt(jwt) = door.decides? else { return None };
     let declared = |client: &Ref<UserPoolClient>| stack.user_pool_clients.get_key_value(client.id()?);
     let clients: Vec<_> = jwt.clients.iter().map(declared).collect::<Option<_>>()?;
     if clients.iter().any(|(_, client)| gets_one(client, door.scopes)) {

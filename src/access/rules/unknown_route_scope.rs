@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Find, Rule, Verdict};
-use crate::access::doors::{Door, doors};
+use crate::access::doors::Door;
 use crate::access::scopes;
 use crate::model::check::list;
 use crate::model::cognito::UserPool;
@@ -53,10 +53,7 @@ httpApis:
 
 fn find(stack: &Stack) -> Vec<Complaint> {
     let defined = scopes::defined(stack);
-    let asking = doors(stack).filter(|door| !door.scopes.is_empty());
-    let with_pools = asking.filter_map(|door| Some((door, door.decides?.pools(stack)?)));
-    let foreseen = with_pools.filter(|(_, pools)| !pools.iter().any(|(_, pool)| scopes::are_made_up(pool)));
-    foreseen.flat_map(|(door, pools)| unknown(&door, &pools, &defined)).collect()
+    scopes::asking(stack).flat_map(|(door, pools)| unknown(&door, &pools, &defined)).collect()
 }
 
 fn unknown(door: &Door<'_>, pools: &[(&str, &UserPool)], defined: &BTreeMap<&str, BTreeSet<String>>) -> Vec<Complaint> {

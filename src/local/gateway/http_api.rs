@@ -12,8 +12,8 @@ mod request_authorizer;
 pub(crate) mod route;
 
 use axum::body::Body;
-use http::StatusCode;
 use http::header::HeaderValue;
+use http::{HeaderMap, StatusCode};
 
 use self::access_log::Notes;
 use self::answer::Refusal;
@@ -43,15 +43,11 @@ pub(super) async fn handle(cloud: Cloud, destination: Destination, request: Requ
         notes.error = Some(refusal.message());
         refusal.into()
     });
-    if let Some(cors) = call.bound.cors.as_ref().filter(|_| !is_preflight(&call)) {
+    if let Some(cors) = &call.bound.cors {
         cors::apply(cors, &call.request, &mut answer.headers);
     }
     access_log::write(&cloud, &call, &notes, &answer);
     response(answer, &call.id)
-}
-
-fn is_preflight(call: &Call) -> bool {
-    call.bound.cors.is_some() && cors::is_preflight(&call.request)
 }
 
 fn response(answer: Answer, request_id: &str) -> Response {
@@ -70,16 +66,21 @@ async fn treat(cloud: &Cloud, call: &Call, notes: &mut Notes) -> Result<Answer, 
     if !is_readable(&call.path) {
         return Err(Refusal::BadRequest);
     }
-    if let Some(cors) = call.bound.cors.as_ref().filter(|_| is_preflight(call)) {
-        let headers = cors::preflight_headers(cors, &call.request);
-        return Ok(Answer { status: StatusCode::NO_CONTENT, headers, body: bytes::Bytes::new() });
-    }
-    let routed = call.bound.route.as_ref().ok_or(Refusal::NotFound)?;
+    let Some(routed) = &call.bound.route else { return unrouted(call) };
     if !call.is_within_limits(&cloud.gateway().throttles) {
         return Err(Refusal::TooManyRequests);
     }
     notes.identity = authorize(cloud, call, routed, notes).await?;
     integration::answer(cloud, call, routed, notes).await
+}
+
+/// With CORS, the gateway answers a preflight request itself where no route takes it. `ANY` and `$default` do, and their
+/// authorizers are asked: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>.
+fn unrouted(call: &Call) -> Result<Answer, Refusal> {
+    match call.bound.cors.is_some() && cors::is_preflight(&call.request) {
+        true => Ok(Answer { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: bytes::Bytes::new() }),
+        false => Err(Refusal::NotFound),
+    }
 }
 
 fn check_sizes(call: &Call) -> Result<(), Refusal> {

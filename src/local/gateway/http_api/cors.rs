@@ -17,18 +17,13 @@ pub(super) fn is_preflight(request: &Request) -> bool {
         && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The headers that answer such a question.
-pub(super) fn preflight_headers(cors: &Cors, request: &Request) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    if !add_origin(&mut headers, cors, request) {
-        return headers;
-    }
-    add_list(&mut headers, ACCESS_CONTROL_ALLOW_METHODS, &cors.allow_methods);
-    add_list(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &cors.allow_headers);
+/// Adds what answers such a question.
+fn add_preflight(headers: &mut HeaderMap, cors: &Cors) {
+    add_list(headers, ACCESS_CONTROL_ALLOW_METHODS, &cors.allow_methods);
+    add_list(headers, ACCESS_CONTROL_ALLOW_HEADERS, &cors.allow_headers);
     if let Some(age) = cors.max_age {
         headers.insert(ACCESS_CONTROL_MAX_AGE, age.into());
     }
-    headers
 }
 
 /// Gives an answer the API's own headers in place of whatever the integration said.
@@ -38,8 +33,12 @@ pub(super) fn apply(cors: &Cors, request: &Request, headers: &mut HeaderMap) {
     for name in foreign {
         headers.remove(name);
     }
-    if add_origin(headers, cors, request) {
-        add_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.expose_headers);
+    if !add_origin(headers, cors, request) {
+        return;
+    }
+    match is_preflight(request) {
+        true => add_preflight(headers, cors),
+        false => add_list(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &cors.expose_headers),
     }
 }
 

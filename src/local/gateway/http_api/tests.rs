@@ -226,6 +226,27 @@ async fn a_page_may_read_refusals_too() {
 }
 
 #[tokio::test]
+async fn a_route_that_takes_a_preflight_request_is_asked() {
+    let world = World::new(default_stage()).await;
+    let cors = json!({ "allowOrigins": ["*"], "allowMethods": ["GET"], "exposeHeaders": ["x-a"], "maxAge": 60 });
+    world.patch("", json!({ "corsConfiguration": cors })).await;
+    let route = json!({ "routeKey": "ANY /signed", "authorizationType": "AWS_IAM" });
+    world.create_part("routes", route).await;
+    world.create_part("routes", json!({ "routeKey": "GET /one" })).await;
+    let asking = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
+    for (path, status, body) in
+        [("/echo/x", StatusCode::OK, "x"), ("/one", StatusCode::NO_CONTENT, ""), ("/signed", StatusCode::FORBIDDEN, "")]
+    {
+        let answer = world.call_as(&world.api, Method::OPTIONS, path, &asking).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains(body), "{path}: {}", answer.body);
+        assert_eq!(answer.headers["access-control-allow-methods"], "GET", "{path}");
+        assert_eq!(answer.headers["access-control-max-age"], "60", "{path}");
+        assert!(!answer.headers.contains_key("access-control-expose-headers"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn routes_that_cannot_be_guarded_let_nobody_pass() {
     let world = World::new(default_stage()).await;
     let target = world.integration(&format!("http://{}/", echo().await)).await;
