@@ -475,7 +475,7 @@ pub(super) const KINDS: &[Kind] = &[
 
 const TABLE: On = Named("dynamodb:table/", "TableName", 255);
 pub(super) const ROLE: On = Named("iam:role/", "RoleName", 64);
-const FUNCTION: On = Named("lambda:function:", "FunctionName", 64);
+pub(super) const FUNCTION: On = Named("lambda:function:", "FunctionName", 64);
 
 /// IAM knows no log groups for these.
 const READ_LOGS: &[&str] = &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];

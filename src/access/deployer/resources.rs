@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::grant::{Condition, Grant};
-use super::kinds::{ATTACHED, DELIVERY, KINDS, Kind, Need, On, ROLE};
+use super::kinds::{ATTACHED, DELIVERY, FUNCTION, KINDS, Kind, Need, On, ROLE};
 use super::names::{Names, Unknown};
 use super::{Error, Place, Stack, partition};
 use crate::template::Resource;
@@ -213,9 +213,8 @@ impl Writer<'_, '_> {
     /// The function that a permission is for.
     fn function(&self) -> Result<Vec<String>, Error> {
         let value = self.resource.properties.get("FunctionName").unwrap_or(&Value::Null);
-        let on = On::Named("lambda:function:", "FunctionName", 64);
         if let Some((id, function)) = self.names.referred(value) {
-            return self.named(id, function, on);
+            return self.named(id, function, FUNCTION);
         }
         let Place { region, account, .. } = self.names.place;
         let arn = |name: String| match name.starts_with("arn:") {

@@ -71,11 +71,7 @@ macro_rules! rest_part {
                 concat!("apigateway:", $create),
                 concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path),
             ),
-            act(
-                &[Create, Update, Delete],
-                "apigateway:GET",
-                concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path, "/x"),
-            ),
+            act(ANY, "apigateway:GET", concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path, "/x")),
             act(
                 &[Update],
                 concat!("apigateway:", $update),
@@ -95,11 +91,7 @@ macro_rules! api_part {
     ($path:literal) => {
         &[
             act(&[Create], "apigateway:POST", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path)),
-            act(
-                &[Create, Update, Delete],
-                "apigateway:GET",
-                concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}"),
-            ),
+            act(ANY, "apigateway:GET", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
             act(&[Update], "apigateway:PATCH", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
             act(&[Delete], "apigateway:DELETE", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
         ]
@@ -111,7 +103,7 @@ macro_rules! pool_part {
     ($create:literal, $read:literal, $update:literal, $delete:literal) => {
         &[
             act(&[Create], concat!("cognito-idp:", $create), POOL),
-            act(&[Create, Update], concat!("cognito-idp:", $read), POOL),
+            act(MADE, concat!("cognito-idp:", $read), POOL),
             act(&[Update], concat!("cognito-idp:", $update), POOL),
             act(&[Delete], concat!("cognito-idp:", $delete), POOL),
         ]
