@@ -48,7 +48,7 @@ fn parameter_read(place: &Place, name: &str) -> Grant {
     let Place { region, account, .. } = place;
     let slash = if name.starts_with('/') { "" } else { "/" };
     let resource = format!("arn:{}:ssm:{region}:{account}:parameter{slash}{name}", partition(region));
-    Grant { purpose: "ReadParameters", action: "ssm:GetParameters", resource, condition: None }
+    Grant { purpose: "ReadParameters", action: "ssm:GetParameters", resource, condition: None, besides: None }
 }
 
 /// One resource, and where its grants go.
@@ -87,7 +87,8 @@ impl Writer<'_, '_> {
             Need::Pass(purpose, service) => {
                 for role in self.roles(property)? {
                     let condition = Some(Condition::equals("iam:PassedToService", service));
-                    self.grants.insert(Grant { purpose, action: "iam:PassRole", resource: role, condition });
+                    let action = "iam:PassRole";
+                    self.grants.insert(Grant { purpose, action, resource: role, condition, besides: None });
                 }
                 Ok(())
             }
@@ -115,6 +116,7 @@ impl Writer<'_, '_> {
                 action,
                 resource: resource.clone(),
                 condition: condition.clone(),
+                besides: None,
             }));
         }
         Ok(())
@@ -264,7 +266,7 @@ impl Writer<'_, '_> {
 
     fn read_secret(&mut self, resource: String) {
         let action = "secretsmanager:GetSecretValue";
-        self.grants.insert(Grant { purpose: "ReadSecrets", action, resource, condition: None });
+        self.grants.insert(Grant { purpose: "ReadSecrets", action, resource, condition: None, besides: None });
     }
 
     fn texts(&self, property: &str, value: &Value) -> Result<Vec<String>, Error> {

@@ -80,6 +80,13 @@ fn a_policy_is_attached_only_if_it_is_declared() {
 }
 
 #[test]
+fn nobody_writes_into_the_folder_of_another_stack() {
+    let statements = told(&template([("F", Resource::new("AWS::Lambda::Function"))]), Holder::Caller).expect("known");
+    let folder = |name: &str| format!("arn:aws:s3:::stackgen-bootstrap-assets-*/{name}/notes/*");
+    assert_eq!(granted(&statements, "s3:PutObject"), BTreeSet::from([folder("code"), folder("templates")]));
+}
+
+#[test]
 fn a_dynamic_reference_is_one_secret_to_read() {
     let secret = json!({ "Fn::Sub": "{{resolve:secretsmanager:${AWS::StackName}/google:SecretString:id}}" });
     let provider = Resource::new("AWS::Cognito::UserPoolIdentityProvider")
