@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::grant::{Condition, Grant};
-use super::kinds::{ATTACHED, DELIVERY, FUNCTION, KINDS, Kind, Need, On, ROLE};
+use super::kinds::{ATTACHED, DELIVERY, FUNCTION, GRANTS_OF_KEYS, KINDS, Kind, Need, On, ROLE};
 use super::names::{Names, Unknown};
 use super::{Error, Place, Stack, partition};
 use crate::template::Resource;
@@ -116,7 +116,7 @@ impl Writer<'_, '_> {
                 action,
                 resource: resource.clone(),
                 condition: condition.clone(),
-                besides: None,
+                besides: besides(action),
             }));
         }
         Ok(())
@@ -125,7 +125,13 @@ impl Writer<'_, '_> {
     /// What must hold besides where an ARN alone says too little.
     fn condition(&self, on: On) -> Option<Condition> {
         match on {
-            On::StackPools | On::StackPath(_) => Some(Condition::equals(STACK_TAG, self.names.stack.name)),
+            On::StackPools | On::StackPath(_) | On::StackSecret => {
+                Some(Condition::equals(STACK_TAG, self.names.stack.name))
+            }
+            On::Key(service) => {
+                let region = &self.names.place.region;
+                Some(Condition::equals("kms:ViaService", format!("{service}.{region}.amazonaws.com")))
+            }
             On::Linked(service) => Some(Condition::equals("iam:AWSServiceName", service)),
             // A bucket of that name in another account is none of ours.
             On::Assets => Some(Condition::equals("aws:ResourceAccount", &self.names.place.account)),
@@ -140,7 +146,7 @@ impl Writer<'_, '_> {
         Ok(match on {
             On::Anything => vec!["*".to_owned()],
             On::Named(..) => self.named(self.id, self.resource, on)?,
-            On::Secret => {
+            On::Secret | On::StackSecret => {
                 let made_up = || Ok(vec![format!("{}-*", self.id)]);
                 let named = |value| self.texts("Name", value).map(|names| with_suffix(&names));
                 let names = self.resource.properties.get("Name").map_or_else(made_up, named)?;
@@ -166,7 +172,7 @@ impl Writer<'_, '_> {
                 paths.map(|path| gateway(&format!("/domainnames/{path}"))).collect()
             }
             On::Role => self.roles(property)?,
-            On::Listed => self.listed(property)?,
+            On::Listed | On::Key(_) => self.listed(property)?,
             On::Linked(service) => vec![format!("arn:{aws}:iam::{account}:role/aws-service-role/{service}/*")],
             On::Assets => buckets.iter().map(|bucket| format!("arn:{aws}:s3:::{bucket}/*")).collect(),
         })
@@ -276,6 +282,11 @@ impl Writer<'_, '_> {
     fn unknown(&self, property: &str, unknown: Unknown) -> Error {
         unknown_name(self.names.stack.name, self.id, property, unknown)
     }
+}
+
+/// What must hold for an action whatever it is done to.
+fn besides(action: &str) -> Option<Condition> {
+    GRANTS_OF_KEYS.contains(&action).then(|| Condition::is_true("kms:GrantIsForAWSResource"))
 }
 
 fn unknown_name(stack: &str, id: &str, property: &str, unknown: Unknown) -> Error {

@@ -79,6 +79,57 @@ fn a_policy_is_attached_only_if_it_is_declared() {
     assert_eq!(granted(&plain, "iam:AttachRolePolicy"), BTreeSet::new());
 }
 
+/// The conditions under which an action is granted.
+fn conditions(statements: &[Statement], action: &str) -> Vec<Value> {
+    let with = statements.iter().filter(|statement| statement.action.contains(action));
+    with.map(|statement| json!(statement.condition)).collect()
+}
+
+#[test]
+fn a_secret_is_read_by_its_own_stack_only() {
+    for secret in [
+        Resource::new("AWS::SecretsManager::Secret").property("Name", "n"),
+        Resource::new("AWS::SecretsManager::Secret"),
+    ] {
+        let statements = told(&template([("Token", secret)]), Holder::ServiceRole).expect("all is known");
+        for action in ["DeleteSecret", "DescribeSecret", "GetSecretValue", "UntagResource", "UpdateSecret"] {
+            let tag = json!({ "StringEquals": { "aws:ResourceTag/aws:cloudformation:stack-name": ["notes"] } });
+            assert_eq!(conditions(&statements, &format!("secretsmanager:{action}")), [tag], "{action}");
+        }
+        for action in ["CreateSecret", "TagResource"] {
+            assert_eq!(conditions(&statements, &format!("secretsmanager:{action}")), [json!({})], "{action}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_used_through_the_service_only_and_granted_to_no_other() {
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/k";
+    let table = Resource::new("AWS::DynamoDB::Table").property("SSESpecification", json!({ "KMSMasterKeyId": key }));
+    let function = Resource::new("AWS::Lambda::Function").property("KmsKeyArn", key);
+    let secret = Resource::new("AWS::SecretsManager::Secret").property("KmsKeyId", key);
+    for (resource, service, actions, grants) in [
+        (
+            table,
+            "dynamodb",
+            ["kms:Decrypt", "kms:Encrypt"].as_slice(),
+            ["kms:CreateGrant", "kms:RevokeGrant"].as_slice(),
+        ),
+        (function, "lambda", &["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], &["kms:CreateGrant"]),
+        (secret, "secretsmanager", &["kms:Decrypt", "kms:GenerateDataKey"], &[]),
+    ] {
+        let statements = told(&template([("R", resource)]), Holder::ServiceRole).expect("all is known");
+        let via = json!({ "kms:ViaService": [format!("{service}.eu-central-1.amazonaws.com")] });
+        for action in actions {
+            assert_eq!(conditions(&statements, action), [json!({ "StringEquals": via })], "{service}, {action}");
+        }
+        for action in grants {
+            let both = json!({ "StringEquals": via, "Bool": { "kms:GrantIsForAWSResource": ["true"] } });
+            assert_eq!(conditions(&statements, action), [both], "{service}, {action}");
+        }
+    }
+}
+
 #[test]
 fn nobody_writes_into_the_folder_of_another_stack() {
     let statements = told(&template([("F", Resource::new("AWS::Lambda::Function"))]), Holder::Caller).expect("known");

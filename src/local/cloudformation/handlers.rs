@@ -323,9 +323,9 @@ const HANDLERS: &[(&str, &[Act])] = &[
         &[
             act(&[Create], "secretsmanager:CreateSecret secretsmanager:TagResource", SECRET),
             with("GenerateSecretString", &[Create], "secretsmanager:GetRandomPassword", "*"),
-            act(ANY, "secretsmanager:DescribeSecret", SECRET),
-            act(&[Update], "secretsmanager:UpdateSecret", SECRET),
-            act(&[Delete], "secretsmanager:DeleteSecret", SECRET),
+            act(ANY, "secretsmanager:DescribeSecret", "{id}"),
+            act(&[Update], "secretsmanager:UpdateSecret", "{id}"),
+            act(&[Delete], "secretsmanager:DeleteSecret", "{id}"),
         ],
     ),
 ];
