@@ -57,7 +57,7 @@ fn goes_through_bucket(template: &Template) -> bool {
 }
 
 fn uploads(stack: &str, place: &Place) -> Vec<Grant> {
-    let Place { region, account, buckets } = place;
+    let Place { region, account, buckets, .. } = place;
     let partition = partition(region);
     let mut grants = Vec::new();
     // A bucket of that name in another account is none of ours.

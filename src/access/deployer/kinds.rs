@@ -249,6 +249,8 @@ pub(super) const KINDS: &[Kind] = &[
             ]),
             Act("UserPoolDomains", &["cognito-idp:DescribeUserPoolDomain"], Anything),
         ],
+        // The distribution is in an account of AWS, so its ARN is not known:
+        // <https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-add-custom-domain.html>.
         with: &[("/CustomDomainConfig", Act("CustomDomains", &["cloudfront:UpdateDistribution"], Anything))],
     },
     Kind {
@@ -510,3 +512,18 @@ const KEY_OF_FUNCTION: &[&str] = &["kms:CreateGrant", "kms:Decrypt", "kms:Encryp
 /// Only for what a service of AWS encrypts for the caller, and not for grants to others:
 /// <https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-grant-is-for-aws-resource>.
 pub(super) const GRANTS_OF_KEYS: &[&str] = &["kms:CreateGrant", "kms:RevokeGrant"];
+
+/// Where every role has to carry a boundary, these are done to roles that carry it, and to no others:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate>.
+pub(super) const BOUNDED: &[&str] = &[
+    "iam:AttachRolePolicy",
+    "iam:CreateRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
+];
+
+/// What would take the boundary away.
+pub(super) const UNBOUNDING: &str = "iam:DeleteRolePermissionsBoundary";

@@ -168,7 +168,8 @@ mod tests {
         template.parameters.insert("Given".into(), Parameter::new("String").default("not this"));
         template.parameters.insert("Open".into(), Parameter::new("String"));
         template.resources.insert("Users".into(), Resource::new("AWS::Cognito::UserPool"));
-        let place = Place { region: "cn-north-1".into(), account: "1".into(), buckets: BTreeSet::new() };
+        let place =
+            Place { region: "cn-north-1".into(), account: "1".into(), buckets: BTreeSet::new(), boundary: None };
         let parameters = BTreeMap::from([("Given".to_owned(), "this".to_owned())]);
         let stack = Stack { name: "s", template: &template, parameters: &parameters };
         Names { place: &place, stack }.texts(value)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::grant::{Condition, Grant};
-use super::kinds::{ATTACHED, DELIVERY, FUNCTION, GRANTS_OF_KEYS, KINDS, Kind, Need, On, ROLE};
+use super::kinds::{ATTACHED, BOUNDED, DELIVERY, FUNCTION, GRANTS_OF_KEYS, KINDS, Kind, Need, On, ROLE, UNBOUNDING};
 use super::names::{Names, Unknown};
 use super::{Error, Place, Stack, partition};
 use crate::template::Resource;
@@ -23,6 +23,7 @@ pub(super) fn grants(stack: Stack<'_>, place: &Place, grants: &mut BTreeSet<Gran
             continue;
         };
         let mut writer = Writer { names, id, resource, grants };
+        reasons.extend(writer.unbounded());
         if let Err(reason) = writer.kind(kind) {
             reasons.push(reason);
         }
@@ -110,16 +111,34 @@ impl Writer<'_, '_> {
         (purpose, actions, on): (&'static str, &'static [&'static str], On),
         condition: Option<Condition>,
     ) -> Result<(), Error> {
+        let boundary = self.names.place.boundary.as_ref();
         for resource in self.arns(property, on)? {
-            self.grants.extend(actions.iter().map(|action| Grant {
+            let actions = actions.iter().filter(|action| boundary.is_none() || **action != UNBOUNDING);
+            self.grants.extend(actions.map(|action| Grant {
                 purpose,
                 action,
                 resource: resource.clone(),
                 condition: condition.clone(),
-                besides: besides(action),
+                besides: besides(action, boundary),
             }));
         }
         Ok(())
+    }
+
+    /// Why the roles are not all bounded, when they have to be and this is one that is not.
+    fn unbounded(&self) -> Option<Error> {
+        let boundary = self.names.place.boundary.as_ref()?;
+        // A condition that may leave it out is none that is relied on.
+        let value = self.resource.properties.get("PermissionsBoundary");
+        let value = value.filter(|value| !value.to_string().contains("AWS::NoValue"));
+        let carried = value.and_then(|value| self.names.texts(value).ok()).unwrap_or_default();
+        let carries = !carried.is_empty() && carried.iter().all(|text| text == boundary);
+        let is_wrong = self.resource.resource_type == "AWS::IAM::Role" && !carries;
+        is_wrong.then(|| Error::Unbounded {
+            stack: self.names.stack.name.to_owned(),
+            id: self.id.to_owned(),
+            boundary: boundary.clone(),
+        })
     }
 
     /// What must hold besides where an ARN alone says too little.
@@ -140,7 +159,7 @@ impl Writer<'_, '_> {
     }
 
     fn arns(&self, property: &str, on: On) -> Result<Vec<String>, Error> {
-        let Place { region, account, buckets } = self.names.place;
+        let Place { region, account, buckets, .. } = self.names.place;
         let aws = partition(region);
         let gateway = |path: &str| format!("arn:{aws}:apigateway:{region}::{path}");
         Ok(match on {
@@ -285,8 +304,11 @@ impl Writer<'_, '_> {
 }
 
 /// What must hold for an action whatever it is done to.
-fn besides(action: &str) -> Option<Condition> {
-    GRANTS_OF_KEYS.contains(&action).then(|| Condition::is_true("kms:GrantIsForAWSResource"))
+fn besides(action: &str, boundary: Option<&String>) -> Option<Condition> {
+    if GRANTS_OF_KEYS.contains(&action) {
+        return Some(Condition::is_true("kms:GrantIsForAWSResource"));
+    }
+    boundary.filter(|_| BOUNDED.contains(&action)).map(|arn| Condition::equals("iam:PermissionsBoundary", arn))
 }
 
 fn unknown_name(stack: &str, id: &str, property: &str, unknown: Unknown) -> Error {

@@ -5,7 +5,7 @@ use crate::template::Resource;
 
 fn place() -> Place {
     let bucket = "stackgen-bootstrap-assets-*".to_owned();
-    Place { region: "eu-central-1".into(), account: "123456789012".into(), buckets: [bucket].into() }
+    Place { region: "eu-central-1".into(), account: "123456789012".into(), buckets: [bucket].into(), boundary: None }
 }
 
 fn told(template: &Template, holder: Holder) -> Result<Vec<Statement>, Refused> {
@@ -128,6 +128,46 @@ fn a_key_is_used_through_the_service_only_and_granted_to_no_other() {
             assert_eq!(conditions(&statements, action), [both], "{service}, {action}");
         }
     }
+}
+
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/bound";
+
+/// The policy where every role has to carry a boundary.
+fn told_bounded(role: Resource) -> Result<Vec<Statement>, Refused> {
+    let (parameters, template) = (BTreeMap::new(), template([("Role", role)]));
+    let place = Place { boundary: Some(BOUNDARY.to_owned()), ..place() };
+    statements(&[Stack { name: "notes", template: &template, parameters: &parameters }], &place, Holder::Caller)
+}
+
+#[test]
+fn a_role_is_made_and_changed_with_its_boundary_only() {
+    let role = Resource::new("AWS::IAM::Role").property("PermissionsBoundary", BOUNDARY);
+    let role = role.property("ManagedPolicyArns", json!(["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"]));
+    let statements = told_bounded(role).expect("all is known");
+    for action in kinds::BOUNDED {
+        for condition in conditions(&statements, action) {
+            assert_eq!(condition["StringEquals"], json!({ "iam:PermissionsBoundary": [BOUNDARY] }), "{action}");
+        }
+        assert_eq!(conditions(&statements, action).len(), 1, "{action}");
+    }
+    assert_eq!(granted(&statements, "iam:DeleteRolePermissionsBoundary"), BTreeSet::new());
+    let attach = conditions(&statements, "iam:AttachRolePolicy").remove(0);
+    assert!(attach["ArnEquals"]["iam:PolicyARN"].is_array(), "{attach}");
+}
+
+#[test]
+fn a_role_without_the_boundary_is_refused_by_name() {
+    let other = "arn:aws:iam::123456789012:policy/other";
+    let role = || Resource::new("AWS::IAM::Role");
+    let either = json!({ "Fn::If": ["Prod", BOUNDARY, { "Ref": "AWS::NoValue" }] });
+    for role in [role(), role().property("PermissionsBoundary", other), role().property("PermissionsBoundary", either)]
+    {
+        let refused = told_bounded(role).expect_err("it is not bounded");
+        let message = format!("role `Role` of stack `notes` does not carry the permissions boundary `{BOUNDARY}`");
+        assert_eq!(refused.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(), [message]);
+    }
+    let reference = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/bound" });
+    told_bounded(role().property("PermissionsBoundary", reference)).expect("it is the same");
 }
 
 #[test]
