@@ -30,7 +30,7 @@ pub const MOST_CHARACTERS: usize = 6_144;
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
 pub const MOST_POLICIES: usize = 10;
 
-/// Where stacks are deployed.
+/// Where stacks are deployed, and what holds for their roles there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Region, such as `eu-central-1`.
@@ -39,6 +39,8 @@ pub struct Place {
     pub account: String,
     /// Names of the buckets that code goes through, with `*` for what CloudFormation makes up.
     pub buckets: BTreeSet<String>,
+    /// ARN of the permissions boundary that every role has to carry there; none where roles need none.
+    pub boundary: Option<String>,
 }
 
 /// A stack that is to be deployed.
@@ -86,6 +88,15 @@ pub enum Error {
     #[error("`{property}` of `{id}` in stack `{stack}` is not known before the stack is deployed")]
     #[diagnostic(code(stackgen::policy::unknown_name), help("{help}"))]
     UnknownName { stack: String, id: String, property: String, help: String },
+    /// The policy would not let anybody make the role.
+    #[error("role `{id}` of stack `{stack}` does not carry the permissions boundary `{boundary}`")]
+    #[diagnostic(
+        code(stackgen::policy::unbounded),
+        help(
+            "write below `overrides` of stack `{stack}`: `{id}: {{ properties: {{ PermissionsBoundary: {boundary} }} }}`"
+        )
+    )]
+    Unbounded { stack: String, id: String, boundary: String },
 }
 
 /// Everything that cannot be told, at once.

@@ -318,10 +318,12 @@ pub(crate) fn units(
 }
 
 fn unit(planned: &Planned, code: &[bundle::Asset], parameters: &BTreeMap<String, String>) -> Unit {
-    let keys = code.iter().map(|asset| (key_parameter(asset), asset.key()));
+    // A deployer's policy lets nobody write into the folder of another stack.
+    let key = |asset: &bundle::Asset| format!("code/{}/{}", planned.file.name, asset.key());
+    let keys = code.iter().map(|asset| (key_parameter(asset), key(asset)));
     let given = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
     let assets = code.iter().map(|asset| Asset {
-        key: asset.key(),
+        key: key(asset),
         path: asset.file.clone(),
         name: format!("{} ({})", asset.id, planned.file.name),
     });

@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Value of a template's parameter on which the name of a resource depends; else its default counts.
     #[arg(long = "parameter", value_name = "NAME=VALUE", requires = "policy", value_parser = deploy::pair)]
     parameters: Vec<(String, String)>,
+    /// Permissions boundary that every role has to carry: the policy makes and changes no role without it.
+    #[arg(long, value_name = "ARN", requires = "policy", value_parser = policy_arn)]
+    permissions_boundary: Option<String>,
     /// Leaves out what `stackgen` itself asks of AWS: for a service role of CloudFormation, such as that of `cdk
     /// bootstrap --cloudformation-execution-policies`.
     #[arg(long, requires = "policy")]
@@ -50,6 +53,22 @@ enum Error {
 fn account(text: &str) -> Result<String, String> {
     let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_id { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
+}
+
+/// The ARN of a managed policy.
+fn policy_arn(text: &str) -> Result<String, String> {
+    let is_arn = match text.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "iam", "", owner, name] => {
+            let name = name.strip_prefix("policy/").unwrap_or_default();
+            partition.starts_with("aws") && (*owner == "aws" || account(owner).is_ok()) && !name.is_empty()
+        }
+        _ => false,
+    };
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-/:".contains(&byte));
+    match is_arn && is_plain {
+        true => Ok(text.to_owned()),
+        false => Err("a boundary is a managed policy, `arn:aws:iam::123456789012:policy/NAME`".to_owned()),
+    }
 }
 
 impl Options {
@@ -97,7 +116,7 @@ impl Options {
         };
         let bucket = self.bucket.clone().or(found);
         let buckets = bucket.map_or_else(|| usual_buckets(&region, &account), |bucket| BTreeSet::from([bucket]));
-        Ok(Place { region, account, buckets })
+        Ok(Place { region, account, buckets, boundary: self.permissions_boundary.clone() })
     }
 
     /// Region, account and bucket of the target.
@@ -136,13 +155,34 @@ fn shown(documents: &[Document]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::account;
+    use super::{account, policy_arn};
 
     #[test]
     fn an_account_has_twelve_digits() {
         assert_eq!(account("123456789012"), Ok("123456789012".to_owned()));
         for wrong in ["", "*", "1234567890123", "12345678901a"] {
             assert!(account(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_is_the_arn_of_a_managed_policy() {
+        for right in [
+            "arn:aws:iam::123456789012:policy/bound",
+            "arn:aws:iam::aws:policy/PowerUserAccess",
+            "arn:aws-cn:iam::123456789012:policy/team/bound",
+        ] {
+            assert_eq!(policy_arn(right), Ok(right.to_owned()));
+        }
+        for wrong in [
+            "",
+            "bound",
+            "arn:aws:iam::1:policy/b",
+            "arn:aws:iam::123456789012:policy/",
+            "arn:aws:iam::123456789012:policy/*",
+            "arn:aws:iam::123456789012:role/b",
+        ] {
+            assert!(policy_arn(wrong).is_err(), "{wrong}");
         }
     }
 }

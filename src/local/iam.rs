@@ -2,7 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod authorize;
-mod deeds;
+pub(crate) mod deeds;
 pub(crate) mod key;
 pub(crate) mod policy;
 mod resources;

@@ -120,11 +120,8 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
             Err(fault) => fault.into_rest_json(),
         };
     }
-    if is_pool_path(path) {
-        return match anonymous(arrival).await {
-            Ok(request) => cognito::api::handle(cloud, request).await,
-            Err(fault) => fault.into_json(),
-        };
+    if let Some((pool, document)) = pool_document(&arrival.parts.method, path) {
+        return cognito::well_known(&cloud, pool, document).await;
     }
     dispatch_to_service(cloud, &host, arrival).await
 }
@@ -198,11 +195,12 @@ fn function_url(host: &str, path: &str) -> Option<Destination> {
     Some(Destination { api: id.to_owned(), path: path.to_owned() })
 }
 
-/// Whether a path starts with the id of a user pool (`us-east-1_AbCdEfGhI`); no bucket has an underscore.
-fn is_pool_path(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    let pool = segments.next().unwrap_or_default();
-    pool.contains('_') && !pool.starts_with('_') && segments.next().is_some()
+/// The pool and the name of a document that everybody may read, `/us-east-1_AbCdEfGhI/.well-known/NAME`. No bucket has an
+/// underscore, and nothing else below such a path is for callers without credentials.
+fn pool_document<'a>(method: &Method, path: &'a str) -> Option<(&'a str, &'a str)> {
+    let (pool, document) = path.strip_prefix('/')?.split_once("/.well-known/")?;
+    let is_pool = pool.contains('_') && !pool.contains('/');
+    (is_pool && matches!(*method, Method::GET | Method::HEAD)).then_some((pool, document))
 }
 
 /// A call of an API. Functions behind REST APIs see how the names of its headers are spelled.
@@ -361,10 +359,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_is_told_from_a_bucket() {
-        assert!(is_pool_path("/us-east-1_AbC/.well-known/jwks.json"));
-        for path in ["/", "/bucket/key_with", "/_aws/x", "/us-east-1_AbC"] {
-            assert!(!is_pool_path(path), "{path}");
+    fn only_the_documents_of_a_pool_are_for_everybody() {
+        let path = "/us-east-1_AbC/.well-known/jwks.json";
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(pool_document(&method, path), Some(("us-east-1_AbC", "jwks.json")), "{method}");
+        }
+        for method in [Method::POST, Method::PUT, Method::OPTIONS] {
+            assert_eq!(pool_document(&method, path), None, "{method}");
+        }
+        for path in ["/", "/us-east-1_AbC", "/us-east-1_AbC/x", "/bucket/.well-known/x", "/b/a_b/.well-known/x"] {
+            assert_eq!(pool_document(&Method::GET, path), None, "{path}");
         }
     }
 

@@ -1,22 +1,41 @@
 //! The policy of `bootstrap --policy` is enough for each of the project's stacks, and no statement of it is too much.
 //!
-//! CloudFormation acts with the rights of its caller, and the embedded cloud's asks for each of them. ministack asks for
-//! what the program itself calls, and for nothing that its CloudFormation does: what it proves is told by name.
+//! CloudFormation acts with the rights of its caller, and the embedded cloud's asks for each of them. ministack decides
+//! the same questions with its own evaluator, and, where it runs with `AUTH=true`, asks for what the program itself calls.
 
+mod judge;
 mod role;
 mod schemas;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::project::{Project, STACK, Told, succeeded, told};
 use crate::tools::{Auth, Ministack, python, run};
 
-/// The statements that ministack proves.
-const PROVED_BY_MINISTACK: [&str; 4] = ["Assets", "Bootstrap", "ReadLogs", "Stacks"];
+/// The statements that a running ministack asks for: those of the program's own calls.
+const CALLED: [&str; 5] = ["Assets", "Bootstrap", "ReadLogs", "Stacks", "Uploads"];
+
+/// The statements for which a running ministack asks on requests that stand for the questions of the embedded cloud. It
+/// knows neither tags of pools and APIs as conditions nor what a role is passed for, and takes some requests to be about
+/// everything.
+const SIGNED: [&str; 11] = [
+    "ApiParts",
+    "ApiTags",
+    "Bootstrap",
+    "Functions",
+    "LogDelivery",
+    "LogGroups",
+    "NewApis",
+    "NewUserPools",
+    "ReadLogs",
+    "Roles",
+    "Stacks",
+];
 
 /// A stack, and where a deployer of it is tried.
 struct Ground {
@@ -68,7 +87,9 @@ for number, document in enumerate(json.loads(sys.argv[1])):
 impl Ground {
     fn embedded(stack: &'static str, options: &'static [&'static str]) -> Self {
         let project = Project::local_with(stack);
-        succeeded(told(&project.targeted(&["bootstrap", "--yes"]).output().expect("the program runs")));
+        let (name, filter) = judge::LOG;
+        let bootstrap = project.targeted(&["bootstrap", "--yes"]).env(name, filter).output().expect("the program runs");
+        succeeded(told(&bootstrap));
         let root = project.local_environment();
         Self::new(project, root, options, None)
     }
@@ -94,7 +115,7 @@ impl Ground {
         let bucket = succeeded(told(&bootstrap)).answer["bucket"].as_str().expect("there is one").to_owned();
         // The bucket's policy refuses what comes without TLS, which ministack sees and the embedded cloud overlooks.
         let open = if ground.emulator.is_some() { bucket.as_str() } else { "" };
-        let secret = if options.is_empty() { "" } else { "federated/google" };
+        let secret = if ground.project.stack() == "federated" { "federated/google" } else { "" };
         let key: Value = serde_json::from_str(&ground.as_root(STAGE, &[open, secret])).expect("it is a document");
         let kept = ground.root.iter().filter(|(name, _)| !name.starts_with("AWS_SE") && name != "AWS_ACCESS_KEY_ID");
         let mut deployer: Vec<(String, String)> = kept.cloned().collect();
@@ -114,15 +135,18 @@ impl Ground {
     }
 
     fn as_root(&self, script: &str, arguments: &[&str]) -> String {
-        let mut program = python(&["boto3==1.43.106"]).program("python");
-        run(program.args(["-c", script]).args(arguments).envs(self.root.iter().map(|(name, value)| (name, value))))
+        scripted(script, arguments, &self.root)
     }
 
     /// The documents of the policy.
     fn policy(&self) -> Vec<Value> {
-        let mut command = self.project.targeted(&["bootstrap", "--policy", self.project.stack()]);
-        let printed = succeeded(told(&command.args(self.options).output().expect("the program runs")));
+        let printed = succeeded(self.told_policy(self.options));
         printed.answer["policies"].as_array().expect("it is a list").clone()
+    }
+
+    fn told_policy(&self, options: &[&str]) -> Told {
+        let mut command = self.project.targeted(&["bootstrap", "--policy", self.project.stack()]);
+        told(&command.args(options).output().expect("the program runs"))
     }
 
     fn grant(&self, documents: &[Value]) {
@@ -153,14 +177,17 @@ impl Ground {
         self.project.destroy();
     }
 
-    /// Holds the whole policy to be enough, and tells the statements of it of which each is needed.
-    fn proved(&self) -> (BTreeSet<String>, BTreeSet<String>) {
-        let policy = self.policy();
-        self.grant(&policy);
+    /// Holds the policy to be enough.
+    fn suffices(&self, policy: &[Value]) {
+        self.grant(policy);
         self.lives(1).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.project.stack()));
+    }
+
+    /// Every statement of the policy, and those without which something is refused.
+    fn proved(&self, policy: &[Value]) -> (BTreeSet<String>, BTreeSet<String>) {
         let (mut all, mut proved) = (BTreeSet::new(), BTreeSet::new());
-        for (number, sid) in (2..).zip(sids(&policy)) {
-            self.grant(&without(&policy, &sid));
+        for (number, sid) in (2..).zip(sids(policy)) {
+            self.grant(&without(policy, &sid));
             if let Err(Refused { during, message }) = self.lives(number) {
                 assert!(is_denial(&message), "without `{sid}`, {during}: {message}");
                 proved.insert(sid.clone());
@@ -172,6 +199,30 @@ impl Ground {
         eprintln!("{} on {place}: {} of {} statements proved", self.project.stack(), proved.len(), all.len());
         (all, proved)
     }
+
+    /// What the embedded cloud asks about a deployer with the policy, and the policies about which another is asked then.
+    fn case(&self) -> Case {
+        let policy = self.policy();
+        self.suffices(&policy);
+        let status = self.project.done(&["local", "status"]);
+        let questions = judge::questions(Path::new(status["log"].as_str().expect("it has a log")));
+        assert!(judge::all_allowed(&questions) && questions.len() > 50, "{}: {questions:#?}", self.project.stack());
+        let less = sids(&policy).into_iter().map(|sid| (sid.clone(), without(&policy, &sid)));
+        let policies = [("the whole policy".to_owned(), policy.clone())].into_iter().chain(less).collect();
+        Case { policies, questions }
+    }
+}
+
+/// What a judge is asked: the whole policy first, then without each of its statements.
+struct Case {
+    policies: Vec<(String, Vec<Value>)>,
+    questions: Vec<judge::Question>,
+}
+
+/// What a script prints in that environment.
+fn scripted(script: &str, arguments: &[&str], environment: &[(String, String)]) -> String {
+    let mut program = python(&["boto3==1.43.106"]).program("python");
+    run(program.args(["-c", script]).args(arguments).envs(environment.iter().map(|(name, value)| (name, value))))
 }
 
 /// The stack with code from a folder in the place of crates.
@@ -213,10 +264,16 @@ fn is_denial(message: &str) -> bool {
     ["is not authorized to perform", "AWS denies"].iter().any(|words| message.contains(words))
 }
 
+/// On the embedded cloud, and by the judgement of ministack on all that the embedded cloud has asked.
 #[track_caller]
 fn each_statement_is_needed(stack: &'static str, options: &'static [&'static str]) {
-    let (all, proved) = Ground::embedded(stack, options).proved();
-    assert_eq!(proved, all, "{stack}");
+    let ground = Ground::embedded(stack, options);
+    let Case { policies, questions } = ground.case();
+    let denied: BTreeSet<String> = judge::denied(&policies, &questions).into_iter().map(str::to_owned).collect();
+    let (all, proved) = ground.proved(&policies[0].1);
+    assert_eq!(denied, all, "{stack}, by ministack");
+    assert_eq!(proved, all, "{stack}, by the embedded cloud");
+    eprintln!("{stack}: ministack allowed {} questions, and missed each of {} statements", questions.len(), all.len());
 }
 
 #[test]
@@ -245,9 +302,77 @@ fn each_statement_for_chat_is_needed() {
 }
 
 #[test]
+fn ministack_asks_for_statements_on_signed_requests() {
+    let Case { policies, questions } = Ground::embedded(STACK, &[]).case();
+    let signed = judge::Signed::new(&policies, &questions);
+    eprintln!("{STACK}: {} requests let in; never: {:#?}", signed.asked, signed.never_let_in());
+    assert_eq!(signed.missed(&policies), SIGNED.into());
+}
+
+#[test]
 fn ministack_takes_the_policy_and_asks_for_what_the_program_calls() {
-    let (all, proved) = Ground::ministack(STACK).proved();
-    let told: BTreeSet<String> = PROVED_BY_MINISTACK.map(str::to_owned).into();
+    let ground = Ground::ministack(STACK);
+    let policy = ground.policy();
+    ground.suffices(&policy);
+    let (all, proved) = ground.proved(&policy);
+    let told: BTreeSet<String> = CALLED.map(str::to_owned).into();
     assert!(told.is_subset(&all), "{all:?}");
     assert_eq!(proved, told);
+}
+
+const BOUNDARY: &str = "arn:aws:iam::000000000000:policy/bound";
+
+/// Makes the boundary, which allows what the functions do and no more, and another policy.
+const BOUND: &str = r#"
+import boto3, json
+iam = boto3.client("iam")
+for name, action in [("bound", "logs:*"), ("other", "*")]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    iam.create_policy(PolicyName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+"#;
+
+/// Tries to make a role of the stack's that can do more, and prints what is denied.
+const ESCAPE: &str = r#"
+import boto3, botocore, json
+iam = boto3.client("iam")
+role = {"RoleName": "protected-api-ProtectedRole-X"}
+trust = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:user/deployer"}, "Action": "sts:AssumeRole"}
+every = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+def document(statement): return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+trust, policy = document(trust), {"PolicyName": "p", "PolicyDocument": document(every)}
+policies = "arn:aws:iam::000000000000:policy/"
+attempts = {
+    "none": lambda: iam.create_role(**role, AssumeRolePolicyDocument=trust),
+    "other": lambda: iam.create_role(**role, AssumeRolePolicyDocument=trust, PermissionsBoundary=policies + "other"),
+    "bound": lambda: iam.create_role(**role, AssumeRolePolicyDocument=trust, PermissionsBoundary=policies + "bound"),
+    "policy": lambda: iam.put_role_policy(**role, **policy),
+    "replace": lambda: iam.put_role_permissions_boundary(**role, PermissionsBoundary=policies + "other"),
+    "remove": lambda: iam.delete_role_permissions_boundary(**role),
+}
+denied = []
+for name, attempt in attempts.items():
+    try:
+        attempt()
+    except botocore.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied", error
+        denied.append(name)
+print(json.dumps(denied))
+"#;
+
+#[test]
+fn with_a_boundary_no_role_is_made_or_changed_without_it() {
+    let mut ground = Ground::embedded(STACK, &["--permissions-boundary", BOUNDARY]);
+    let refused = ground.told_policy(ground.options);
+    let reason =
+        format!("role `ProtectedRole` of stack `{STACK}` does not carry the permissions boundary `{BOUNDARY}`");
+    assert!(refused.answer.to_string().contains(&reason), "{}\n{}", refused.answer, refused.said);
+    ground.as_root(BOUND, &[]);
+    let boundary = format!("properties: {{ PermissionsBoundary: \"{BOUNDARY}\" }}");
+    ground.text.push_str(&format!("\noverrides:\n  ProtectedRole: {{ {boundary} }}\n"));
+    ground.write(0, "");
+    let policy = ground.policy();
+    ground.options = &[];
+    ground.suffices(&policy);
+    let denied = scripted(ESCAPE, &[], &ground.deployer);
+    assert_eq!(denied.trim(), r#"["none", "other", "replace", "remove"]"#);
 }

@@ -61,6 +61,26 @@ async fn an_unsigned_request_is_refused() {
     assert!(response.text().await.expect("it has a body").contains("<Code>MissingAuthenticationToken</Code>"));
 }
 
+/// Paths that begin as those of a user pool's documents do are no way around a signature.
+#[tokio::test]
+async fn no_path_lets_a_caller_without_rights_do_what_an_administrator_does() {
+    let cloud = TestCloud::start().await;
+    let role = cloud.role("nobody", None);
+    let role = Credentials::new(role.id, role.secret, role.token, None, "test");
+    for path in ["/", "/a_b/c", "/us-east-1_x/", "/us-east-1_x/.well-known/jwks.json"] {
+        let url = format!("{}{path}", cloud.endpoint);
+        let request = reqwest::Client::new().post(&url).body(r#"{"UserPoolId":"us-east-1_x","Username":"u"}"#);
+        let request = request.header("x-amz-target", "AWSCognitoIdentityProviderService.AdminSetUserPassword");
+        let answer = request.send().await.expect("it answers").text().await.expect("it is text");
+        assert!(answer.contains("MissingAuthenticationTokenException"), "{path}: {answer}");
+        let config = cloud.config_as(role.clone()).into_builder().endpoint_url(url).build();
+        let client = aws_sdk_cognitoidentityprovider::Client::new(&config);
+        let asked = client.admin_set_user_password().user_pool_id("us-east-1_x").username("u").password("Secret123!");
+        let error = asked.send().await.expect_err("it is not allowed");
+        assert_eq!(code(&error), "AccessDeniedException", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn a_rebound_name_is_refused() {
     let cloud = TestCloud::start().await;

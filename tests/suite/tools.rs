@@ -107,6 +107,9 @@ pub(crate) fn run(command: &mut Command) -> String {
     stdout
 }
 
+/// ministack, and what it makes signatures with.
+pub(crate) const MINISTACK: &[&str] = &["ministack==1.5.33", "cryptography"];
+
 /// Whether an emulator looks at who is calling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Auth {
@@ -130,7 +133,7 @@ impl Ministack {
     /// # Panics
     /// When it does not answer in time, with its log.
     pub(crate) fn start(auth: Auth) -> Self {
-        let python = python(&["ministack==1.5.33", "cryptography"]);
+        let python = python(MINISTACK);
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let port = free_port();
         let endpoint = format!("http://127.0.0.1:{port}");

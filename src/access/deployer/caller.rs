@@ -27,6 +27,9 @@ const STACK: &[&str] = &[
 /// The stacks whose output names the bucket.
 const BOOTSTRAP: &[&str] = &["CDKToolkit", "stackgen-bootstrap"];
 
+/// Where each stack has a folder of its own for its code and its templates. What lies in another's is run by the other.
+const FOLDERS: &[&str] = &["code", "templates"];
+
 /// A larger template goes through the bucket: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
 const LARGEST_INLINE: usize = 51_200;
 
@@ -35,14 +38,14 @@ pub(super) fn grants(stack: &Stack<'_>, place: &Place) -> Vec<Grant> {
     let Place { region, account, .. } = place;
     let partition = partition(region);
     let stack_arn = |name: &str| format!("arn:{partition}:cloudformation:{region}:{account}:stack/{name}/*");
-    let grant = |purpose, action, resource| Grant { purpose, action, resource, condition: None };
+    let grant = |purpose, action, resource| Grant { purpose, action, resource, condition: None, besides: None };
     let mut grants: Vec<Grant> = STACK.iter().map(|action| grant("Stacks", *action, stack_arn(stack.name))).collect();
     // What destroying has left: log groups that Lambda made again.
     grants.push(grant("ReadLogs", "logs:DescribeLogGroups", "*".to_owned()));
     if goes_through_bucket(stack.template) {
         let look = "cloudformation:DescribeStacks";
         grants.extend(BOOTSTRAP.iter().map(|name| grant("Bootstrap", look, stack_arn(name))));
-        grants.extend(uploads(place));
+        grants.extend(uploads(stack.name, place));
     }
     grants
 }
@@ -53,20 +56,23 @@ fn goes_through_bucket(template: &Template) -> bool {
     has_code || template.to_json().len() > LARGEST_INLINE
 }
 
-fn uploads(place: &Place) -> Vec<Grant> {
-    let Place { region, account, buckets } = place;
+fn uploads(stack: &str, place: &Place) -> Vec<Grant> {
+    let Place { region, account, buckets, .. } = place;
     let partition = partition(region);
     let mut grants = Vec::new();
     // A bucket of that name in another account is none of ours.
     let ours = || Some(Condition::equals("aws:ResourceAccount", account));
+    let mut grant = |purpose, action, resource| {
+        grants.push(Grant { purpose, action, resource, condition: ours(), besides: None });
+    };
     for bucket in buckets {
-        let objects = format!("arn:{partition}:s3:::{bucket}/*");
-        for action in ["s3:GetObject", "s3:PutObject"] {
-            grants.push(Grant { purpose: "Assets", action, resource: objects.clone(), condition: ours() });
+        let bucket = format!("arn:{partition}:s3:::{bucket}");
+        grant("Assets", "s3:GetObject", format!("{bucket}/*"));
+        for folder in FOLDERS {
+            grant("Uploads", "s3:PutObject", format!("{bucket}/{folder}/{stack}/*"));
         }
         // Without it S3 does not tell an object that is missing from one that is forbidden.
-        let bucket = format!("arn:{partition}:s3:::{bucket}");
-        grants.push(Grant { purpose: "AssetBucket", action: "s3:ListBucket", resource: bucket, condition: ours() });
+        grant("AssetBucket", "s3:ListBucket", bucket);
     }
     grants
 }

@@ -12,6 +12,8 @@ pub(super) struct Grant {
     pub(super) action: &'static str,
     pub(super) resource: String,
     pub(super) condition: Option<Condition>,
+    /// What must hold as well. Unlike the values of the condition, those of it are never alternatives.
+    pub(super) besides: Option<Condition>,
 }
 
 /// What a key of the request must be. Several of them in one statement are alternatives.
@@ -23,6 +25,10 @@ pub(super) struct Condition {
 }
 
 impl Condition {
+    pub(super) fn is_true(key: &'static str) -> Self {
+        Self { operator: "Bool", key, value: "true".to_owned() }
+    }
+
     pub(super) fn equals(key: &'static str, value: impl Into<String>) -> Self {
         Self { operator: "StringEquals", key, value: value.into() }
     }
@@ -48,31 +54,53 @@ type Test = (&'static str, &'static str);
 type Actions = BTreeSet<&'static str>;
 type Resources = BTreeSet<String>;
 
+/// What grants of one statement have in common, apart from actions, resources and the condition's values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Frame {
+    purpose: &'static str,
+    test: Option<Test>,
+    besides: Option<Condition>,
+}
+
 /// The fewest statements that allow exactly what the grants do: first the resources of each action are gathered, then
 /// the actions that have the same resources, then the values of conditions that are the same otherwise.
 pub(super) fn merged(grants: BTreeSet<Grant>) -> Vec<Statement> {
-    let mut resources: BTreeMap<(&str, Option<Condition>, &'static str), Resources> = BTreeMap::new();
-    for Grant { purpose, action, resource, condition } in grants {
-        resources.entry((purpose, condition, action)).or_default().insert(resource);
-    }
-    let mut actions: BTreeMap<(&str, Option<Condition>, Resources), Actions> = BTreeMap::new();
-    for ((purpose, condition, action), resources) in resources {
-        actions.entry((purpose, condition, resources)).or_default().insert(action);
-    }
-    let mut values: BTreeMap<(&str, Option<Test>, Resources, Actions), BTreeSet<String>> = BTreeMap::new();
-    for ((purpose, condition, resources), actions) in actions {
+    let mut resources: BTreeMap<(Frame, Option<String>, &'static str), Resources> = BTreeMap::new();
+    for Grant { purpose, action, resource, condition, besides } in grants {
         let test = condition.as_ref().map(|condition| (condition.operator, condition.key));
-        values.entry((purpose, test, resources, actions)).or_default().extend(condition.map(|one| one.value));
+        let value = condition.map(|condition| condition.value);
+        resources.entry((Frame { purpose, test, besides }, value, action)).or_default().insert(resource);
+    }
+    let mut actions: BTreeMap<(Frame, Option<String>, Resources), Actions> = BTreeMap::new();
+    for ((frame, value, action), resources) in resources {
+        actions.entry((frame, value, resources)).or_default().insert(action);
+    }
+    let mut values: BTreeMap<(Frame, Resources, Actions), BTreeSet<String>> = BTreeMap::new();
+    for ((frame, value, resources), actions) in actions {
+        values.entry((frame, resources, actions)).or_default().extend(value);
     }
     let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-    let statement = |((purpose, test, resource, action), values): ((&'static str, Option<Test>, _, _), _)| {
-        let number = numbers.entry(purpose).or_default();
+    let statement = |((frame, resource, action), values): ((Frame, _, _), _)| {
+        let number = numbers.entry(frame.purpose).or_default();
         *number += 1;
-        let sid = if *number == 1 { purpose.to_owned() } else { format!("{purpose}{number}") };
-        let condition = test.map(|(operator, key)| (operator, BTreeMap::from([(key, values)])));
-        Statement { sid, effect: "Allow", action, resource, condition: condition.into_iter().collect() }
+        let sid = if *number == 1 { frame.purpose.to_owned() } else { format!("{}{number}", frame.purpose) };
+        Statement { sid, effect: "Allow", action, resource, condition: conditions(&frame, values) }
     };
     values.into_iter().map(statement).collect()
+}
+
+/// Both conditions as IAM has them: all of them must hold.
+fn conditions(
+    frame: &Frame,
+    values: BTreeSet<String>,
+) -> BTreeMap<&'static str, BTreeMap<&'static str, BTreeSet<String>>> {
+    let condition = frame.test.map(|(operator, key)| (operator, key, values));
+    let besides = frame.besides.iter().map(|one| (one.operator, one.key, BTreeSet::from([one.value.clone()])));
+    let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for (operator, key, values) in condition.into_iter().chain(besides) {
+        all.entry(operator).or_default().insert(key, values);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -81,7 +109,7 @@ mod tests {
 
     fn grant(action: &'static str, resource: &str, value: Option<&str>) -> Grant {
         let condition = value.map(|value| Condition::equals("k", value));
-        Grant { purpose: "P", action, resource: resource.to_owned(), condition }
+        Grant { purpose: "P", action, resource: resource.to_owned(), condition, besides: None }
     }
 
     /// Every triple that the statements allow.
@@ -120,6 +148,22 @@ mod tests {
         assert_eq!(allowed(&statements), wanted);
         let sids: BTreeSet<&str> = statements.iter().map(|one| one.sid.as_str()).collect();
         assert_eq!(sids.len(), statements.len(), "{sids:?}");
+    }
+
+    #[test]
+    fn conditions_that_must_both_hold_are_in_one_statement() {
+        let both = |value: &str, other: &str| {
+            let besides = Some(Condition::equals("other", other));
+            Grant { besides, ..grant("s:A", "1", Some(value)) }
+        };
+        let statements = merged([both("one", "x"), both("two", "x"), both("one", "y")].into());
+        let conditions: Vec<_> =
+            statements.iter().map(|one| serde_json::json!(one.condition["StringEquals"])).collect();
+        let wanted = [
+            serde_json::json!({ "k": ["one", "two"], "other": ["x"] }),
+            serde_json::json!({ "k": ["one"], "other": ["y"] }),
+        ];
+        assert_eq!(conditions, wanted);
     }
 
     #[test]

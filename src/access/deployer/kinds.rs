@@ -34,6 +34,8 @@ pub(super) enum On {
     Named(&'static str, &'static str, usize),
     /// A secret, whose ARN ends with six characters, and whose name is made up without the stack's.
     Secret,
+    /// The same, once it has the stack's tag.
+    StackSecret,
     /// A log group; IAM has its ARN with something behind.
     LogGroup,
     /// The function that the property `FunctionName` names.
@@ -52,6 +54,8 @@ pub(super) enum On {
     Role,
     /// The ARNs in the property.
     Listed,
+    /// The keys in the property, as far as a service uses them for the caller.
+    Key(&'static str),
     /// The service-linked role of a service.
     Linked(&'static str),
     /// The buckets' objects.
@@ -59,8 +63,8 @@ pub(super) enum On {
 }
 
 use Need::{Act, Pass, Unknown};
-use On::{Anything, Assets, Domain, Function, Linked, Listed, LogGroup, Named, Path, Pools, Role, Secret};
-use On::{StackPath, StackPools};
+use On::{Anything, Assets, Domain, Function, Key, Linked, Listed, LogGroup, Named, Path, Pools, Role, Secret};
+use On::{StackPath, StackPools, StackSecret};
 
 const API_GATEWAY: &str = "apigateway.amazonaws.com";
 
@@ -245,6 +249,8 @@ pub(super) const KINDS: &[Kind] = &[
             ]),
             Act("UserPoolDomains", &["cognito-idp:DescribeUserPoolDomain"], Anything),
         ],
+        // The distribution is in an account of AWS, so its ARN is not known:
+        // <https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-add-custom-domain.html>.
         with: &[("/CustomDomainConfig", Act("CustomDomains", &["cloudfront:UpdateDistribution"], Anything))],
     },
     Kind {
@@ -305,7 +311,8 @@ pub(super) const KINDS: &[Kind] = &[
         )],
         with: &[
             ("/ContributorInsightsSpecification", Act("Tables", &["dynamodb:UpdateContributorInsights"], TABLE)),
-            ("/SSESpecification/KMSMasterKeyId", Act("Keys", KEY_OF_DATA, Listed)),
+            ("/SSESpecification/KMSMasterKeyId", Act("Keys", DESCRIBE_KEY, Listed)),
+            ("/SSESpecification/KMSMasterKeyId", Act("Keys", KEY_OF_DATA, Key("dynamodb"))),
             ("/ImportSourceSpecification", Unknown),
             ("/KinesisStreamSpecification", Unknown),
             ("/ResourcePolicy", Unknown),
@@ -392,7 +399,8 @@ pub(super) const KINDS: &[Kind] = &[
             ("/CodeSigningConfigArn", Unknown),
             ("/FileSystemConfigs", Unknown),
             ("/FunctionScalingConfig", Unknown),
-            ("/KmsKeyArn", Act("Keys", KEY_OF_FUNCTION, Listed)),
+            ("/KmsKeyArn", Act("Keys", DESCRIBE_KEY, Listed)),
+            ("/KmsKeyArn", Act("Keys", KEY_OF_FUNCTION, Key("lambda"))),
             ("/PublishToLatestPublished", Unknown),
         ],
     },
@@ -452,22 +460,24 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "AWS::SecretsManager::Secret",
-        always: &[Act(
-            "Secrets",
-            &[
-                "secretsmanager:CreateSecret",
-                "secretsmanager:DeleteSecret",
-                "secretsmanager:DescribeSecret",
-                "secretsmanager:GetSecretValue",
-                "secretsmanager:TagResource",
-                "secretsmanager:UntagResource",
-                "secretsmanager:UpdateSecret",
-            ],
-            Secret,
-        )],
+        always: &[
+            // The tag that tells the secrets of the stack is one of those that are set here.
+            Act("NewSecrets", &["secretsmanager:CreateSecret", "secretsmanager:TagResource"], Secret),
+            Act(
+                "Secrets",
+                &[
+                    "secretsmanager:DeleteSecret",
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:GetSecretValue",
+                    "secretsmanager:UntagResource",
+                    "secretsmanager:UpdateSecret",
+                ],
+                StackSecret,
+            ),
+        ],
         with: &[
             ("/GenerateSecretString", Act("NewPasswords", &["secretsmanager:GetRandomPassword"], Anything)),
-            ("/KmsKeyId", Act("Keys", &["kms:Decrypt", "kms:GenerateDataKey"], Listed)),
+            ("/KmsKeyId", Act("Keys", &["kms:Decrypt", "kms:GenerateDataKey"], Key("secretsmanager"))),
             ("/ReplicaRegions", Unknown),
         ],
     },
@@ -475,7 +485,7 @@ pub(super) const KINDS: &[Kind] = &[
 
 const TABLE: On = Named("dynamodb:table/", "TableName", 255);
 pub(super) const ROLE: On = Named("iam:role/", "RoleName", 64);
-const FUNCTION: On = Named("lambda:function:", "FunctionName", 64);
+pub(super) const FUNCTION: On = Named("lambda:function:", "FunctionName", 64);
 
 /// IAM knows no log groups for these.
 const READ_LOGS: &[&str] = &["logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"];
@@ -495,6 +505,25 @@ const LOG_DELIVERY: &[&str] = &[
     "logs:UpdateLogDelivery",
 ];
 
-const KEY_OF_DATA: &[&str] = &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:RevokeGrant"];
-const KEY_OF_FUNCTION: &[&str] =
-    &["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"];
+const DESCRIBE_KEY: &[&str] = &["kms:DescribeKey"];
+const KEY_OF_DATA: &[&str] = &["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:RevokeGrant"];
+const KEY_OF_FUNCTION: &[&str] = &["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"];
+
+/// Only for what a service of AWS encrypts for the caller, and not for grants to others:
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-grant-is-for-aws-resource>.
+pub(super) const GRANTS_OF_KEYS: &[&str] = &["kms:CreateGrant", "kms:RevokeGrant"];
+
+/// Where every role has to carry a boundary, these are done to roles that carry it, and to no others:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate>.
+pub(super) const BOUNDED: &[&str] = &[
+    "iam:AttachRolePolicy",
+    "iam:CreateRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+    "iam:UpdateAssumeRolePolicy",
+];
+
+/// What would take the boundary away.
+pub(super) const UNBOUNDING: &str = "iam:DeleteRolePermissionsBoundary";

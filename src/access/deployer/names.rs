@@ -146,8 +146,11 @@ fn made_up(stack: &str, id: &str, longest: usize) -> String {
     if stack.len() + 1 + id.len() + SUFFIX <= longest {
         return format!("{stack}-{id}-*");
     }
-    let certain = stack.get(..CERTAIN).unwrap_or(stack);
-    format!("{certain}*")
+    match stack.get(..CERTAIN) {
+        Some(certain) => format!("{certain}*"),
+        // It is whole, and what ends it keeps the names of others away that begin with it.
+        None => format!("{stack}-*"),
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +168,8 @@ mod tests {
         template.parameters.insert("Given".into(), Parameter::new("String").default("not this"));
         template.parameters.insert("Open".into(), Parameter::new("String"));
         template.resources.insert("Users".into(), Resource::new("AWS::Cognito::UserPool"));
-        let place = Place { region: "cn-north-1".into(), account: "1".into(), buckets: BTreeSet::new() };
+        let place =
+            Place { region: "cn-north-1".into(), account: "1".into(), buckets: BTreeSet::new(), boundary: None };
         let parameters = BTreeMap::from([("Given".to_owned(), "this".to_owned())]);
         let stack = Stack { name: "s", template: &template, parameters: &parameters };
         Names { place: &place, stack }.texts(value)
@@ -208,5 +212,8 @@ mod tests {
         assert_eq!(made_up("notes", "GetNoteRole", 64), "notes-GetNoteRole-*");
         let cut = made_up("a-stack-with-quite-a-long-name", "AndAResourceToMatchIt", 64);
         assert_eq!(cut, "a-stack-with-quite-a*");
+        let id = "A".repeat(60);
+        assert_eq!(made_up("app", &id, 64), "app-*", "`application-admin` is another's");
+        assert_eq!(made_up("nineteen-characters", &id, 64), "nineteen-characters-*");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::grant::{Condition, Grant};
-use super::kinds::{ATTACHED, DELIVERY, KINDS, Kind, Need, On, ROLE};
+use super::kinds::{ATTACHED, BOUNDED, DELIVERY, FUNCTION, GRANTS_OF_KEYS, KINDS, Kind, Need, On, ROLE, UNBOUNDING};
 use super::names::{Names, Unknown};
 use super::{Error, Place, Stack, partition};
 use crate::template::Resource;
@@ -23,6 +23,7 @@ pub(super) fn grants(stack: Stack<'_>, place: &Place, grants: &mut BTreeSet<Gran
             continue;
         };
         let mut writer = Writer { names, id, resource, grants };
+        reasons.extend(writer.unbounded());
         if let Err(reason) = writer.kind(kind) {
             reasons.push(reason);
         }
@@ -48,7 +49,7 @@ fn parameter_read(place: &Place, name: &str) -> Grant {
     let Place { region, account, .. } = place;
     let slash = if name.starts_with('/') { "" } else { "/" };
     let resource = format!("arn:{}:ssm:{region}:{account}:parameter{slash}{name}", partition(region));
-    Grant { purpose: "ReadParameters", action: "ssm:GetParameters", resource, condition: None }
+    Grant { purpose: "ReadParameters", action: "ssm:GetParameters", resource, condition: None, besides: None }
 }
 
 /// One resource, and where its grants go.
@@ -87,7 +88,8 @@ impl Writer<'_, '_> {
             Need::Pass(purpose, service) => {
                 for role in self.roles(property)? {
                     let condition = Some(Condition::equals("iam:PassedToService", service));
-                    self.grants.insert(Grant { purpose, action: "iam:PassRole", resource: role, condition });
+                    let action = "iam:PassRole";
+                    self.grants.insert(Grant { purpose, action, resource: role, condition, besides: None });
                 }
                 Ok(())
             }
@@ -109,21 +111,46 @@ impl Writer<'_, '_> {
         (purpose, actions, on): (&'static str, &'static [&'static str], On),
         condition: Option<Condition>,
     ) -> Result<(), Error> {
+        let boundary = self.names.place.boundary.as_ref();
         for resource in self.arns(property, on)? {
-            self.grants.extend(actions.iter().map(|action| Grant {
+            let actions = actions.iter().filter(|action| boundary.is_none() || **action != UNBOUNDING);
+            self.grants.extend(actions.map(|action| Grant {
                 purpose,
                 action,
                 resource: resource.clone(),
                 condition: condition.clone(),
+                besides: besides(action, boundary),
             }));
         }
         Ok(())
     }
 
+    /// Why the roles are not all bounded, when they have to be and this is one that is not.
+    fn unbounded(&self) -> Option<Error> {
+        let boundary = self.names.place.boundary.as_ref()?;
+        // A condition that may leave it out is none that is relied on.
+        let value = self.resource.properties.get("PermissionsBoundary");
+        let value = value.filter(|value| !value.to_string().contains("AWS::NoValue"));
+        let carried = value.and_then(|value| self.names.texts(value).ok()).unwrap_or_default();
+        let carries = !carried.is_empty() && carried.iter().all(|text| text == boundary);
+        let is_wrong = self.resource.resource_type == "AWS::IAM::Role" && !carries;
+        is_wrong.then(|| Error::Unbounded {
+            stack: self.names.stack.name.to_owned(),
+            id: self.id.to_owned(),
+            boundary: boundary.clone(),
+        })
+    }
+
     /// What must hold besides where an ARN alone says too little.
     fn condition(&self, on: On) -> Option<Condition> {
         match on {
-            On::StackPools | On::StackPath(_) => Some(Condition::equals(STACK_TAG, self.names.stack.name)),
+            On::StackPools | On::StackPath(_) | On::StackSecret => {
+                Some(Condition::equals(STACK_TAG, self.names.stack.name))
+            }
+            On::Key(service) => {
+                let region = &self.names.place.region;
+                Some(Condition::equals("kms:ViaService", format!("{service}.{region}.amazonaws.com")))
+            }
             On::Linked(service) => Some(Condition::equals("iam:AWSServiceName", service)),
             // A bucket of that name in another account is none of ours.
             On::Assets => Some(Condition::equals("aws:ResourceAccount", &self.names.place.account)),
@@ -132,13 +159,13 @@ impl Writer<'_, '_> {
     }
 
     fn arns(&self, property: &str, on: On) -> Result<Vec<String>, Error> {
-        let Place { region, account, buckets } = self.names.place;
+        let Place { region, account, buckets, .. } = self.names.place;
         let aws = partition(region);
         let gateway = |path: &str| format!("arn:{aws}:apigateway:{region}::{path}");
         Ok(match on {
             On::Anything => vec!["*".to_owned()],
             On::Named(..) => self.named(self.id, self.resource, on)?,
-            On::Secret => {
+            On::Secret | On::StackSecret => {
                 let made_up = || Ok(vec![format!("{}-*", self.id)]);
                 let named = |value| self.texts("Name", value).map(|names| with_suffix(&names));
                 let names = self.resource.properties.get("Name").map_or_else(made_up, named)?;
@@ -164,7 +191,7 @@ impl Writer<'_, '_> {
                 paths.map(|path| gateway(&format!("/domainnames/{path}"))).collect()
             }
             On::Role => self.roles(property)?,
-            On::Listed => self.listed(property)?,
+            On::Listed | On::Key(_) => self.listed(property)?,
             On::Linked(service) => vec![format!("arn:{aws}:iam::{account}:role/aws-service-role/{service}/*")],
             On::Assets => buckets.iter().map(|bucket| format!("arn:{aws}:s3:::{bucket}/*")).collect(),
         })
@@ -213,9 +240,8 @@ impl Writer<'_, '_> {
     /// The function that a permission is for.
     fn function(&self) -> Result<Vec<String>, Error> {
         let value = self.resource.properties.get("FunctionName").unwrap_or(&Value::Null);
-        let on = On::Named("lambda:function:", "FunctionName", 64);
         if let Some((id, function)) = self.names.referred(value) {
-            return self.named(id, function, on);
+            return self.named(id, function, FUNCTION);
         }
         let Place { region, account, .. } = self.names.place;
         let arn = |name: String| match name.starts_with("arn:") {
@@ -265,7 +291,7 @@ impl Writer<'_, '_> {
 
     fn read_secret(&mut self, resource: String) {
         let action = "secretsmanager:GetSecretValue";
-        self.grants.insert(Grant { purpose: "ReadSecrets", action, resource, condition: None });
+        self.grants.insert(Grant { purpose: "ReadSecrets", action, resource, condition: None, besides: None });
     }
 
     fn texts(&self, property: &str, value: &Value) -> Result<Vec<String>, Error> {
@@ -275,6 +301,14 @@ impl Writer<'_, '_> {
     fn unknown(&self, property: &str, unknown: Unknown) -> Error {
         unknown_name(self.names.stack.name, self.id, property, unknown)
     }
+}
+
+/// What must hold for an action whatever it is done to.
+fn besides(action: &str, boundary: Option<&String>) -> Option<Condition> {
+    if GRANTS_OF_KEYS.contains(&action) {
+        return Some(Condition::is_true("kms:GrantIsForAWSResource"));
+    }
+    boundary.filter(|_| BOUNDED.contains(&action)).map(|arn| Condition::equals("iam:PermissionsBoundary", arn))
 }
 
 fn unknown_name(stack: &str, id: &str, property: &str, unknown: Unknown) -> Error {

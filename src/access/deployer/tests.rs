@@ -5,7 +5,7 @@ use crate::template::Resource;
 
 fn place() -> Place {
     let bucket = "stackgen-bootstrap-assets-*".to_owned();
-    Place { region: "eu-central-1".into(), account: "123456789012".into(), buckets: [bucket].into() }
+    Place { region: "eu-central-1".into(), account: "123456789012".into(), buckets: [bucket].into(), boundary: None }
 }
 
 fn told(template: &Template, holder: Holder) -> Result<Vec<Statement>, Refused> {
@@ -77,6 +77,104 @@ fn a_policy_is_attached_only_if_it_is_declared() {
     assert_eq!(json!(attach.condition), json!({ "ArnEquals": { "iam:PolicyARN": [policy] } }));
     let plain = told(&template([("R", Resource::new("AWS::IAM::Role"))]), Holder::ServiceRole).expect("all is known");
     assert_eq!(granted(&plain, "iam:AttachRolePolicy"), BTreeSet::new());
+}
+
+/// The conditions under which an action is granted.
+fn conditions(statements: &[Statement], action: &str) -> Vec<Value> {
+    let with = statements.iter().filter(|statement| statement.action.contains(action));
+    with.map(|statement| json!(statement.condition)).collect()
+}
+
+#[test]
+fn a_secret_is_read_by_its_own_stack_only() {
+    for secret in [
+        Resource::new("AWS::SecretsManager::Secret").property("Name", "n"),
+        Resource::new("AWS::SecretsManager::Secret"),
+    ] {
+        let statements = told(&template([("Token", secret)]), Holder::ServiceRole).expect("all is known");
+        for action in ["DeleteSecret", "DescribeSecret", "GetSecretValue", "UntagResource", "UpdateSecret"] {
+            let tag = json!({ "StringEquals": { "aws:ResourceTag/aws:cloudformation:stack-name": ["notes"] } });
+            assert_eq!(conditions(&statements, &format!("secretsmanager:{action}")), [tag], "{action}");
+        }
+        for action in ["CreateSecret", "TagResource"] {
+            assert_eq!(conditions(&statements, &format!("secretsmanager:{action}")), [json!({})], "{action}");
+        }
+    }
+}
+
+#[test]
+fn a_key_is_used_through_the_service_only_and_granted_to_no_other() {
+    let key = "arn:aws:kms:eu-central-1:123456789012:key/k";
+    let table = Resource::new("AWS::DynamoDB::Table").property("SSESpecification", json!({ "KMSMasterKeyId": key }));
+    let function = Resource::new("AWS::Lambda::Function").property("KmsKeyArn", key);
+    let secret = Resource::new("AWS::SecretsManager::Secret").property("KmsKeyId", key);
+    for (resource, service, actions, grants) in [
+        (
+            table,
+            "dynamodb",
+            ["kms:Decrypt", "kms:Encrypt"].as_slice(),
+            ["kms:CreateGrant", "kms:RevokeGrant"].as_slice(),
+        ),
+        (function, "lambda", &["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], &["kms:CreateGrant"]),
+        (secret, "secretsmanager", &["kms:Decrypt", "kms:GenerateDataKey"], &[]),
+    ] {
+        let statements = told(&template([("R", resource)]), Holder::ServiceRole).expect("all is known");
+        let via = json!({ "kms:ViaService": [format!("{service}.eu-central-1.amazonaws.com")] });
+        for action in actions {
+            assert_eq!(conditions(&statements, action), [json!({ "StringEquals": via })], "{service}, {action}");
+        }
+        for action in grants {
+            let both = json!({ "StringEquals": via, "Bool": { "kms:GrantIsForAWSResource": ["true"] } });
+            assert_eq!(conditions(&statements, action), [both], "{service}, {action}");
+        }
+    }
+}
+
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/bound";
+
+/// The policy where every role has to carry a boundary.
+fn told_bounded(role: Resource) -> Result<Vec<Statement>, Refused> {
+    let (parameters, template) = (BTreeMap::new(), template([("Role", role)]));
+    let place = Place { boundary: Some(BOUNDARY.to_owned()), ..place() };
+    statements(&[Stack { name: "notes", template: &template, parameters: &parameters }], &place, Holder::Caller)
+}
+
+#[test]
+fn a_role_is_made_and_changed_with_its_boundary_only() {
+    let role = Resource::new("AWS::IAM::Role").property("PermissionsBoundary", BOUNDARY);
+    let role = role.property("ManagedPolicyArns", json!(["arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"]));
+    let statements = told_bounded(role).expect("all is known");
+    for action in kinds::BOUNDED {
+        for condition in conditions(&statements, action) {
+            assert_eq!(condition["StringEquals"], json!({ "iam:PermissionsBoundary": [BOUNDARY] }), "{action}");
+        }
+        assert_eq!(conditions(&statements, action).len(), 1, "{action}");
+    }
+    assert_eq!(granted(&statements, "iam:DeleteRolePermissionsBoundary"), BTreeSet::new());
+    let attach = conditions(&statements, "iam:AttachRolePolicy").remove(0);
+    assert!(attach["ArnEquals"]["iam:PolicyARN"].is_array(), "{attach}");
+}
+
+#[test]
+fn a_role_without_the_boundary_is_refused_by_name() {
+    let other = "arn:aws:iam::123456789012:policy/other";
+    let role = || Resource::new("AWS::IAM::Role");
+    let either = json!({ "Fn::If": ["Prod", BOUNDARY, { "Ref": "AWS::NoValue" }] });
+    for role in [role(), role().property("PermissionsBoundary", other), role().property("PermissionsBoundary", either)]
+    {
+        let refused = told_bounded(role).expect_err("it is not bounded");
+        let message = format!("role `Role` of stack `notes` does not carry the permissions boundary `{BOUNDARY}`");
+        assert_eq!(refused.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(), [message]);
+    }
+    let reference = json!({ "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/bound" });
+    told_bounded(role().property("PermissionsBoundary", reference)).expect("it is the same");
+}
+
+#[test]
+fn nobody_writes_into_the_folder_of_another_stack() {
+    let statements = told(&template([("F", Resource::new("AWS::Lambda::Function"))]), Holder::Caller).expect("known");
+    let folder = |name: &str| format!("arn:aws:s3:::stackgen-bootstrap-assets-*/{name}/notes/*");
+    assert_eq!(granted(&statements, "s3:PutObject"), BTreeSet::from([folder("code"), folder("templates")]));
 }
 
 #[test]

@@ -11,7 +11,9 @@ use crate::local::cloud::Account;
 use crate::local::cloudformation::dynamic;
 use crate::local::cloudformation::resource::{Context, Properties};
 use crate::local::cloudformation::schema;
+use crate::local::iam::Role;
 use crate::local::iam::authorize::Deed;
+use crate::local::iam::deeds::{BOUNDARY, POLICY};
 use crate::local::secretsmanager;
 
 /// What a handler is run for.
@@ -71,11 +73,7 @@ macro_rules! rest_part {
                 concat!("apigateway:", $create),
                 concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path),
             ),
-            act(
-                &[Create, Update, Delete],
-                "apigateway:GET",
-                concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path, "/x"),
-            ),
+            act(ANY, "apigateway:GET", concat!("arn:aws:apigateway:{region}::/restapis/{RestApiId}/", $path, "/x")),
             act(
                 &[Update],
                 concat!("apigateway:", $update),
@@ -95,11 +93,7 @@ macro_rules! api_part {
     ($path:literal) => {
         &[
             act(&[Create], "apigateway:POST", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path)),
-            act(
-                &[Create, Update, Delete],
-                "apigateway:GET",
-                concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}"),
-            ),
+            act(ANY, "apigateway:GET", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
             act(&[Update], "apigateway:PATCH", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
             act(&[Delete], "apigateway:DELETE", concat!("arn:aws:apigateway:{region}::/apis/{ApiId}/", $path, "/{id}")),
         ]
@@ -111,7 +105,7 @@ macro_rules! pool_part {
     ($create:literal, $read:literal, $update:literal, $delete:literal) => {
         &[
             act(&[Create], concat!("cognito-idp:", $create), POOL),
-            act(&[Create, Update], concat!("cognito-idp:", $read), POOL),
+            act(MADE, concat!("cognito-idp:", $read), POOL),
             act(&[Update], concat!("cognito-idp:", $update), POOL),
             act(&[Delete], concat!("cognito-idp:", $delete), POOL),
         ]
@@ -279,6 +273,7 @@ const HANDLERS: &[(&str, &[Act])] = &[
             act(ANY, "iam:GetRole", ROLE),
             with("Policies", MADE, "iam:PutRolePolicy", ROLE),
             with("Policies", &[Delete], "iam:DeleteRolePolicy", ROLE),
+            with("PermissionsBoundary", &[Update], "iam:PutRolePermissionsBoundary", ROLE),
             act(&[Update], "iam:UpdateAssumeRolePolicy iam:UpdateRole", ROLE),
             act(&[Delete], "iam:DeleteRole iam:ListAttachedRolePolicies iam:ListRolePolicies", ROLE),
         ],
@@ -331,9 +326,9 @@ const HANDLERS: &[(&str, &[Act])] = &[
         &[
             act(&[Create], "secretsmanager:CreateSecret secretsmanager:TagResource", SECRET),
             with("GenerateSecretString", &[Create], "secretsmanager:GetRandomPassword", "*"),
-            act(ANY, "secretsmanager:DescribeSecret", SECRET),
-            act(&[Update], "secretsmanager:UpdateSecret", SECRET),
-            act(&[Delete], "secretsmanager:DeleteSecret", SECRET),
+            act(ANY, "secretsmanager:DescribeSecret", "{id}"),
+            act(&[Update], "secretsmanager:UpdateSecret", "{id}"),
+            act(&[Delete], "secretsmanager:DeleteSecret", "{id}"),
         ],
     ),
 ];
@@ -372,12 +367,9 @@ pub(super) fn deeds(verb: Verb, subject: &Subject<'_>) -> Vec<Deed> {
             continue;
         }
         let Some(resource) = subject.filled(act.resource) else { continue };
-        deeds.extend(act.actions.split_whitespace().map(|action| {
-            let deed = Deed::new(action, resource.clone());
-            // The tag is there once the resource is, and is what tagging it sets.
-            if action.ends_with(":TagResource") { deed } else { deed.tagged(service(action), &subject.tags(&resource)) }
-        }));
+        deeds.extend(act.actions.split_whitespace().map(|action| subject.deed(action, &resource)));
     }
+    deeds.extend(subject.attached(verb));
     if verb != Delete {
         deeds.extend(subject.passed());
         deeds.extend(subject.resolved());
@@ -397,6 +389,46 @@ fn service(action: &str) -> &str {
 }
 
 impl Subject<'_> {
+    /// An act, with what is known of what it is done to.
+    fn deed(&self, action: &str, resource: &str) -> Deed {
+        let deed = Deed::new(action, resource);
+        match service(action) {
+            // CloudFormation gives roles no tags of its own.
+            "iam" => deed.knowing(BOUNDARY, self.boundary(action)),
+            // The tag is there once the resource is, and is what tagging it sets.
+            _ if action.ends_with(":TagResource") => deed,
+            service => deed.tagged(service, &self.tags(resource)),
+        }
+    }
+
+    /// The boundary that a role gets or, once it is there, carries.
+    fn boundary(&self, action: &str) -> Option<String> {
+        match self.role() {
+            Some(role) if action != "iam:PutRolePermissionsBoundary" => role.boundary.clone(),
+            _ => self.property("PermissionsBoundary").and_then(Value::as_str).map(str::to_owned),
+        }
+    }
+
+    fn role(&self) -> Option<&Role> {
+        self.account.iam.roles.get(self.physical_id?).filter(|_| self.resource_type == "AWS::IAM::Role")
+    }
+
+    /// The managed policies that a role gets or loses, and the boundary that an update takes from it.
+    fn attached(&self, verb: Verb) -> Vec<Deed> {
+        let Some(role) = self.filled(ROLE).filter(|_| self.resource_type == "AWS::IAM::Role") else {
+            return Vec::new();
+        };
+        let action = if verb == Delete { "iam:DetachRolePolicy" } else { "iam:AttachRolePolicy" };
+        let policies = self.property("ManagedPolicyArns").and_then(Value::as_array).into_iter().flatten();
+        let attach = |arn: &str| self.deed(action, &role).knowing(POLICY, [arn.to_owned()]);
+        let mut deeds: Vec<Deed> = policies.filter_map(Value::as_str).map(attach).collect();
+        let bounded = self.role().is_some_and(|role| role.boundary.is_some());
+        if verb == Update && bounded && self.property("PermissionsBoundary").is_none() {
+            deeds.push(self.deed("iam:DeleteRolePermissionsBoundary", &role));
+        }
+        deeds
+    }
+
     /// What its handler calls its service.
     pub(super) fn service(&self) -> &str {
         self.resource_type.split("::").nth(1).unwrap_or(self.resource_type)

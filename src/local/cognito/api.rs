@@ -7,16 +7,11 @@ use crate::local::cloud::{Account, Cloud};
 use crate::local::cognito::control::{self, null};
 use crate::local::cognito::moment::Moment;
 use crate::local::cognito::sign_in::{self, Side};
-use crate::local::cognito::{
-    UserPools, challenge, directory, federation, mfa, own, provider, recovery, sign_up, well_known,
-};
+use crate::local::cognito::{UserPools, challenge, directory, federation, mfa, own, provider, recovery, sign_up};
 use crate::local::wire::{Fault, Request, Response, json_answer};
 
 /// Answers one request.
 pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
-    if let Some((pool, document)) = request.path.trim_start_matches('/').split_once("/.well-known/") {
-        return well_known(&cloud, pool, document).await;
-    }
     let Some(operation) = request.operation().map(ToOwned::to_owned) else {
         return Fault::unknown_operation("cognito-idp", &request.path).into_json();
     };

@@ -49,6 +49,8 @@ fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
         | "DetachRolePolicy"
         | "CreatePolicy"
         | "DeletePolicy"
+        | "PutRolePermissionsBoundary"
+        | "DeleteRolePermissionsBoundary"
         | "TagRole"
         | "UntagRole" => cloud.write(|account| change(account, action, form, cloud.now())),
         "AttachUserPolicy" | "CreateAccessKey" | "CreateUser" | "DeleteAccessKey" | "DeleteUser"
@@ -155,6 +157,10 @@ fn change_role(role: &mut Role, action: &str, form: &Form) -> Result<(), Fault> 
             if !role.attached.remove(arn) {
                 return Err(no_policy(arn));
             }
+        }
+        "PutRolePermissionsBoundary" => role.boundary = Some(form.required("PermissionsBoundary")?.to_owned()),
+        "DeleteRolePermissionsBoundary" => {
+            role.boundary.take().ok_or_else(|| no_entity(format!("Role {name} has no permissions boundary.")))?;
         }
         "TagRole" => role.tags.extend(tag_pairs(form)),
         _ => form.list("TagKeys").iter().for_each(|key| drop(role.tags.remove(key))),

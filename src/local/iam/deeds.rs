@@ -20,5 +20,20 @@ pub(super) fn deed(account: &Account, request: &Request) -> Deed {
     let resource = resource.or_else(|| form.get("UserName").map(user));
     let resource = resource.or_else(|| form.get("PolicyArn").map(str::to_owned));
     let resource = resource.or_else(|| form.get("PolicyName").map(policy));
-    Deed::new(format!("iam:{}", form.get("Action").unwrap_or_default()), resource.unwrap_or_else(|| "*".to_owned()))
+    let action = form.get("Action").unwrap_or_default();
+    let deed = Deed::new(format!("iam:{action}"), resource.unwrap_or_else(|| "*".to_owned()));
+    let policies = ["AttachRolePolicy", "AttachUserPolicy", "DetachRolePolicy", "DetachUserPolicy"];
+    let policy = form.get("PolicyArn").filter(|_| policies.contains(&action)).map(str::to_owned);
+    let carried = form.get("RoleName").and_then(|name| account.iam.roles.get(name)?.boundary.clone());
+    let boundary = match action {
+        "CreateRole" | "PutRolePermissionsBoundary" => form.get("PermissionsBoundary").map(str::to_owned),
+        _ => carried,
+    };
+    deed.knowing(POLICY, policy).knowing(BOUNDARY, boundary)
 }
+
+/// Condition key of the managed policy that is attached or detached.
+pub(crate) const POLICY: &str = "iam:PolicyARN";
+
+/// Condition key of the boundary that is given to a role, or that the role carries.
+pub(crate) const BOUNDARY: &str = "iam:PermissionsBoundary";

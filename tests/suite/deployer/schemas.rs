@@ -175,7 +175,8 @@ fn granted(kind: &str) -> BTreeSet<String> {
     let parameters = BTreeMap::new();
     let stack = deployer::Stack { name: "stack", template: &template, parameters: &parameters };
     let bucket = "bucket".to_owned();
-    let place = Place { region: "us-east-1".into(), account: "123456789012".into(), buckets: [bucket].into() };
+    let (region, account) = ("us-east-1".to_owned(), "123456789012".to_owned());
+    let place = Place { region, account, buckets: [bucket].into(), boundary: None };
     let statements = deployer::statements(&[stack], &place, Holder::ServiceRole).expect("all is known");
     statements.iter().flat_map(|one| &one.action).map(|action| action.to_ascii_lowercase()).collect()
 }
