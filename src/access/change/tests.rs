@@ -502,3 +502,78 @@ fn every_stack_is_the_same_as_itself() {
         assert!(!from_nothing.is_empty());
     }
 }
+
+/// What is found between two templates of these resources, as lines.
+fn of(old: &Value, new: &Value) -> Vec<String> {
+    told(&between(&json!({ "Resources": old }), &json!({ "Resources": new })))
+}
+
+/// The same when one property of a resource is set.
+fn of_edit(old: &Value, pointer: &str, value: Value) -> Vec<String> {
+    let mut new = old.clone();
+    set(&mut new, pointer, value);
+    of(old, &new)
+}
+
+#[test]
+fn a_client_without_a_list_writes_the_standard_attributes() {
+    let writes = |old: Value, new: Value| {
+        let pool = |attributes: Value| {
+            let properties = json!({ "UserPoolId": { "Ref": "Users" }, "WriteAttributes": attributes });
+            json!({ "Users": { "Type": "AWS::Cognito::UserPool" },
+                "Web": { "Type": "AWS::Cognito::UserPoolClient", "Properties": properties } })
+        };
+        let lines = of(&pool(old), &pool(new));
+        lines.iter().map(|line| line.replace("user pool Users: client Web of user pool Users ", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(writes(json!([]), json!(["email"])), ["+ may change only the attributes that it names"]);
+    assert_eq!(
+        writes(json!([]), json!(["email", "custom:role"])),
+        ["- may now change the attribute custom:role", "+ may change only the attributes that it names"]
+    );
+    assert_eq!(writes(json!(["email"]), json!([])), ["- may now change every standard attribute"]);
+    assert_eq!(writes(json!(["email", "name"]), json!(["email"])), ["+ may change the attribute name no more"]);
+}
+
+#[test]
+fn other_settings_of_a_pool_must_stay() {
+    let pool = |pointer: &str, value: Value| after(&[(&*format!("Users/Properties/{pointer}"), value)]);
+    let line = |words: &str| vec![format!("- user pool Users: {words}")];
+    let device = json!({ "ChallengeRequiredOnNewDevice": false });
+    assert_eq!(
+        pool("DeviceConfiguration", device),
+        line("DeviceConfiguration of user pool Users changes, which is not read")
+    );
+    let update = json!({ "AttributesRequireVerificationBeforeUpdate": ["email"] });
+    let edit = [("Users/Properties/UserAttributeUpdateSettings", update)];
+    assert_eq!(before(&edit), line("user pool Users takes a new email before it is confirmed"));
+    assert!(after(&edit)[0].starts_with('+'));
+    for harmless in ["UserPoolName", "UserPoolTags", "EmailConfiguration", "Schema"] {
+        assert_eq!(pool(harmless, json!("x")), [""; 0], "{harmless}");
+    }
+    let rotation = [("Web/Properties/RefreshTokenRotation", json!({ "Feature": "ENABLED" }))];
+    let words = "RefreshTokenRotation of client Web of user pool Users changes, which is not read";
+    assert_eq!(after(&rotation), line(words));
+}
+
+#[test]
+fn functions_in_the_flow_of_a_pool_are_what_they_were() {
+    let with = |version: &str, variable: &str, code: &str| {
+        let mut template = template();
+        let arn = json!({ "Fn::GetAtt": ["Decide", "Arn"] });
+        template["Resources"]["Staff"]["Properties"]["LambdaConfig"] =
+            json!({ "PreTokenGenerationConfig": { "LambdaArn": arn, "LambdaVersion": version } });
+        template["Resources"]["GetToken"] = route("GET /token", "AWS_IAM", "", &[]);
+        template["Resources"]["Decide"]["Properties"]["Environment"]["Variables"]["PLAIN"] = json!(variable);
+        template["Resources"]["Decide"]["Properties"]["Handler"] = json!(code);
+        template
+    };
+    let old = with("V1_0", "a", "x");
+    let settings = "settings of PreTokenGenerationConfig of user pool Staff change, and are not read";
+    assert_eq!(told(&between(&old, &with("V2_0", "a", "x"))), [format!("- user pool Staff: {settings}")]);
+    assert_eq!(told(&between(&old, &with("V1_0", "b", "x"))), [format!("- user pool Staff: {settings}")]);
+    assert_eq!(
+        told(&between(&old, &with("V1_0", "a", "y"))),
+        ["= user pool Staff: PreTokenGenerationConfig of user pool Staff runs other code"]
+    );
+}
