@@ -577,3 +577,29 @@ fn functions_in_the_flow_of_a_pool_are_what_they_were() {
         ["= user pool Staff: PreTokenGenerationConfig of user pool Staff runs other code"]
     );
 }
+
+#[test]
+fn code_is_more_than_where_it_lies() {
+    for (property, value) in [("Handler", json!("x")), ("Runtime", json!("x")), ("Layers", json!(["x"]))] {
+        let lines = after(&[(&*format!("Decide/Properties/{property}"), value)]);
+        assert_eq!(lines, ["= Token: Token is decided by other code of function Decide, which is not read"]);
+    }
+}
+
+#[test]
+fn a_cognito_authorizer_that_remembers_for_longer_is_weaker() {
+    let with = |ttl: Value| {
+        json!({
+            "Rest": { "Type": "AWS::ApiGateway::RestApi" },
+            "RestMembersAuthorizer": { "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+                "Type": "COGNITO_USER_POOLS", "ProviderARNs": ["x"], "AuthorizerResultTtlInSeconds": ttl } },
+            "Get": { "Type": "AWS::ApiGateway::Method", "Properties": {
+                "RestApiId": { "Ref": "Rest" }, "ResourceId": { "Fn::GetAtt": ["Rest", "RootResourceId"] },
+                "HttpMethod": "GET", "AuthorizationType": "COGNITO_USER_POOLS",
+                "AuthorizerId": { "Ref": "RestMembersAuthorizer" } } },
+        })
+    };
+    let words = "Members: TTL of cached decisions";
+    assert_eq!(of(&with(json!(0)), &with(Value::Null)), [format!("- {words} 0 s -> 300 s")]);
+    assert_eq!(of(&with(json!(300)), &with(json!(0))), [format!("+ {words} 300 s -> 0 s")]);
+}
