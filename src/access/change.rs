@@ -16,16 +16,19 @@
 //! | requests a second, at once | more |
 //! | API key, execute-api endpoint, private API, TLS | not needed any more, open, not private, older |
 //! | CORS: origins, methods, headers, credentials | one more; `*` is all |
-//! | resource policy, what a function may do | allows something that was not allowed, or does not deny what was denied |
+//! | resource policy, what a function, role, user or group may do | allows something that was not allowed, or does not deny what was denied. A statement of which neither can be told: any change |
+//! | who may assume a role | one more |
 //! | who may invoke a function | one more who is no resource of the stack |
 //! | user pool | people may sign up by themselves, a second factor or an attribute's confirmation is not needed, passwords may be weaker, a provider or a way to sign in is added, a function in the flow is another |
-//! | parts that are not read: nested stacks, macros, OpenAPI documents | any change |
+//! | conditions that cannot be decided | any change: of what they say, and of what depends on them |
+//! | parts that are not read: nested stacks, macros, modules, custom resources, OpenAPI documents, and whatever else may say who gets in | any change |
 //!
 //! A route that comes or goes is judged by the requests that it takes: whoever answered them before, and whoever does
 //! after, is found by API Gateway's own rules. A new route that is guarded and takes nobody's requests is neutral.
 
 mod guard;
 mod name;
+mod plan;
 mod pool;
 pub(super) mod power;
 mod route;
@@ -35,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::matrix::{Api, Domain, Function, Matrix, Setting};
+use super::matrix::{Api, Domain, Function, FunctionUrl, Matrix, Principal, PrincipalKind, Setting, readable};
 use name::Names;
 
 /// One change of one fact.
@@ -81,6 +84,8 @@ pub enum Subject {
     Throttle,
     /// A function.
     Function,
+    /// A role, a user or a group.
+    Principal,
     /// A user pool.
     UserPool,
     /// A domain name.
@@ -97,7 +102,9 @@ impl Subject {
             Self::Authorizer => format!("authorizer {name}"),
             Self::Api => format!("API {name}"),
             Self::Unseen => format!("unread {name}"),
-            Self::Cors | Self::Throttle | Self::Function | Self::UserPool | Self::Domain => name.to_owned(),
+            Self::Cors | Self::Throttle | Self::Function | Self::Principal | Self::UserPool | Self::Domain => {
+                name.to_owned()
+            }
         }
     }
 }
@@ -108,9 +115,13 @@ pub fn changes(old: &Matrix, new: &Matrix) -> Vec<Change> {
     let mut found = Found { names: Names::of(old, new), changes: BTreeSet::new() };
     found.apis(old, new);
     found.functions(old, new);
+    found.principals(old, new);
     found.domains(old, new);
     found.unseen(old, new);
+    found.unread(old, new);
+    found.conditions(old, new);
     pool::pools(&mut found, old, new);
+    plan::plans(&mut found, old, new);
     told_apart(found.changes)
 }
 
@@ -184,9 +195,11 @@ impl Found {
                 self.all(Subject::Cors, &cors, value::cors(&base, cors_of_path, &at));
             }
         }
-        if !old.cors.is_empty() && new.cors.is_empty() {
+        let left: Vec<Finding> = route::cors_left_to_functions(old, new);
+        if !old.cors.is_empty() && new.cors.is_empty() && left.is_empty() {
             self.add(Subject::Cors, &cors, strengthened("CORS admits no other origin any more"));
         }
+        self.all(Subject::Cors, &cors, left);
         self.openness(id, (old, olds), (new, news));
     }
 
@@ -206,6 +219,7 @@ impl Found {
         });
         self.all(Subject::Api, id, private);
         self.all(Subject::Api, id, power::resource_policy(id, old, new));
+        self.all(Subject::Api, id, route::key_source(id, old, new));
         if new.document.is_some() && old.document != new.document {
             let words = format!("the OpenAPI document of {id} changes, whose routes are not read");
             self.add(Subject::Unseen, id, weakened(words));
@@ -228,7 +242,9 @@ impl Found {
             let name = format!("function {id}");
             match old.functions.get(id) {
                 Some(before) => {
-                    self.all(Subject::Function, &name, power::powers(id, &before.powers, &function.powers));
+                    self.all(Subject::Function, &name, power::powers(&name, &before.powers, &function.powers));
+                    let role = format!("the role of {name}");
+                    self.all(Subject::Function, &name, power::trust(&role, &before.powers, &function.powers));
                     self.doors(&name, before, function);
                 }
                 None => {
@@ -239,32 +255,77 @@ impl Found {
         }
     }
 
+    fn principals(&mut self, old: &Matrix, new: &Matrix) {
+        let named = |id: &str, principal: &Principal| match principal.kind {
+            PrincipalKind::Role => format!("role {id}"),
+            PrincipalKind::User => format!("user {id}"),
+            PrincipalKind::Group => format!("group {id}"),
+        };
+        for (id, principal) in &new.principals {
+            let name = named(id, principal);
+            let Some(before) = old.principals.get(id).filter(|before| before.kind == principal.kind) else {
+                self.all(Subject::Principal, &name, power::new_principal(&name, principal));
+                continue;
+            };
+            self.all(Subject::Principal, &name, power::powers(&name, &before.powers, &principal.powers));
+            self.all(Subject::Principal, &name, power::trust(&name, &before.powers, &principal.powers));
+            let groups = value::admits(
+                &before.groups,
+                &principal.groups,
+                |came| format!("{name} is now in group {came}"),
+                |went| format!("{name} is in group {went} no more"),
+            );
+            self.all(Subject::Principal, &name, groups);
+        }
+        let gone = old.principals.iter().filter(|(id, _)| !new.principals.contains_key(*id));
+        for (id, principal) in gone.filter(|(_, one)| !power::told(&one.powers).is_empty()) {
+            let name = named(id, principal);
+            self.add(Subject::Principal, &name, strengthened(format!("{name} goes")));
+        }
+    }
+
     /// Who reaches a function other than by an API.
     fn doors(&mut self, name: &str, old: &Function, new: &Function) {
         self.all(Subject::Function, name, power::callers(name, &old.callers, &new.callers));
-        let Some(url) = &new.url else {
-            if old.url.is_some() {
-                self.add(Subject::Function, name, strengthened(format!("{name} has no address of its own any more")));
+        self.address(name, name, old.url.as_ref(), new.url.as_ref());
+        for alias in old.aliases.keys().chain(new.aliases.keys()).collect::<BTreeSet<_>>() {
+            let of = format!("alias {} of {name}", readable(alias));
+            self.address(name, &of, old.aliases.get(alias), new.aliases.get(alias));
+        }
+    }
+
+    /// The address of a function, or of one of its aliases: `of` is that in words.
+    fn address(&mut self, name: &str, of: &str, old: Option<&FunctionUrl>, new: Option<&FunctionUrl>) {
+        let Some(url) = new else {
+            if old.is_some() {
+                self.add(Subject::Function, name, strengthened(format!("{of} has no address of its own any more")));
             }
             return;
         };
         let who = guard::words(&url.guard);
-        match &old.url {
+        match old {
             Some(before) => {
-                for finding in guard::compare(&before.guard, &url.guard, &format!("the address of {name}")) {
+                for finding in guard::compare(&before.guard, &url.guard, &format!("the address of {of}")) {
                     self.add(Subject::Function, name, finding.into());
                 }
             }
             None if guard::is_open(&url.guard) => {
-                self.add(Subject::Function, name, weakened(format!("{name} gets an address of its own, {who}")));
+                self.add(Subject::Function, name, weakened(format!("{of} gets an address of its own, {who}")));
             }
-            None => self.add(Subject::Function, name, neutral(format!("{name} gets an address of its own, {who}"))),
+            None => self.add(Subject::Function, name, neutral(format!("{of} gets an address of its own, {who}"))),
         }
-        if let Some(cors) = &url.cors {
-            let before = old.url.as_ref().map(|url| url.cors.clone().unwrap_or_default());
-            if let Some(before) = before {
-                self.all(Subject::Cors, &format!("cors of {name}"), value::cors(&before, cors, ""));
+        let Some(old) = old else { return };
+        let cors = format!("cors of {name}");
+        match (&old.cors, &url.cors) {
+            (before, Some(cors_of_url)) => {
+                let before = before.clone().unwrap_or_default();
+                self.all(Subject::Cors, &cors, value::cors(&before, cors_of_url, ""));
             }
+            (Some(_), None) => {
+                let words = format!("{of} has no CORS any more, and the headers of its answers are not read");
+                self.add(Subject::Cors, &cors, weakened(words));
+            }
+            (None, None) => {}
         }
     }
 
@@ -300,6 +361,81 @@ impl Found {
             );
         }
     }
+
+    /// Resources of which only a change can be told.
+    fn unread(&mut self, old: &Matrix, new: &Matrix) {
+        for (id, part) in new.unread.iter().filter(|(id, part)| old.unread.get(*id) != Some(part)) {
+            let kind = &part.kind;
+            let (opens, was_read) = (!opens_nothing(kind, old), old.ids.contains(id));
+            let finding = match old.unread.get(id) {
+                Some(_) => weakened(format!("{id} ({kind}) changes, which is not read")),
+                None if was_read && opens => weakened(format!("{id} ({kind}) is not read any more")),
+                None if was_read => continue,
+                None if opens => weakened(format!("{id} ({kind}) is new, which is not read")),
+                None => neutral(format!("{id} ({kind}) is new, which is not read")),
+            };
+            self.add(Subject::Unseen, id, finding);
+        }
+        // What goes may have been in somebody's way.
+        for (id, part) in old.unread.iter().filter(|(id, _)| !new.ids.contains(*id)) {
+            let words = format!("{id} ({}) goes, which was not read", part.kind);
+            let finding = if bars_somebody(&part.kind) { weakened(words) } else { neutral(words) };
+            self.add(Subject::Unseen, id, finding);
+        }
+    }
+
+    /// Conditions that cannot be decided: another one may hold where the old one did not.
+    fn conditions(&mut self, old: &Matrix, new: &Matrix) {
+        let is_there = |matrix: &Matrix, id: &str| matrix.ids.contains(id);
+        let ids: BTreeSet<&String> = old.conditions.keys().chain(new.conditions.keys()).collect();
+        for id in ids.into_iter().filter(|id| is_there(old, id) && is_there(new, id)) {
+            let (before, after) = (old.conditions.get(id), new.conditions.get(id));
+            if before != after {
+                let said = |condition: Option<&String>| condition.map_or("nothing".to_owned(), Clone::clone);
+                let words = format!("whether {id} is there depends on {} instead of {}", said(after), said(before));
+                self.add(Subject::Unseen, id, weakened(words));
+            }
+        }
+        for (name, said) in &new.undecided {
+            if old.undecided.get(name).is_some_and(|before| before != said) {
+                let words = format!("condition {name} changes, and whether it holds cannot be told");
+                self.add(Subject::Unseen, format!("condition {name}"), weakened(words));
+            }
+        }
+    }
+}
+
+/// Whether a new resource of a type lets nobody in before something else leads to it, or it leads to something.
+fn opens_nothing(kind: &str, old: &Matrix) -> bool {
+    const INERT: &[&str] = &[
+        "AWS::ApiGateway::ApiKey",
+        "AWS::ApiGateway::Authorizer",
+        "AWS::ApiGatewayV2::Authorizer",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::Cognito::IdentityPool",
+        "AWS::Cognito::UserPoolGroup",
+        "AWS::Cognito::UserPoolResourceServer",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::OIDCProvider",
+        "AWS::IAM::SAMLProvider",
+        "AWS::Lambda::CodeSigningConfig",
+    ];
+    INERT.contains(&kind) || (kind == "AWS::ApiGateway::UsagePlanKey" && !plan::needs_keys(old))
+}
+
+/// Whether a resource that goes may have kept somebody out.
+fn bars_somebody(kind: &str) -> bool {
+    let bars = [
+        "AWS::ApiGatewayV2::ApiGatewayManagedOverrides",
+        "AWS::ApiGatewayV2::RoutingRule",
+        "AWS::Cognito::UserPoolRiskConfigurationAttachment",
+        "AWS::IAM::GroupPolicy",
+        "AWS::IAM::Policy",
+        "AWS::IAM::RolePolicy",
+        "AWS::IAM::UserPolicy",
+        "AWS::Lambda::CodeSigningConfig",
+    ];
+    bars.contains(&kind)
 }
 
 fn domain_changes(old: &Domain, new: &Domain) -> Vec<Finding> {
@@ -313,6 +449,14 @@ fn domain_changes(old: &Domain, new: &Domain) -> Vec<Finding> {
             findings.push(weakened(format!("{name} trusts the certificates of {after} instead of {before}")));
         }
         (None, None) => {}
+    }
+    if old.mutual_tls == new.mutual_tls && old.truststore_version != new.truststore_version {
+        let said = |version: &Option<String>| version.clone().unwrap_or_else(|| "none in particular".to_owned());
+        let (before, after) = (said(&old.truststore_version), said(&new.truststore_version));
+        findings.push(weakened(format!("{name} trusts version {after} of its certificates instead of {before}")));
+    }
+    if old.others != new.others {
+        findings.push(weakened(format!("from where {name} is reached, or which APIs, is not as it was and not read")));
     }
     if old.tls != new.tls {
         let tls = |policy: &Option<String>| policy.clone().unwrap_or_else(|| "the default".to_owned());

@@ -12,6 +12,7 @@
 mod api;
 mod function;
 mod guard;
+mod iam;
 mod policy;
 mod pool;
 mod resolve;
@@ -25,11 +26,12 @@ use serde_json::Value;
 
 use crate::template::Template;
 
+use resolve::Known;
 use resources::Resources;
 
 pub use guard::{Cognito, Guard, Jwt, Lambda};
 pub use policy::{Grant, Policy};
-pub use pool::{Client, Pool};
+pub use pool::{Client, Digests, Pool};
 pub use resolve::{readable, references};
 
 /// Every way into a stack.
@@ -44,8 +46,27 @@ pub struct Matrix {
     pub pools: BTreeMap<String, Pool>,
     /// The domain names of APIs by logical id.
     pub domains: BTreeMap<String, Domain>,
+    /// The usage plans by logical id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub plans: BTreeMap<String, UsagePlan>,
+    /// The roles, users and groups that no function has, by logical id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub principals: BTreeMap<String, Principal>,
     /// Parts that hold more than the template shows, by logical id.
     pub unseen: BTreeMap<String, Unseen>,
+    /// Resources that may say who gets in and that no fact above was read from, by logical id. A page does not list them:
+    /// only whether they change can be told.
+    #[serde(skip)]
+    pub unread: BTreeMap<String, Unseen>,
+    /// Logical ids of all resources that may say who gets in.
+    #[serde(skip)]
+    pub ids: BTreeSet<String>,
+    /// The conditions under which resources are there, by logical id, where it cannot be told whether they hold.
+    #[serde(skip)]
+    pub conditions: BTreeMap<String, String>,
+    /// What the conditions say of which it cannot be told whether they hold, by name.
+    #[serde(skip)]
+    pub undecided: BTreeMap<String, String>,
 }
 
 impl Matrix {
@@ -55,16 +76,31 @@ impl Matrix {
     /// Anything may be given: what is no template has no ways in.
     #[must_use]
     pub fn of(template: &Value, parameters: &BTreeMap<String, String>) -> Self {
-        let resources = Resources::of(template, parameters);
+        Self::of_place(template, parameters, &BTreeMap::new())
+    }
+
+    /// The same, where it is known which account and region a template is deployed to. `place` has pseudo parameters such
+    /// as `AWS::AccountId`, by which conditions are decided; elsewhere these stay expressions.
+    #[must_use]
+    pub fn of_place(template: &Value, parameters: &BTreeMap<String, String>, place: &BTreeMap<String, String>) -> Self {
+        let resources = Resources::of(template, Known { parameters, place });
         let mut apis = api::apis(&resources);
         apis.extend(rest::apis(&resources));
-        Self {
+        let mut matrix = Self {
             apis,
             functions: function::functions(&resources),
             pools: pool::pools(&resources),
             domains: api::domains(&resources),
+            plans: rest::plans(&resources),
+            principals: iam::principals(&resources),
             unseen: resources.unseen(),
-        }
+            ids: resources.ids(),
+            conditions: resources.conditions(),
+            undecided: resources.undecided(),
+            ..Self::default()
+        };
+        matrix.unread = resources.unread();
+        matrix
     }
 
     /// Reads a template that was synthesized.
@@ -78,7 +114,8 @@ impl Matrix {
 /// A value of a template with its functions worked out as far as can be known; parameters have their defaults, and
 /// `AWS::NoValue` is null.
 pub(super) fn worked_out(template: &Value, value: &Value) -> Value {
-    resolve::Resolver::new(template, &BTreeMap::new()).value(value)
+    let nothing = BTreeMap::new();
+    resolve::Resolver::new(template, Known { parameters: &nothing, place: &nothing }).value(value)
 }
 
 /// A value that a template says, or an expression that only a deployment can work out.
@@ -128,6 +165,21 @@ pub struct Api {
     pub document: Option<String>,
     /// Logical ids, or names, of the domain names that lead to it.
     pub domains: BTreeSet<String>,
+    /// Where an API key is looked for by routes that need one.
+    pub key_source: Setting<KeySource>,
+    /// Logical ids of its deployments: each is a copy of it.
+    #[serde(skip)]
+    pub deployments: BTreeSet<String>,
+}
+
+/// Where API keys are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum KeySource {
+    /// In the header `X-API-Key` of the request.
+    Header,
+    /// In what the function answers that decides: callers need not have one.
+    Authorizer,
 }
 
 /// The kinds of APIs.
@@ -191,6 +243,16 @@ pub struct Stage {
     /// Routes with limits of their own, by key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub routes: BTreeMap<String, Limits>,
+    /// Digests of its variables by name, which may be secret.
+    #[serde(serialize_with = "resources::names_only", skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// The copy of the API that it serves: a logical id, or the expression that names it. The API itself where it is
+    /// absent.
+    #[serde(skip)]
+    pub deployment: Option<String>,
+    /// The copy that some of its requests are served by.
+    #[serde(skip)]
+    pub canary: Option<String>,
 }
 
 impl Stage {
@@ -216,6 +278,24 @@ pub struct Limits {
     pub cached: Option<Setting<f64>>,
 }
 
+/// What callers with certain API keys may do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsagePlan {
+    /// The stages that the keys open, such as `prod of Api`.
+    pub stages: BTreeSet<String>,
+    /// How often each key may call.
+    pub limits: Limits,
+    /// The same of single methods, such as `/orders/POST at prod of Api`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub methods: BTreeMap<String, Limits>,
+    /// Requests of each key in a period; any number where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Setting<f64>>,
+    /// `DAY`, `WEEK` or `MONTH`.
+    pub period: String,
+}
+
 /// Which pages of other origins may read answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -228,6 +308,9 @@ pub struct Cors {
     pub headers: BTreeSet<String>,
     /// Whether browsers send cookies and let pages read the answers to that.
     pub credentials: bool,
+    /// Digest of the templates that make the answer's headers, which are not read.
+    #[serde(skip)]
+    pub template: Option<String>,
 }
 
 /// A function.
@@ -241,6 +324,34 @@ pub struct Function {
     /// Its own address, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<FunctionUrl>,
+    /// The addresses of its aliases, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, FunctionUrl>,
+}
+
+/// A role, a user or a group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Principal {
+    /// Which of them.
+    pub kind: PrincipalKind,
+    /// What it may do.
+    pub powers: Powers,
+    /// The groups that a user is in.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+}
+
+/// Whoever can have policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PrincipalKind {
+    /// Whoever assumes it.
+    Role,
+    /// Whoever has its keys or its password.
+    User,
+    /// The users in it.
+    Group,
 }
 
 /// What a function may do.
@@ -257,6 +368,12 @@ pub struct Powers {
     /// The policy that bounds what the others may allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
+    /// What that policy says, where it is in the template.
+    #[serde(skip_serializing_if = "Policy::is_empty")]
+    pub within: Policy,
+    /// Who may assume the role.
+    #[serde(skip_serializing_if = "Policy::is_empty")]
+    pub trust: Policy,
 }
 
 /// Somebody who may invoke a function.
@@ -270,6 +387,9 @@ pub struct Caller {
     pub source: Option<String>,
     /// Which doors it opens: an action, and the kind of function URL.
     pub action: String,
+    /// Which version or alias of the function, where it is not the function itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
 }
 
 /// The address of a function that has one of its own.
@@ -292,9 +412,15 @@ pub struct Domain {
     /// Where the certificates are kept whose holders may connect; anybody may where it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mutual_tls: Option<String>,
+    /// Which version of these certificates; the one that was there when the name was set up where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truststore_version: Option<String>,
     /// The oldest TLS that it takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
+    /// Digest of what says from where a private name is reached, and which of its APIs.
+    #[serde(skip)]
+    pub others: String,
 }
 
 /// A part of a template that holds more than the template shows.

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::matrix::{
-    Api, Behind, Caller, Cors, Function, Grant, Guard, Kind, Limits, Matrix, Pool, Powers, Route, Setting, readable,
+    Api, Behind, Caller, Cors, Function, FunctionUrl, Grant, Guard, KeySource, Kind, Limits, Matrix, Pool, Powers,
+    Route, Setting, readable,
 };
 
 /// Headings of the table of routes.
@@ -171,12 +172,24 @@ fn api_facts(matrix: &Matrix, api: &Api) -> Vec<(String, String)> {
         let how = certificates.map_or("any client may connect".to_owned(), |uri| format!("certificates of {uri}"));
         facts.push(fact(&format!("domain {}", readable(name)), how));
     }
+    if api.key_source != Setting::Known(KeySource::Header) {
+        facts.push(fact("API keys", key_source(&api.key_source)));
+    }
     facts.extend(api.policy.allowed.iter().map(|grant| fact("policy allows", grant_words(grant))));
     facts.extend(api.policy.denied.iter().map(|grant| fact("policy denies", grant_words(grant))));
+    facts.extend(api.policy.unread.iter().map(|said| fact("policy", format!("UNKNOWN: {}", readable(said)))));
     if api.document.is_some() {
         facts.push(fact("OpenAPI document", "its routes are not read"));
     }
     facts
+}
+
+fn key_source(source: &Setting<KeySource>) -> String {
+    match source {
+        Setting::Known(KeySource::Header) => "from callers".to_owned(),
+        Setting::Known(KeySource::Authorizer) => "from the functions that decide".to_owned(),
+        Setting::Unknown { unknown } => format!("UNKNOWN: {}", readable(unknown)),
+    }
 }
 
 fn on(setting: &Setting<bool>) -> String {
@@ -315,8 +328,9 @@ fn deeds(powers: &Powers) -> String {
     let managed =
         powers.managed.iter().map(|arn| format!("policy {}", readable(arn.rsplit('/').next().unwrap_or(arn))));
     let role = powers.role.iter().map(|role| format!("UNKNOWN: role {}", readable(role)));
+    let unread = powers.policy.unread.iter().map(|said| format!("UNKNOWN: {}", readable(said)));
     let boundary = powers.boundary.iter().map(|arn| format!("within {}", readable(arn)));
-    allowed.chain(denied).chain(managed).chain(role).chain(boundary).collect::<Vec<_>>().join(", ")
+    allowed.chain(denied).chain(managed).chain(unread).chain(role).chain(boundary).collect::<Vec<_>>().join(", ")
 }
 
 fn grant_words(grant: &Grant) -> String {
@@ -327,18 +341,32 @@ fn grant_words(grant: &Grant) -> String {
 
 fn function_row(id: &str, function: &Function) -> [String; 4] {
     let callers = function.callers.iter().map(caller).collect::<Vec<_>>().join(", ");
-    let address = function.url.as_ref().map(|url| match &url.guard {
-        Guard::Public => "PUBLIC".to_owned(),
-        Guard::Iam => "IAM".to_owned(),
-        _ => "UNKNOWN".to_owned(),
-    });
-    [readable(id), deeds(&function.powers), callers, address.unwrap_or_default()]
+    let own = function.url.as_ref().map(|url| address(url).to_owned());
+    let aliases = function.aliases.iter().map(|(alias, url)| format!("{} at {}", address(url), readable(alias)));
+    let addresses = own.into_iter().chain(aliases).collect::<Vec<_>>().join(", ");
+    [readable(id), deeds(&function.powers), callers, addresses]
+}
+
+/// Who passes at an address of a function.
+fn address(url: &FunctionUrl) -> &'static str {
+    match &url.guard {
+        Guard::Public => "PUBLIC",
+        Guard::Iam => "IAM",
+        _ => "UNKNOWN",
+    }
+}
+
+/// Whether a cell that says who passes names a door that stands open, as far as is known.
+#[must_use]
+pub fn is_open(who: &str) -> bool {
+    who.split(", ").any(|who| who.starts_with("PUBLIC") || who.starts_with("UNKNOWN"))
 }
 
 fn caller(caller: &Caller) -> String {
     let principal = if caller.principal == "*" { "EVERYBODY".to_owned() } else { readable(&caller.principal) };
     let source = caller.source.as_ref().map(|source| format!(" for {}", readable(source))).unwrap_or_default();
-    format!("{principal}{source}")
+    let at = caller.qualifier.as_ref().map(|alias| format!(" at {}", readable(alias))).unwrap_or_default();
+    format!("{principal}{source}{at}")
 }
 
 fn pool_section(id: &str, pool: &Pool) -> Section<0> {

@@ -104,12 +104,10 @@ impl Arguments {
 fn told(page: &Page) -> String {
     let mut text = format!("{}\n", bold(format_args!("Access to {}", page.stack)));
     for api in &page.apis {
-        text.push_str(&section(api, page::ROUTE_HEADINGS, |row| {
-            row[1].starts_with("PUBLIC") || row[1].starts_with("UNKNOWN")
-        }));
+        text.push_str(&section(api, page::ROUTE_HEADINGS, |row| page::is_open(&row[1])));
     }
     if !page.functions.rows.is_empty() {
-        text.push_str(&section(&page.functions, page::FUNCTION_HEADINGS, |row| row[3] == "PUBLIC"));
+        text.push_str(&section(&page.functions, page::FUNCTION_HEADINGS, |row| page::is_open(&row[3])));
     }
     for pool in &page.pools {
         text.push_str(&section(pool, [], |_| false));
@@ -151,9 +149,7 @@ fn html(pages: &[Page]) -> String {
 }
 
 fn page_data(page: &Page) -> Value {
-    let open = |row: &[String], at: usize| {
-        row.get(at).is_some_and(|cell| cell.starts_with("PUBLIC") || cell.starts_with("UNKNOWN"))
-    };
+    let open = |row: &[String], at: usize| row.get(at).is_some_and(|cell| page::is_open(cell));
     let mut sections = Vec::new();
     for api in &page.apis {
         sections.push(section_data(api, &page::ROUTE_HEADINGS, |row| open(row, 1)));
@@ -195,5 +191,18 @@ mod tests {
         let text = html(&[Page::of("a", &Matrix::of(&template, &BTreeMap::new()))]);
         assert!(text.contains("GET /&lt;script&gt;") && !text.contains("<script"), "{text}");
         assert!(text.contains("<tr class=\"open\">"), "what is public is marked");
+    }
+
+    #[test]
+    fn an_address_that_may_be_open_is_marked() {
+        for (kind, is_marked) in [("NONE", true), ("AWS_IAM", false), ("OAUTH", true)] {
+            let template = json!({ "Resources": {
+                "F": { "Type": "AWS::Lambda::Function" },
+                "Url": { "Type": "AWS::Lambda::Url",
+                    "Properties": { "TargetFunctionArn": { "Ref": "F" }, "AuthType": kind } },
+            } });
+            let page = Page::of("a", &Matrix::of(&template, &BTreeMap::new()));
+            assert_eq!(html(std::slice::from_ref(&page)).contains("class=\"open\""), is_marked, "{kind}");
+        }
     }
 }

@@ -514,7 +514,7 @@ impl Run<'_> {
             Some(unit) => {
                 change_set::discard(self.account, change_set).await?;
                 self.session.screen.note(format_args!("{} {FIRST_STEP}", yellow("two steps:")));
-                let first = Self { unit: &unit, ..*self }.step(existing, store).await?;
+                let first = Run { unit: &unit, ..*self }.step(existing, store).await?;
                 match self.step(first.as_ref().or(existing), store).await? {
                     Some(stack) => stack,
                     None => return Err(self.half_done()),

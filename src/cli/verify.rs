@@ -122,7 +122,8 @@ impl Arguments {
         let shared = self.shared()?;
         let reached = Reached::stack(session, Some(&name), &self.target).await?;
         session.screen.note(format_args!("{} {}", dim("target:"), reached.account.title()));
-        let matrix = units.first().map(|unit| gate::wanted(unit, Some(&reached.stack))).unwrap_or_default();
+        let matrix = units.first().map(|unit| gate::wanted(&reached.account, unit, Some(&reached.stack)));
+        let matrix = matrix.unwrap_or_default();
         let deployed = gate::deployed(&reached.account, &reached.stack).await?;
         let plan = Plan::of(&matrix);
         self.check_names(&name, &plan)?;

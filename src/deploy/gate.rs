@@ -11,7 +11,7 @@ use super::aws::{Account, During, Error as AwsError};
 use super::stack::Stack;
 use crate::access::change::{self, Change, Subject, Verdict};
 use crate::access::matrix::Matrix;
-use crate::template::text;
+use crate::template::{function, text};
 
 /// What stands for the value of a parameter that CloudFormation does not show.
 const HIDDEN: &str = "****";
@@ -48,13 +48,13 @@ pub struct Resource {
 /// # Errors
 /// When AWS cannot be asked.
 pub async fn compare(account: &Account, unit: &Unit, deployed: Option<&Stack>) -> Result<Comparison, AwsError> {
-    let wanted = wanted(unit, deployed);
+    let wanted = wanted(account, unit, deployed);
     let Some(stack) = deployed else {
         let template = serde_json::from_str(&unit.template).unwrap_or_default();
         let resources = resources(&Value::Null, &template);
         return Ok(Comparison { resources, open: open(&wanted), is_new: true, ..Comparison::default() });
     };
-    Ok(judge(&original(account, &stack.id).await?, stack, unit, &wanted))
+    Ok(judge(&original(account, &stack.id).await?, stack, unit, (&wanted, &place(account, &stack.name))))
 }
 
 /// What is deployed, as a matrix; nothing where the deployed template cannot be read.
@@ -63,25 +63,51 @@ pub async fn compare(account: &Account, unit: &Unit, deployed: Option<&Stack>) -
 /// When AWS cannot be asked.
 pub async fn deployed(account: &Account, stack: &Stack) -> Result<Option<Matrix>, AwsError> {
     let template = original(account, &stack.id).await?;
-    Ok(text::parse(&template).ok().map(|template| Matrix::of(&template, &shown(&template, stack))))
+    let place = place(account, &stack.name);
+    Ok(text::parse(&template).ok().map(|template| Matrix::of_place(&template, &shown(&template, stack), &place)))
 }
 
 /// The matrix of what would be deployed. A parameter that is not given keeps its deployed value.
 #[must_use]
-pub fn wanted(unit: &Unit, deployed: Option<&Stack>) -> Matrix {
+pub fn wanted(account: &Account, unit: &Unit, deployed: Option<&Stack>) -> Matrix {
+    wanted_at(&place(account, &unit.stack), unit, deployed)
+}
+
+fn wanted_at(place: &BTreeMap<String, String>, unit: &Unit, deployed: Option<&Stack>) -> Matrix {
     let template: Value = serde_json::from_str(&unit.template).unwrap_or_default();
     let mut parameters = deployed.map(|stack| shown(&template, stack)).unwrap_or_default();
     parameters.extend(unit.parameters.clone());
-    Matrix::of(&template, &parameters)
+    Matrix::of_place(&template, &parameters, place)
 }
 
-/// What a new stack opens to everybody: where there was nothing, nothing is weakened.
+/// What is known of the place that a stack is deployed to, as pseudo parameters.
+fn place(account: &Account, stack: &str) -> BTreeMap<String, String> {
+    let partition = match account.region.split_once('-') {
+        Some(("cn", _)) => "aws-cn",
+        Some(("us", rest)) if rest.starts_with("gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let known = [
+        (function::ACCOUNT_ID, account.id.as_str()),
+        (function::REGION, &account.region),
+        (function::STACK_NAME, stack),
+        (function::PARTITION, partition),
+    ];
+    // Regions with an `iso` in their names have partitions of their own.
+    let is_known = |name: &str| name != function::PARTITION || !account.region.contains("iso");
+    let known = known.into_iter().filter(|(name, _)| is_known(name));
+    known.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What a new stack opens to everybody: where there was nothing, nothing is weakened. What is not read may open nothing,
+/// and a role opens nothing to everybody.
 fn open(wanted: &Matrix) -> Vec<String> {
-    let changes = change::changes(&Matrix::default(), wanted).into_iter();
+    let nothing = Matrix { principals: wanted.principals.clone(), unread: wanted.unread.clone(), ..Matrix::default() };
+    let changes = change::changes(&nothing, wanted).into_iter();
     changes.filter(|change| change.verdict == Verdict::Weakened).map(|change| change.words).collect()
 }
 
-fn judge(text: &str, stack: &Stack, unit: &Unit, wanted: &Matrix) -> Comparison {
+fn judge(text: &str, stack: &Stack, unit: &Unit, (wanted, place): (&Matrix, &BTreeMap<String, String>)) -> Comparison {
     let Ok(before) = text::parse(text) else {
         let unread = Change {
             verdict: Verdict::Weakened,
@@ -91,7 +117,7 @@ fn judge(text: &str, stack: &Stack, unit: &Unit, wanted: &Matrix) -> Comparison 
         };
         return Comparison { access: vec![unread], ..Comparison::default() };
     };
-    let deployed = Matrix::of(&before, &shown(&before, stack));
+    let deployed = Matrix::of_place(&before, &shown(&before, stack), place);
     let after = serde_json::from_str(&unit.template).unwrap_or_default();
     Comparison {
         access: change::changes(&deployed, wanted),
@@ -173,7 +199,12 @@ mod tests {
     }
 
     fn compared(deployed: &str, stack: &Stack, unit: &Unit) -> Vec<String> {
-        let comparison = judge(deployed, stack, unit, &wanted(unit, Some(stack)));
+        compared_at(&[], deployed, stack, unit)
+    }
+
+    fn compared_at(place: &[(&str, &str)], deployed: &str, stack: &Stack, unit: &Unit) -> Vec<String> {
+        let place = place.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let comparison = judge(deployed, stack, unit, (&wanted_at(&place, unit, Some(stack)), &place));
         comparison.access.into_iter().map(|change| format!("{:?} {}", change.verdict, change.words)).collect()
     }
 
@@ -200,6 +231,30 @@ mod tests {
         assert_eq!(compared(&text, &deployed, &unit(&by_secret, &[])), [""; 0], "it stays what it is");
         let given = compared(&text, &deployed, &unit(&by_secret, &[("Secret", "AWS_IAM")]));
         assert!(given[0].starts_with("Weakened"), "{given:?}");
+    }
+
+    #[test]
+    fn the_account_decides_what_is_there() {
+        let with = |condition: Option<&str>| {
+            let mut template = template(&json!("AWS_IAM"));
+            let account = json!({ "Fn::Equals": [{ "Ref": "AWS::AccountId" }, "111122223333"] });
+            template["Conditions"] = json!({ "InTest": account });
+            template["Resources"]["Door"] = json!({ "Type": "AWS::Lambda::Function" });
+            template["Resources"]["Url"] = json!({ "Type": "AWS::Lambda::Url",
+                "Properties": { "TargetFunctionArn": { "Ref": "Door" }, "AuthType": "NONE" } });
+            if let Some(condition) = condition {
+                template["Resources"]["Url"]["Condition"] = condition.into();
+            }
+            template
+        };
+        let (old, new) = (with(Some("InTest")).to_string(), with(None));
+        let told = |account: &str| compared_at(&[("AWS::AccountId", account)], &old, &stack(&[]), &unit(&new, &[]));
+        assert_eq!(told("111122223333"), [""; 0], "it was there");
+        assert_eq!(told("444455556666"), ["Weakened function Door gets an address of its own, PUBLIC"]);
+        assert_eq!(
+            compared(&old, &stack(&[]), &unit(&new, &[])),
+            ["Weakened whether Url is there depends on nothing instead of InTest"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::{Weaker, admits, demands, listed, number, shown};
 use super::{Finding, Verdict, neutral, strengthened, weakened};
-use crate::access::matrix::{Cognito, Guard, Jwt, Lambda, readable};
+use crate::access::matrix::{Cognito, Guard, Jwt, Lambda, Setting, readable};
 
 /// Something that was found about a guard, and whose it is.
 pub(super) struct Part {
@@ -151,6 +151,7 @@ fn cognito(old: &Cognito, new: &Cognito, route: &str) -> Vec<Part> {
     parts.extend(pools.into_iter().map(&own));
     parts.extend(sources(&old.sources, &new.sources, name).map(&own));
     parts.extend(pattern(old.pattern.as_deref(), new.pattern.as_deref(), name).map(&own));
+    parts.extend(ttl(&old.ttl, &new.ttl).map(&own));
     parts.extend(rest_scopes(old, new, route).into_iter().map(of_route));
     parts
 }
@@ -207,14 +208,20 @@ fn lambda(old: &Lambda, new: &Lambda, route: &str) -> Vec<Part> {
     );
     parts.extend(sources.into_iter().map(&own));
     parts.extend(pattern(old.pattern.as_deref(), new.pattern.as_deref(), name).map(&own));
-    if let Some(verdict) = number(&old.ttl, &new.ttl, Weaker::More) {
-        let words = format!("TTL of cached decisions {} s -> {} s", shown(&old.ttl), shown(&new.ttl));
-        parts.push(own(Finding { verdict, words }));
+    parts.extend(ttl(&old.ttl, &new.ttl).map(&own));
+    if old.any_of != new.any_of {
+        parts.push(own(weakened(format!("the functions that may decide for {name} change, and are not read"))));
     }
     if !is_other {
         parts.extend(environment(old, new).into_iter().map(&own));
     }
     parts
+}
+
+/// How long it is remembered who passes.
+fn ttl(old: &Setting<f64>, new: &Setting<f64>) -> impl Iterator<Item = Finding> + use<> {
+    let words = format!("TTL of cached decisions {} s -> {} s", shown(old), shown(new));
+    number(old, new, Weaker::More).map(|verdict| Finding { verdict, words }).into_iter()
 }
 
 /// The environment of a function that decides.

@@ -1,6 +1,6 @@
 //! Who can get a token: changes of user pools.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::value::{Weaker, admits, demands, flag, number, shown};
 use super::{Finding, Found, Subject, neutral, strengthened, weakened};
@@ -55,7 +55,14 @@ fn pool_changes(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
         |came| format!("{name} confirms {came}"),
         |went| format!("{name} does not confirm {went} any more"),
     ));
+    findings.extend(demands(
+        &old.verified_before,
+        &new.verified_before,
+        |came| format!("{name} keeps the old {came} until the new one is confirmed"),
+        |went| format!("{name} takes a new {went} before it is confirmed"),
+    ));
     findings.extend(triggers(name, old, new));
+    findings.extend(others(name, &old.others, &new.others));
     findings.extend(providers(name, old, new));
     findings.extend(groups(name, old, new));
     findings
@@ -106,11 +113,31 @@ fn triggers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     let told = differ.map(|key| {
         let (before, after) = (said(old.triggers.get(key)), said(new.triggers.get(key)));
         let words = format!("{key} of {name} is function {after} instead of {before}");
-        // These are told of what happened, and decide nothing.
-        let is_told = matches!(key.as_str(), "PostAuthentication" | "PostConfirmation" | "CustomMessage");
-        if is_told { neutral(words) } else { weakened(words) }
+        if is_told(key) { neutral(words) } else { weakened(words) }
     });
-    told.collect()
+    let same = new.triggers.iter().filter(|(key, function)| old.triggers.get(*key) == Some(function));
+    let changed = same.flat_map(|(key, _)| {
+        let side = |pool: &Pool| pool.trigger_settings.get(key).cloned().unwrap_or_default();
+        let (before, after) = (side(old), side(new));
+        let settings = (before.settings != after.settings)
+            .then(|| (format!("settings of {key} of {name} change, and are not read"), !is_told(key)));
+        let code = (before.code != after.code).then(|| (format!("{key} of {name} runs other code"), false));
+        settings.into_iter().chain(code)
+    });
+    let changed = changed.map(|(words, decides)| if decides { weakened(words) } else { neutral(words) });
+    told.chain(changed).collect()
+}
+
+/// Whether a trigger is told of what happened, and decides nothing.
+fn is_told(trigger: &str) -> bool {
+    matches!(trigger, "PostAuthentication" | "PostConfirmation" | "CustomMessage")
+}
+
+/// Properties of which only a change can be told.
+fn others(name: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Finding> {
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    differ.map(|key| weakened(format!("{key} of {name} changes, which is not read"))).collect()
 }
 
 fn providers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
@@ -167,19 +194,44 @@ fn takes_every_client(pool: &str, matrix: &Matrix) -> bool {
     })
 }
 
-/// Attributes that users may change, and pass for somebody else by: all of them where none is named.
+/// The attributes that a client may write which names none.
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html>
+const STANDARD: [&str; 17] = [
+    "address",
+    "birthdate",
+    "email",
+    "family_name",
+    "gender",
+    "given_name",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "picture",
+    "preferred_username",
+    "profile",
+    "updated_at",
+    "website",
+    "zoneinfo",
+];
+
+/// Attributes that users may change, and pass for somebody else by.
 fn writable(name: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<Finding> {
-    match (old.is_empty(), new.is_empty()) {
-        (true, true) => Vec::new(),
-        (true, false) => vec![strengthened(format!("{name} may change only the attributes that it names"))],
-        (false, true) => vec![weakened(format!("{name} may now change every usual attribute"))],
-        (false, false) => admits(
-            old,
-            new,
-            |came| format!("{name} may now change the attribute {came}"),
-            |went| format!("{name} may change the attribute {went} no more"),
-        ),
+    if old == new {
+        return Vec::new();
     }
+    let named = |set: &BTreeSet<String>| {
+        if set.is_empty() { STANDARD.iter().map(|one| (*one).to_owned()).collect() } else { set.clone() }
+    };
+    let every = format!("{name} may now change every standard attribute");
+    let only = format!("{name} may change only the attributes that it names");
+    admits(
+        &named(old),
+        &named(new),
+        |came| if new.is_empty() { every.clone() } else { format!("{name} may now change the attribute {came}") },
+        |went| if old.is_empty() { only.clone() } else { format!("{name} may change the attribute {went} no more") },
+    )
 }
 
 fn client_changes(name: &str, old: &Client, new: &Client) -> Vec<Finding> {
@@ -208,6 +260,7 @@ fn client_changes(name: &str, old: &Client, new: &Client) -> Vec<Finding> {
         ));
     }
     findings.extend(writable(name, &old.writable, &new.writable));
+    findings.extend(others(name, &old.others, &new.others));
     let flags: [(&Setting<bool>, &Setting<bool>, &str); 3] = [
         (&old.secret, &new.secret, "has a secret"),
         (&old.revocation, &new.revocation, "can revoke tokens"),

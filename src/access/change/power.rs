@@ -2,67 +2,131 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, neutral, strengthened, weakened};
-use crate::access::matrix::{Api, Caller, Grant, Guard, Policy, Powers, readable};
+use super::{Finding, Verdict, neutral, strengthened, weakened};
+use crate::access::matrix::{Api, Caller, Grant, Guard, Policy, Powers, Principal, PrincipalKind, readable};
 
-/// What changes in the powers of a function.
-pub(super) fn powers(function: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+/// What changes in the powers of somebody, such as `function GetNotes`.
+pub(super) fn powers(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
     let mut findings = Vec::new();
     match (&old.role, &new.role) {
         (before, after) if before == after => {}
         (_, Some(role)) => {
             let role = readable(role);
-            findings.push(weakened(format!("function {function} may do whatever role {role} may, which is not read")));
+            findings.push(weakened(format!("{who} may do whatever role {role} may, which is not read")));
         }
         (Some(role), None) => {
             let role = readable(role);
-            let words = format!("function {function} has a role of the stack instead of {role}, which is not read");
-            findings.push(weakened(words));
+            findings.push(weakened(format!("{who} has a role of the stack instead of {role}, which is not read")));
         }
         (None, None) => {}
     }
     findings.extend(policy(
-        &old.policy,
-        &new.policy,
-        |grant| format!("function {function} may now {}", deed(grant)),
-        |grant| format!("function {function} may {} no more", deed(grant)),
-        |grant| format!("function {function} is not denied {} any more", deed(grant)),
-        |grant| format!("function {function} is denied {}", deed(grant)),
+        (&old.policy, &new.policy),
+        &format!("the policies of {who}"),
+        |grant| format!("{who} may now {}", deed(grant)),
+        |grant| format!("{who} may {} no more", deed(grant)),
+        |grant| format!("{who} is not denied {} any more", deed(grant)),
+        |grant| format!("{who} is denied {}", deed(grant)),
     ));
     for came in new.managed.difference(&old.managed) {
-        findings.push(weakened(format!("function {function} may now do what policy {} allows", last(came))));
+        findings.push(weakened(format!("{who} may now do what policy {} allows", last(came))));
     }
     for went in old.managed.difference(&new.managed) {
-        findings.push(strengthened(format!("function {function} has policy {} no more", last(went))));
+        findings.push(strengthened(format!("{who} has policy {} no more", last(went))));
     }
-    match (&old.boundary, &new.boundary) {
-        (before, after) if before == after => {}
-        (None, Some(boundary)) => {
-            findings.push(strengthened(format!("function {function} is bounded by {}", readable(boundary))));
-        }
-        _ => findings.push(weakened(format!("function {function} is not bounded as it was"))),
-    }
+    findings.extend(boundary(who, old, new));
     findings
+}
+
+/// What bounds the policies of somebody.
+fn boundary(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+    match (&old.boundary, &new.boundary) {
+        (before, after) if before == after => policy(
+            (&old.within, &new.within),
+            &format!("the policy that bounds {who}"),
+            |grant| format!("the policy that bounds {who} now allows {}", deed(grant)),
+            |grant| format!("the policy that bounds {who} allows {} no more", deed(grant)),
+            |grant| format!("the policy that bounds {who} does not deny {} any more", deed(grant)),
+            |grant| format!("the policy that bounds {who} denies {}", deed(grant)),
+        ),
+        (None, Some(boundary)) => vec![strengthened(format!("{who} is bounded by {}", readable(boundary)))],
+        _ => vec![weakened(format!("{who} is not bounded as it was"))],
+    }
+}
+
+/// What changes in who may assume a role. `role` is that in words.
+pub(super) fn trust(role: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+    policy(
+        (&old.trust, &new.trust),
+        &format!("the trust of {role}"),
+        |grant| format!("{role} may now be assumed by {}", taker(grant)),
+        |grant| format!("{role} may be assumed by {} no more", taker(grant)),
+        |grant| format!("{role} is not denied to {} any more", taker(grant)),
+        |grant| format!("{role} is denied to {}", taker(grant)),
+    )
+}
+
+/// Who takes a role, and under which condition.
+fn taker(grant: &Grant) -> String {
+    let who = grant.principal.as_deref().unwrap_or("*");
+    let who = if who == "*" { "everybody".to_owned() } else { readable(who) };
+    let condition = grant.condition.as_ref().map(|condition| format!(" if {}", readable(condition)));
+    format!("{who} ({}){}", grant.action, condition.unwrap_or_default())
+}
+
+/// A new role, user or group. A role that only services of AWS assume is like that of a function: nobody's powers grow,
+/// unless it opens a route that asks for a signature.
+/// One that does nothing but write logs is not told.
+pub(super) fn new_principal(who: &str, new: &Principal) -> Option<Finding> {
+    let may = told(&new.powers);
+    let words = if may.is_empty() { String::new() } else { format!(" and may {}", may.join(", ")) };
+    let words = format!("{who} is new{words}");
+    let is_for_people = new.kind != PrincipalKind::Role || !new.powers.trust.unread.is_empty();
+    let is_for_people = is_for_people || new.powers.trust.allowed.iter().any(|grant| !is_service(grant));
+    let opens = |grant: &Grant| {
+        let action = grant.action.to_ascii_lowercase();
+        action.starts_with("all but ") || fits(&action, "execute-api:invoke")
+    };
+    let opens = new.powers.policy.allowed.iter().any(opens) || !new.powers.policy.unread.is_empty();
+    let is_given = !may.is_empty() || !new.groups.is_empty();
+    let is_weaker = opens || (is_for_people && is_given);
+    is_given.then(|| if is_weaker { weakened(words) } else { neutral(words) })
+}
+
+/// Whether only a service of AWS assumes a role by this.
+fn is_service(grant: &Grant) -> bool {
+    let who = grant.principal.as_deref().unwrap_or("*");
+    let is_service = who.ends_with(".amazonaws.com") || who.ends_with(".${AWS::URLSuffix}");
+    let action = grant.action.to_ascii_lowercase();
+    is_service && who != "cognito-identity.amazonaws.com" && !action.contains("with") && !action.contains('*')
 }
 
 /// What a new function may do. It is new, so nobody's powers grow.
 pub(super) fn new_powers(function: &str, powers: &Powers) -> Vec<Finding> {
-    let told = powers.policy.allowed.iter().filter(|grant| !is_logging(grant)).map(deed);
-    let managed = powers.managed.iter().map(|policy| format!("do what policy {} allows", last(policy)));
-    let role = powers.role.iter().filter(|role| !role.is_empty());
-    let role = role.map(|role| format!("do whatever role {} may", readable(role)));
-    let told: Vec<String> = told.chain(managed).chain(role).collect();
+    let told = told(powers);
     let words = if told.is_empty() { String::new() } else { format!(" and may {}", told.join(", ")) };
     vec![neutral(format!("function {function} is new{words}"))]
 }
 
-/// Whether a function may do something that another may not, its logs apart.
-pub(super) fn more(old: &Powers, new: &Powers) -> Vec<String> {
-    let allowed = new.policy.allowed.iter().filter(|grant| !is_logging(grant));
-    let grants = allowed.filter(|grant| !covered(grant, &old.policy.allowed)).map(deed);
-    let managed = new.managed.difference(&old.managed).map(|policy| format!("do what policy {} allows", last(policy)));
-    let role = new.role.iter().filter(|role| old.role.as_ref() != Some(role));
-    grants.chain(managed).chain(role.map(|role| format!("do whatever role {} may", readable(role)))).collect()
+/// What somebody may do, its logs apart.
+pub(super) fn told(powers: &Powers) -> Vec<String> {
+    let grants = powers.policy.allowed.iter().filter(|grant| !is_logging(grant)).map(deed);
+    let unread = powers.policy.unread.iter().map(|statement| format!("do what this says: {}", readable(statement)));
+    let managed = powers.managed.iter().map(|policy| format!("do what policy {} allows", last(policy)));
+    let role = powers.role.iter().filter(|role| !role.is_empty());
+    let role = role.map(|role| format!("do whatever role {} may", readable(role)));
+    grants.chain(unread).chain(managed).chain(role).collect()
+}
+
+/// What somebody may do that another may not, in words about `who`. Logs are left out: each function has its own.
+pub(super) fn more(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+    let without_logs = |powers: &Powers| {
+        let mut powers = powers.clone();
+        powers.policy.allowed.retain(|grant| !is_logging(grant));
+        powers
+    };
+    let findings = powers(who, &without_logs(old), &without_logs(new)).into_iter();
+    findings.filter(|finding| finding.verdict == Verdict::Weakened).collect()
 }
 
 fn is_logging(grant: &Grant) -> bool {
@@ -83,13 +147,16 @@ fn last(arn: &str) -> String {
 }
 
 fn policy(
-    old: &Policy,
-    new: &Policy,
+    (old, new): (&Policy, &Policy),
+    whose: &str,
     may: impl Fn(&Grant) -> String,
     may_not: impl Fn(&Grant) -> String,
     not_denied: impl Fn(&Grant) -> String,
     denied: impl Fn(&Grant) -> String,
 ) -> Vec<Finding> {
+    if old == new {
+        return Vec::new();
+    }
     let came = new.allowed.iter().filter(|grant| !covered(grant, &old.allowed));
     let went = old.allowed.iter().filter(|grant| !covered(grant, &new.allowed));
     let freed = old.denied.iter().filter(|grant| !covered(grant, &new.denied));
@@ -97,7 +164,12 @@ fn policy(
     let came = came.map(|grant| weakened(may(grant)));
     let freed = freed.map(|grant| weakened(not_denied(grant)));
     let went = went.map(|grant| strengthened(may_not(grant)));
-    came.chain(freed).chain(went).chain(barred.map(|grant| strengthened(denied(grant)))).collect()
+    // Whether it allows something or denies it is not known.
+    let unread = old.unread.symmetric_difference(&new.unread);
+    let unread =
+        unread.map(|said| weakened(format!("a statement of {whose} changes that is not read: {}", readable(said))));
+    let told = came.chain(freed).chain(went).chain(barred.map(|grant| strengthened(denied(grant))));
+    unread.chain(told).collect()
 }
 
 /// Whether one of the grants says as much as this one, or more.
@@ -158,14 +230,14 @@ pub(super) fn resource_policy(api: &str, old: &Api, new: &Api) -> Vec<Finding> {
     let signs = |api: &Api| api.routes.values().any(|route| matches!(route.guard, Guard::Iam | Guard::Unknown { .. }));
     match (old.policy.is_empty(), new.policy.is_empty()) {
         // With signatures, what a resource policy allows is allowed beside what the caller's own policies do.
-        (true, _) if signs(new) && !new.policy.allowed.is_empty() => {
+        (true, _) if signs(new) && (!new.policy.allowed.is_empty() || !new.policy.unread.is_empty()) => {
             vec![weakened(format!("{api} gets a resource policy, which lets in callers that sign"))]
         }
         (true, _) => vec![strengthened(format!("{api} gets a resource policy"))],
         (_, true) => vec![weakened(format!("{api} has no resource policy any more"))],
         _ => policy(
-            &old.policy,
-            &new.policy,
+            (&old.policy, &new.policy),
+            &format!("the resource policy of {api}"),
             |grant| format!("the resource policy of {api} now allows {}", deed(grant)),
             |grant| format!("the resource policy of {api} allows {} no more", deed(grant)),
             |grant| format!("the resource policy of {api} does not deny {} any more", deed(grant)),
@@ -180,7 +252,8 @@ pub(super) fn callers(name: &str, old: &BTreeSet<Caller>, new: &BTreeSet<Caller>
         let everybody = caller.principal == "*";
         let principal = if everybody { "everybody".to_owned() } else { readable(&caller.principal) };
         let source = caller.source.as_ref().map(|source| format!(" for {}", readable(source))).unwrap_or_default();
-        format!("{principal}{source} ({})", caller.action)
+        let at = caller.qualifier.as_ref().map(|alias| format!(" at {}", readable(alias))).unwrap_or_default();
+        format!("{principal}{source}{at} ({})", caller.action)
     };
     let came = new.difference(old).map(|caller| weakened(format!("{name} may now be invoked by {}", who(caller))));
     let went =

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::guard::{compare, is_open, words, worst};
 use super::value::{self, flag};
 use super::{Finding, Found, Subject, Verdict, neutral, power, strengthened, weakened};
-use crate::access::matrix::{Api, Behind, Cors, Kind, Limits, Matrix, Route, readable};
+use crate::access::matrix::{
+    Api, Behind, Cors, Guard, KeySource, Kind, Limits, Matrix, Route, Setting, Stage, readable,
+};
 use crate::access::routing::{Request, Routes};
 
 /// The routes of a new API.
@@ -122,8 +124,7 @@ fn behind((old, olds): (&Route, &Matrix), (new, news): (&Route, &Matrix), name: 
         _ => None,
     };
     if let (Some(before), Some(after)) = (powers(&old.behind, olds), powers(&new.behind, news)) {
-        let more = power::more(&before, &after);
-        findings.extend(more.iter().map(|deed| weakened(format!("what is behind {name} may now {deed}"))));
+        findings.extend(power::more(&format!("what is behind {name}"), &before, &after));
     }
     findings
 }
@@ -217,26 +218,143 @@ fn admits_more(old: &Route, new: &Route, name: &str) -> bool {
     worst(&parts) == Some(Verdict::Weakened) || key == Some(Verdict::Weakened)
 }
 
-/// The throttles and caches of an API.
+/// The stages of an API: throttles and caches, variables, and the copy of the API that each serves.
 pub(super) fn limits(found: &mut Found, id: &str, old: &Api, new: &Api) {
     let only = |api: &'_ Api| (api.stages.len() == 1).then(|| api.stages.values().next().cloned()).flatten();
     for (name, stage) in &new.stages {
+        let of = format!("stage {} of {id}", readable(name));
         // The only stage is what it was, whatever it is called.
         let Some(before) = old.stages.get(name).cloned().or_else(|| only(old).filter(|_| new.stages.len() == 1)) else {
+            new_stage(found, id, (old, &of), stage);
             continue;
         };
-        let of = format!("stage {} of {id}", readable(name));
         found.all(Subject::Throttle, &format!("throttle of {id}"), value::limits(&before.limits, &stage.limits, &of));
-        let own: BTreeSet<&String> = before.routes.keys().chain(stage.routes.keys()).collect();
-        for key in own {
-            let (was, is): (&Limits, &Limits) = (before.limits(key), stage.limits(key));
-            // What follows from the stage as a whole is told of that.
-            if (was, is) != (&before.limits, &stage.limits) {
-                let part = found.names.of_part(id, key);
-                found.all(Subject::Throttle, &format!("throttle of {part}"), value::limits(was, is, &part));
-            }
+        for (key, was, is) in own_limits(&before, stage) {
+            let part = found.names.of_part(id, key);
+            found.all(Subject::Throttle, &format!("throttle of {part}"), value::limits(was, is, &part));
+        }
+        variables(found, id, (old, new), (&before, stage));
+        found.all(Subject::Api, id, deployment((old, new), (&before, stage), &of));
+    }
+}
+
+/// Limits of routes that do not follow from those of the stages.
+fn own_limits<'a>(old: &'a Stage, new: &'a Stage) -> Vec<(&'a str, &'a Limits, &'a Limits)> {
+    let own: BTreeSet<&String> = old.routes.keys().chain(new.routes.keys()).collect();
+    let limits = own.into_iter().map(|key| (key.as_str(), old.limits(key), new.limits(key)));
+    limits.filter(|(_, was, is)| (*was, *is) != (&old.limits, &new.limits)).collect()
+}
+
+/// A new stage is one more way to the same routes. Where it is bounded less than each of those that were there, it may be
+/// called more often.
+fn new_stage(found: &mut Found, id: &str, (old, of): (&Api, &str), new: &Stage) {
+    let Some(strictest) = old.stages.values().cloned().reduce(strictest) else { return };
+    let weaker = |findings: Vec<Finding>| findings.into_iter().filter(|one| one.verdict == Verdict::Weakened);
+    let whole = weaker(value::limits(&strictest.limits, &new.limits, of));
+    found.all(Subject::Throttle, &format!("throttle of {id}"), whole);
+    for (key, was, is) in own_limits(&strictest, new) {
+        let part = found.names.of_part(id, key);
+        let of = format!("{part} at {of}");
+        found.all(Subject::Throttle, &format!("throttle of {part}"), weaker(value::limits(was, is, &of)));
+    }
+}
+
+fn strictest(one: Stage, other: Stage) -> Stage {
+    let least = |one: Option<Setting<f64>>, other: Option<Setting<f64>>| match (one, other) {
+        (Some(Setting::Known(one)), Some(Setting::Known(other))) => Some(Setting::Known(one.min(other))),
+        (Some(Setting::Unknown { .. }) | None, bound @ Some(Setting::Known(_))) => bound,
+        (bound, other) => bound.or(other),
+    };
+    let limits = |one: &Limits, other: &Limits| Limits {
+        rate: least(one.rate.clone(), other.rate.clone()),
+        burst: least(one.burst.clone(), other.burst.clone()),
+        cached: one
+            .cached
+            .as_ref()
+            .zip(other.cached.as_ref())
+            .and_then(|(one, other)| least(Some(one.clone()), Some(other.clone()))),
+    };
+    let keys: BTreeSet<&String> = one.routes.keys().chain(other.routes.keys()).collect();
+    let routes = keys.into_iter().map(|key| (key.clone(), limits(one.limits(key), other.limits(key))));
+    Stage { routes: routes.collect(), limits: limits(&one.limits, &other.limits), ..Stage::default() }
+}
+
+/// Variables of a stage: guards and what is behind them may name one, and a function that decides is given them all.
+fn variables(found: &mut Found, id: &str, (old, new): (&Api, &Api), (before, after): (&Stage, &Stage)) {
+    let names: BTreeSet<&String> = before.variables.keys().chain(after.variables.keys()).collect();
+    for name in names.into_iter().filter(|name| before.variables.get(*name) != after.variables.get(*name)) {
+        for (key, _) in old.routes.iter().chain(&new.routes).filter(|(_, route)| asks_stage(route, name)) {
+            let part = found.names.of_part(id, key);
+            let words = format!("stage variable {name} changes, on which {part} depends");
+            found.add(Subject::Route, part, weakened(words));
         }
     }
+}
+
+/// Whether a stage variable may decide who passes a route, or what answers.
+fn asks_stage(route: &Route, name: &str) -> bool {
+    let plain = name.strip_prefix("canary ").unwrap_or(name);
+    let said = serde_json::to_string(&(&route.guard, &route.behind)).unwrap_or_default();
+    let is_named =
+        said.contains(&format!("stageVariables.{plain}")) || (plain == "*" && said.contains("stageVariables."));
+    // Our own authorizers do not look at them.
+    let is_given = matches!(&route.guard, Guard::Lambda(lambda)
+        if lambda.form.starts_with("REQUEST") && lambda.settings.is_empty());
+    is_named || is_given
+}
+
+/// Which copy of the API a stage serves, and its canary: only a copy that is made by this very change is known to be what
+/// the template says.
+fn deployment((old, new): (&Api, &Api), (before, after): (&Stage, &Stage), of: &str) -> Vec<Finding> {
+    let is_own = |api: &Api, copy: &Option<String>| copy.as_ref().is_none_or(|id| api.deployments.contains(id));
+    let is_fresh = |copy: &Option<String>| copy.as_ref().is_none_or(|id| !old.deployments.contains(id));
+    let copies = [
+        (&before.deployment, &after.deployment, of.to_owned()),
+        (&before.canary, &after.canary, format!("the canary of {of}")),
+    ];
+    let differ =
+        copies.into_iter().filter(|(was, is, _)| was != is && !(is_own(old, was) && is_own(new, is) && is_fresh(is)));
+    let said = |copy: &Option<String>| copy.as_ref().map_or("the API itself".to_owned(), |copy| readable(copy));
+    let told = differ.map(|(was, is, of)| {
+        weakened(format!("{of} serves deployment {} instead of {}, which is not read", said(is), said(was)))
+    });
+    told.collect()
+}
+
+/// Where API keys are looked for, as far as some route needs one.
+pub(super) fn key_source(id: &str, old: &Api, new: &Api) -> Option<Finding> {
+    let is_needed = new.routes.values().any(|route| route.api_key != Setting::Known(false));
+    if old.key_source == new.key_source || !is_needed {
+        return None;
+    }
+    Some(match &new.key_source {
+        Setting::Known(KeySource::Header) => strengthened(format!("{id} takes API keys from callers only")),
+        Setting::Known(KeySource::Authorizer) => {
+            weakened(format!("{id} takes API keys from the functions that decide, and callers need none"))
+        }
+        Setting::Unknown { unknown } => weakened(format!("{id} takes API keys from {}", readable(unknown))),
+    })
+}
+
+/// Paths of which the gateway says no more who may read the answers, where what is behind it may. While CORS is configured
+/// for an HTTP API, the headers of a function's answers do not count.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
+pub(super) fn cors_left_to_functions(old: &Api, new: &Api) -> Vec<Finding> {
+    let routes = Routes::new(new.kind, new.routes.keys().map(String::as_str));
+    let is_passed_on = |behind: &Behind| matches!(behind, Behind::Function(_) | Behind::Other(_));
+    let gone = old.cors.keys().filter(|path| !new.cors.contains_key(*path));
+    let told = gone.filter_map(|path| {
+        let is_left = if path == "/*" {
+            new.routes.values().any(|route| is_passed_on(&route.behind))
+        } else {
+            let taker = routes.taker(&Request::of(new.kind, "OPTIONS", path)).and_then(|key| new.routes.get(key));
+            // Browsers send no token with a preflight: one that is guarded is refused.
+            taker.is_some_and(|route| is_passed_on(&route.behind) && is_open(&route.guard))
+        };
+        let at = if path == "/*" { String::new() } else { format!(" at {path}") };
+        is_left.then(|| weakened(format!("CORS is left to what is behind the API, which is not read{at}")))
+    });
+    told.collect()
 }
 
 /// What CORS allowed at a path before, where there was something that a page could read: nothing where the path is new.

@@ -537,3 +537,580 @@ fn every_stack_is_the_same_as_itself() {
         assert!(!from_nothing.is_empty());
     }
 }
+
+/// What is found between two templates of these resources, as lines.
+fn of(old: &Value, new: &Value) -> Vec<String> {
+    told(&between(&json!({ "Resources": old }), &json!({ "Resources": new })))
+}
+
+/// The same when one property of a resource is set.
+fn of_edit(old: &Value, pointer: &str, value: Value) -> Vec<String> {
+    let mut new = old.clone();
+    set(&mut new, pointer, value);
+    of(old, &new)
+}
+
+#[test]
+fn a_client_without_a_list_writes_the_standard_attributes() {
+    let writes = |old: Value, new: Value| {
+        let pool = |attributes: Value| {
+            let properties = json!({ "UserPoolId": { "Ref": "Users" }, "WriteAttributes": attributes });
+            json!({ "Users": { "Type": "AWS::Cognito::UserPool" },
+                "Web": { "Type": "AWS::Cognito::UserPoolClient", "Properties": properties } })
+        };
+        let lines = of(&pool(old), &pool(new));
+        lines.iter().map(|line| line.replace("user pool Users: client Web of user pool Users ", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(writes(json!([]), json!(["email"])), ["+ may change only the attributes that it names"]);
+    assert_eq!(
+        writes(json!([]), json!(["email", "custom:role"])),
+        ["- may now change the attribute custom:role", "+ may change only the attributes that it names"]
+    );
+    assert_eq!(writes(json!(["email"]), json!([])), ["- may now change every standard attribute"]);
+    assert_eq!(writes(json!(["email", "name"]), json!(["email"])), ["+ may change the attribute name no more"]);
+}
+
+fn role(trusted: &Value, action: &str) -> Value {
+    json!({ "Type": "AWS::IAM::Role", "Properties": {
+        "AssumeRolePolicyDocument": { "Statement":
+            [{ "Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole" }] },
+        "Policies": [{ "PolicyDocument": { "Statement": [{ "Effect": "Allow", "Action": action, "Resource": "*" }] } }],
+    } })
+}
+
+#[test]
+fn whoever_may_assume_a_role_has_its_powers() {
+    let lambda = json!({ "Service": "lambda.amazonaws.com" });
+    let with = |role: Value| {
+        json!({ "F": { "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["R", "Arn"] } } },
+            "R": role })
+    };
+    let old = with(role(&lambda, "s3:GetObject"));
+    let mut both = old.clone();
+    both["R"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] =
+        json!({ "Service": "lambda.amazonaws.com", "AWS": "*" });
+    let words = "function F: the role of function F may";
+    assert_eq!(of(&old, &both), [format!("- {words} now be assumed by everybody (sts:AssumeRole)")]);
+    assert_eq!(of(&both, &old), [format!("+ {words} be assumed by everybody (sts:AssumeRole) no more")]);
+}
+
+#[test]
+fn roles_users_and_groups_of_no_function_count() {
+    let service = json!({ "Service": "apigateway.amazonaws.com" });
+    let account = json!({ "AWS": "arn:aws:iam::111122223333:root" });
+    let cases = [
+        (role(&service, "s3:GetObject"), "= role R: role R is new and may s3:GetObject on *"),
+        (role(&service, "execute-api:Invoke"), "- role R: role R is new and may execute-api:Invoke on *"),
+        (role(&account, "s3:GetObject"), "- role R: role R is new and may s3:GetObject on *"),
+    ];
+    for (role, line) in cases {
+        assert_eq!(of(&json!({}), &json!({ "R": role })), [line]);
+    }
+    assert_eq!(of(&json!({}), &json!({ "R": role(&service, "logs:PutLogEvents") })), [""; 0], "it only logs");
+    let old = json!({ "R": role(&service, "s3:GetObject"), "U": { "Type": "AWS::IAM::User" },
+        "G": { "Type": "AWS::IAM::Group" } });
+    let may = json!({ "Statement": { "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*" } });
+    let policy = |of: &str, names: Value| {
+        let mut properties = json!({ "PolicyDocument": may });
+        properties[of] = names;
+        json!({ "Type": "AWS::IAM::Policy", "Properties": properties })
+    };
+    for (list, id, name) in [("Roles", "R", "role R"), ("Users", "U", "user U"), ("Groups", "G", "group G")] {
+        let lines = of_edit(&old, "P", policy(list, json!([{ "Ref": id }])));
+        assert_eq!(lines, [format!("- {name}: {name} may now execute-api:Invoke on *")]);
+    }
+    assert_eq!(of_edit(&old, "U/Properties/Groups", json!(["admins"])), ["- user U: user U is now in group admins"]);
+    let elsewhere = of_edit(&old, "P", policy("Roles", json!(["Admin"])));
+    assert_eq!(elsewhere, ["- P: P (AWS::IAM::Policy) is new, which is not read"]);
+}
+
+#[test]
+fn what_may_say_who_gets_in_and_is_not_read_must_stay() {
+    let changed = |kind: &str, property: &str| {
+        let with = |value: &str| json!({ "X": { "Type": kind, "Properties": { property: value } } });
+        (of(&json!({}), &with("a")), of(&with("a"), &with("b")))
+    };
+    let cases = [
+        ("AWS::Cognito::UserPoolUserToGroupAttachment", "GroupName", '-'),
+        ("AWS::Cognito::UserPoolUser", "Username", '-'),
+        ("AWS::Cognito::IdentityPool", "AllowUnauthenticatedIdentities", '='),
+        ("AWS::Cognito::IdentityPoolRoleAttachment", "Roles", '-'),
+        ("AWS::Cognito::UserPoolRiskConfigurationAttachment", "ClientId", '-'),
+        ("AWS::ApiGatewayV2::ApiGatewayManagedOverrides", "Route", '-'),
+        ("AWS::ApiGatewayV2::RoutingRule", "Actions", '-'),
+        ("AWS::ApiGateway::UsagePlanKey", "KeyId", '='),
+    ];
+    for (kind, property, new) in cases {
+        let (added, edited) = changed(kind, property);
+        assert_eq!(added, [format!("{new} X: X ({kind}) is new, which is not read")]);
+        assert_eq!(edited, [format!("- X: X ({kind}) changes, which is not read")]);
+    }
+    for kind in ["AWS::ApiGateway::Deployment", "AWS::ApiGateway::GatewayResponse", "AWS::ApiGateway::Account"] {
+        assert_eq!(changed(kind, "Description"), (vec![], vec![]), "{kind} lets nobody in");
+    }
+    let stage = |kind: &str| {
+        let properties = json!({ "ApiId": { "Fn::ImportValue": "x" }, "StageName": kind });
+        json!({ "S": { "Type": "AWS::ApiGatewayV2::Stage", "Properties": properties } })
+    };
+    assert!(of(&stage("a"), &stage("b"))[0].contains("which is not read"), "the API stands elsewhere");
+}
+
+#[test]
+fn a_statement_that_may_deny_is_never_taken_for_one_that_allows() {
+    let statements = |more: Value| {
+        let all = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }, more]);
+        let policy = json!({ "PolicyDocument": { "Statement": all } });
+        json!({ "F": { "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["R", "Arn"] } } },
+            "R": { "Type": "AWS::IAM::Role", "Properties": { "Policies": [policy] } } })
+    };
+    let deny = json!({ "Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*" });
+    let choice = json!({ "Fn::If": ["IsLive", deny, { "Ref": "AWS::NoValue" }] });
+    let effect =
+        json!({ "Effect": { "Fn::If": ["IsLive", "Deny", "Allow"] }, "Action": "s3:GetObject", "Resource": "*" });
+    for unread in [choice, effect] {
+        let (with, without) = (statements(unread), statements(Value::Null));
+        for (old, new) in [(&with, &without), (&without, &with)] {
+            let lines = of(old, new);
+            assert!(
+                lines.iter().any(|line| line.starts_with("- function F: a statement of the policies")),
+                "{lines:?}"
+            );
+            assert!(!lines.iter().any(|line| line.starts_with('+')), "{lines:?}");
+        }
+        assert_eq!(of(&with, &with), [""; 0]);
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_decided_is_a_fact() {
+    let with = |condition: Option<&str>, value: &str| {
+        let mut template = json!({
+            "Parameters": { "Stage": { "Type": "String" } },
+            "Conditions": {
+                "InTest": { "Fn::Equals": [{ "Ref": "Stage" }, value] },
+                "OrSo": { "Fn::Or": [{ "Condition": "InTest" }, { "Condition": "InTest" }] },
+            },
+            "Resources": { "F": { "Type": "AWS::Lambda::Function" }, "Url": { "Type": "AWS::Lambda::Url",
+                "Properties": { "TargetFunctionArn": { "Ref": "F" }, "AuthType": "NONE" } } },
+        });
+        if let Some(condition) = condition {
+            template["Resources"]["Url"]["Condition"] = condition.into();
+        }
+        template
+    };
+    let line = |old: &Value, new: &Value| told(&between(old, new));
+    let tested = with(Some("InTest"), "test");
+    assert_eq!(line(&tested, &tested), [""; 0]);
+    assert_eq!(
+        line(&tested, &with(None, "test")),
+        ["- Url: whether Url is there depends on nothing instead of InTest"]
+    );
+    assert_eq!(
+        line(&tested, &with(Some("InTest"), "live")),
+        ["- condition InTest: condition InTest changes, and whether it holds cannot be told"]
+    );
+    let through = line(&with(Some("OrSo"), "test"), &with(Some("OrSo"), "live"));
+    assert!(through.iter().any(|line| line.contains("condition OrSo changes")), "{through:?}");
+}
+
+#[test]
+fn names_are_followed_as_references_are() {
+    let function = json!({ "Type": "AWS::Lambda::Function", "Properties": { "FunctionName": "decide",
+        "Role": "arn:aws:iam::111122223333:role/app/deciders",
+        "Environment": { "Variables": { "REQUIRED_GROUPS": "admins" } } } });
+    let uri = |function: Value| {
+        let parts =
+            json!(["", ["arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/", function, "/invocations"]]);
+        json!({ "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": { "ApiId": { "Ref": "Api" },
+            "AuthorizerType": "REQUEST", "AuthorizerUri": { "Fn::Join": parts } } })
+    };
+    let addresses = [
+        json!({ "Fn::GetAtt": ["Decide", "Arn"] }),
+        json!({ "Fn::Sub": "${Decide.Arn}:live" }),
+        json!("arn:aws:lambda:eu-west-1:111122223333:function:decide"),
+        json!("arn:aws:lambda:eu-west-1:111122223333:function:decide:live"),
+        json!({ "Fn::If": ["InTest", { "Fn::GetAtt": ["Decide", "Arn"] }, { "Fn::GetAtt": ["Other", "Arn"] }] }),
+    ];
+    for address in addresses {
+        let old = json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "ApiTokenAuthorizer": uri(address.clone()),
+            "Route": route("GET /a", "CUSTOM", "ApiTokenAuthorizer", &[]),
+            "Decide": function,
+        });
+        let lines = of_edit(&old, "Decide/Properties/Environment/Variables/REQUIRED_GROUPS", json!(""));
+        assert!(lines.iter().any(|line| line.starts_with("- Token: ")), "{address}: {lines:?}");
+    }
+    let old = json!({
+        "Decide": function,
+        "R": { "Type": "AWS::IAM::Role", "Properties": { "RoleName": "deciders",
+            "PermissionsBoundary": { "Ref": "Boundary" } } },
+        "P": { "Type": "AWS::IAM::Policy", "Properties": { "Roles": ["deciders"], "PolicyDocument": {
+            "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] } } },
+        "Boundary": { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "PolicyDocument": {
+            "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }] } } },
+    });
+    let statement = "Properties/PolicyDocument/Statement";
+    let wide = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }]);
+    assert_eq!(
+        of_edit(&old, &format!("P/{statement}"), wide.clone()),
+        ["- function Decide: function Decide may now s3:* on *"]
+    );
+    assert_eq!(
+        of_edit(&old, &format!("Boundary/{statement}"), wide),
+        ["- function Decide: the policy that bounds function Decide now allows s3:* on *"]
+    );
+}
+
+#[test]
+fn an_authorizer_that_is_one_of_two_must_stay_as_it_is() {
+    let mut old = template();
+    old["Resources"]["GetToken"]["Properties"]["AuthorizerId"] =
+        json!({ "Fn::If": ["InTest", { "Ref": "ApiTokenAuthorizer" }, { "Ref": "ApiOtherAuthorizer" }] });
+    let mut new = old.clone();
+    new["Resources"]["ApiTokenAuthorizer"]["Properties"]["IdentitySource"] = json!([]);
+    assert_eq!(
+        told(&between(&old, &new)),
+        ["- ApiTokenAuthorizer: ApiTokenAuthorizer (AWS::ApiGatewayV2::Authorizer) changes, which is not read"]
+    );
+}
+
+#[test]
+fn a_stage_variable_that_a_guard_names_must_stay() {
+    let with = |variables: Value, uri: &str| {
+        let mut template = template();
+        template["Resources"]["Stage"]["Properties"]["StageVariables"] = variables;
+        let address = json!({ "Fn::Sub": uri });
+        template["Resources"]["ApiTokenAuthorizer"]["Properties"]["AuthorizerUri"] = address;
+        template
+    };
+    let named = "arn:aws:lambda:eu-west-1:111122223333:function:${!stageVariables.decide}";
+    let line = |uri: &str| {
+        told(&between(&with(json!({ "decide": "a", "x": "1" }), uri), &with(json!({ "decide": "b", "x": "1" }), uri)))
+    };
+    assert_eq!(line(named), ["- GET /token: stage variable decide changes, on which GET /token depends"]);
+    assert_eq!(line("${Decide.Arn}"), [""; 0], "our own authorizers do not look at them");
+}
+
+/// A REST API with a route that needs an API key, and a stage that serves this deployment.
+fn rest(deployment: Value) -> Value {
+    json!({
+        "Rest": { "Type": "AWS::ApiGateway::RestApi", "Properties": {} },
+        "Get": { "Type": "AWS::ApiGateway::Method", "Properties": {
+            "RestApiId": { "Ref": "Rest" }, "ResourceId": { "Fn::GetAtt": ["Rest", "RootResourceId"] },
+            "HttpMethod": "GET", "AuthorizationType": "AWS_IAM", "ApiKeyRequired": true } },
+        "One": { "Type": "AWS::ApiGateway::Deployment", "Properties": { "RestApiId": { "Ref": "Rest" } } },
+        "Stage": { "Type": "AWS::ApiGateway::Stage", "Properties": { "RestApiId": { "Ref": "Rest" },
+            "StageName": "prod", "DeploymentId": deployment, "MethodSettings":
+                [{ "HttpMethod": "*", "ResourcePath": "/*", "ThrottlingRateLimit": 10, "ThrottlingBurstLimit": 20 }] } },
+    })
+}
+
+#[test]
+fn a_stage_serves_a_copy_that_is_known() {
+    let (old, mut new) = (rest(json!({ "Ref": "One" })), rest(json!({ "Ref": "Two" })));
+    let one = new.as_object_mut().expect("a map").remove("One").expect("it is there");
+    new["Two"] = one;
+    assert_eq!(of(&old, &new), [""; 0], "a new copy is what the template says");
+    let words = "Rest: stage prod of Rest serves deployment";
+    assert_eq!(of(&old, &rest(json!("abc123"))), [format!("- {words} abc123 instead of One, which is not read")]);
+    let mut canary = rest(json!({ "Ref": "One" }));
+    canary["Stage"]["Properties"]["CanarySetting"] = json!({ "DeploymentId": "abc123" });
+    assert!(of(&old, &canary)[0].starts_with("- Rest: the canary of stage prod of Rest serves deployment abc123"));
+    let mut both = rest(json!({ "Ref": "Two" }));
+    both["Two"] = both["One"].clone();
+    let mut back = both.clone();
+    back["Stage"]["Properties"]["DeploymentId"] = json!({ "Ref": "One" });
+    assert!(of(&both, &back)[0].starts_with('-'), "One was made of another template");
+}
+
+#[test]
+fn a_new_stage_is_bounded_as_the_others_are() {
+    let old = rest(json!({ "Ref": "One" }));
+    let second = |limit: Value| {
+        let mut new = old.clone();
+        new["Second"] = new["Stage"].clone();
+        new["Second"]["Properties"]["StageName"] = json!("test");
+        new["Second"]["Properties"]["MethodSettings"][0]["ThrottlingRateLimit"] = limit;
+        of(&old, &new)
+    };
+    let words = "- throttle of Rest: requests a second of stage test of Rest 10 ->";
+    assert_eq!(second(Value::Null), [format!("{words} none but the account's")]);
+    assert_eq!(second(json!(11)), [format!("{words} 11")]);
+    assert_eq!(second(json!(9)), [""; 0]);
+}
+
+#[test]
+fn a_negative_limit_is_none() {
+    let old = rest(json!({ "Ref": "One" }));
+    let limit = "Stage/Properties/MethodSettings/0/ThrottlingRateLimit";
+    let mut new = old.clone();
+    *new.pointer_mut(&format!("/{limit}")).expect("it is there") = json!(-1);
+    let words = "throttle of Rest: requests a second of stage prod of Rest";
+    assert_eq!(of(&old, &new), [format!("- {words} 10 -> none but the account's")]);
+    assert_eq!(of(&new, &old), [format!("+ {words} none but the account's -> 10")]);
+}
+
+#[test]
+fn keys_that_an_authorizer_brings_are_not_asked_of_callers() {
+    let old = rest(json!({ "Ref": "One" }));
+    let mut new = old.clone();
+    new["Rest"]["Properties"]["ApiKeySourceType"] = json!("AUTHORIZER");
+    assert_eq!(of(&old, &new), ["- Rest: Rest takes API keys from the functions that decide, and callers need none"]);
+    assert_eq!(of(&new, &old), ["+ Rest: Rest takes API keys from callers only"]);
+}
+
+#[test]
+fn a_usage_plan_opens_what_asked_for_a_key() {
+    let stage = json!({ "ApiId": { "Ref": "Rest" }, "Stage": "prod" });
+    let plan = |limit: Value, quota: Value, stages: Value| {
+        json!({ "Type": "AWS::ApiGateway::UsagePlan", "Properties": { "ApiStages": stages, "Quota": quota,
+            "Throttle": { "RateLimit": limit } } })
+    };
+    let quota = |limit: u32| json!({ "Limit": limit, "Period": "DAY" });
+    let with = |plan: Value| {
+        let mut resources = rest(json!({ "Ref": "One" }));
+        resources["Plan"] = plan;
+        resources
+    };
+    let opened = with(plan(json!(10), quota(100), json!([stage])));
+    let name = "usage plan Plan";
+    let new = of(&rest(json!({ "Ref": "One" })), &opened);
+    assert_eq!(new, [format!("- {name}: {name} is new, and opens prod of Rest to its keys")]);
+    let more = of(&with(plan(json!(10), quota(100), json!([]))), &opened);
+    assert_eq!(more, [format!("- {name}: keys of {name} now open prod of Rest")]);
+    let often = of(&opened, &with(plan(json!(20), quota(50), json!([stage]))));
+    assert_eq!(
+        often,
+        [
+            format!("- {name}: requests a second of each key of {name} 10 -> 20"),
+            format!("+ {name}: requests of each key of {name} in a period 100 -> 50"),
+        ]
+    );
+    assert_eq!(
+        of(&json!({}), &json!({ "Plan": plan(json!(1), quota(1), json!([stage])) }))[0].chars().next(),
+        Some('=')
+    );
+}
+
+#[test]
+fn other_settings_of_a_pool_must_stay() {
+    let pool = |pointer: &str, value: Value| after(&[(&*format!("Users/Properties/{pointer}"), value)]);
+    let line = |words: &str| vec![format!("- user pool Users: {words}")];
+    let device = json!({ "ChallengeRequiredOnNewDevice": false });
+    assert_eq!(
+        pool("DeviceConfiguration", device),
+        line("DeviceConfiguration of user pool Users changes, which is not read")
+    );
+    let update = json!({ "AttributesRequireVerificationBeforeUpdate": ["email"] });
+    let edit = [("Users/Properties/UserAttributeUpdateSettings", update)];
+    assert_eq!(before(&edit), line("user pool Users takes a new email before it is confirmed"));
+    assert!(after(&edit)[0].starts_with('+'));
+    for harmless in ["UserPoolName", "UserPoolTags", "EmailConfiguration", "Schema"] {
+        assert_eq!(pool(harmless, json!("x")), [""; 0], "{harmless}");
+    }
+    let rotation = [("Web/Properties/RefreshTokenRotation", json!({ "Feature": "ENABLED" }))];
+    let words = "RefreshTokenRotation of client Web of user pool Users changes, which is not read";
+    assert_eq!(after(&rotation), line(words));
+}
+
+#[test]
+fn functions_in_the_flow_of_a_pool_are_what_they_were() {
+    let with = |version: &str, variable: &str, code: &str| {
+        let mut template = template();
+        let arn = json!({ "Fn::GetAtt": ["Decide", "Arn"] });
+        template["Resources"]["Staff"]["Properties"]["LambdaConfig"] =
+            json!({ "PreTokenGenerationConfig": { "LambdaArn": arn, "LambdaVersion": version } });
+        template["Resources"]["GetToken"] = route("GET /token", "AWS_IAM", "", &[]);
+        template["Resources"]["Decide"]["Properties"]["Environment"]["Variables"]["PLAIN"] = json!(variable);
+        template["Resources"]["Decide"]["Properties"]["Handler"] = json!(code);
+        template
+    };
+    let old = with("V1_0", "a", "x");
+    let settings = "settings of PreTokenGenerationConfig of user pool Staff change, and are not read";
+    assert_eq!(told(&between(&old, &with("V2_0", "a", "x"))), [format!("- user pool Staff: {settings}")]);
+    assert_eq!(told(&between(&old, &with("V1_0", "b", "x"))), [format!("- user pool Staff: {settings}")]);
+    assert_eq!(
+        told(&between(&old, &with("V1_0", "a", "y"))),
+        ["= user pool Staff: PreTokenGenerationConfig of user pool Staff runs other code"]
+    );
+}
+
+#[test]
+fn code_is_more_than_where_it_lies() {
+    for (property, value) in [("Handler", json!("x")), ("Runtime", json!("x")), ("Layers", json!(["x"]))] {
+        let lines = after(&[(&*format!("Decide/Properties/{property}"), value)]);
+        assert_eq!(lines, ["= Token: Token is decided by other code of function Decide, which is not read"]);
+    }
+}
+
+#[test]
+fn a_cognito_authorizer_that_remembers_for_longer_is_weaker() {
+    let with = |ttl: Value| {
+        json!({
+            "Rest": { "Type": "AWS::ApiGateway::RestApi" },
+            "RestMembersAuthorizer": { "Type": "AWS::ApiGateway::Authorizer", "Properties": {
+                "Type": "COGNITO_USER_POOLS", "ProviderARNs": ["x"], "AuthorizerResultTtlInSeconds": ttl } },
+            "Get": { "Type": "AWS::ApiGateway::Method", "Properties": {
+                "RestApiId": { "Ref": "Rest" }, "ResourceId": { "Fn::GetAtt": ["Rest", "RootResourceId"] },
+                "HttpMethod": "GET", "AuthorizationType": "COGNITO_USER_POOLS",
+                "AuthorizerId": { "Ref": "RestMembersAuthorizer" } } },
+        })
+    };
+    let words = "Members: TTL of cached decisions";
+    assert_eq!(of(&with(json!(0)), &with(Value::Null)), [format!("- {words} 0 s -> 300 s")]);
+    assert_eq!(of(&with(json!(300)), &with(json!(0))), [format!("+ {words} 300 s -> 0 s")]);
+}
+
+#[test]
+fn other_certificates_are_trusted_in_another_version() {
+    let with = |version: Value| {
+        json!({ "Name": { "Type": "AWS::ApiGatewayV2::DomainName", "Properties": { "DomainName": "a.example",
+            "MutualTlsAuthentication": { "TruststoreUri": "s3://a/b", "TruststoreVersion": version } } } })
+    };
+    assert_eq!(
+        of(&with(json!("1")), &with(json!("2"))),
+        ["- domain a.example: a.example trusts version 2 of its certificates instead of 1"]
+    );
+}
+
+#[test]
+fn cors_that_is_left_to_functions_cannot_be_told() {
+    let mut template = template();
+    template["Resources"]["GetOrders"]["Properties"]["Target"] = json!({ "Fn::Sub": "integrations/${Integration}" });
+    template["Resources"]["Integration"] = json!({ "Type": "AWS::ApiGatewayV2::Integration", "Properties": {
+        "IntegrationType": "AWS_PROXY", "IntegrationUri": { "Fn::GetAtt": ["GetNotes", "Arn"] } } });
+    let mut without = template.clone();
+    without["Resources"]["Api"]["Properties"]["CorsConfiguration"] = Value::Null;
+    let words = "CORS is left to what is behind the API, which is not read";
+    assert_eq!(told(&between(&template, &without)), [format!("- cors of Api: {words}")]);
+    let preflight = |kind: &str, guard: &str| {
+        let mut resources = rest(json!({ "Ref": "One" }));
+        let answer =
+            json!([{ "ResponseParameters": { "method.response.header.Access-Control-Allow-Origin": "'https://a'" } }]);
+        let address = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/x/invocations";
+        let integration = json!({ "Type": kind, "IntegrationResponses": answer, "Uri": address });
+        let mut method = resources["Get"].clone();
+        method["Properties"]["HttpMethod"] = json!("OPTIONS");
+        method["Properties"]["ApiKeyRequired"] = json!(false);
+        method["Properties"]["AuthorizationType"] = json!(guard);
+        method["Properties"]["Integration"] = integration;
+        resources["Options"] = method;
+        resources
+    };
+    let lines = of(&preflight("MOCK", "NONE"), &preflight("AWS_PROXY", "NONE"));
+    assert!(lines.contains(&format!("- cors of Rest: {words} at /")), "{lines:?}");
+    let lines = of(&preflight("MOCK", "NONE"), &preflight("AWS_PROXY", "AWS_IAM"));
+    assert!(lines.iter().any(|line| line.starts_with("+ cors of Rest")), "browsers send no signature: {lines:?}");
+}
+
+#[test]
+fn a_preflight_whose_template_chooses_the_origin_must_stay() {
+    let with = |template: &str| {
+        let mut resources = rest(json!({ "Ref": "One" }));
+        let mut method = resources["Get"].clone();
+        let answer = json!([{ "ResponseParameters": { "method.response.header.Access-Control-Allow-Origin": "'https://a'" },
+            "ResponseTemplates": { "application/json": template } }]);
+        method["Properties"] = json!({ "RestApiId": { "Ref": "Rest" }, "HttpMethod": "OPTIONS",
+            "ResourceId": { "Fn::GetAtt": ["Rest", "RootResourceId"] },
+            "Integration": { "Type": "MOCK", "IntegrationResponses": answer } });
+        resources["Options"] = method;
+        resources
+    };
+    let choice = |origin: &str| {
+        format!(
+            "#if($origin == \"{origin}\") #set($context.responseOverride.header.Access-Control-Allow-Origin = $origin) #end"
+        )
+    };
+    assert_eq!(
+        of(&with(&choice("https://b")), &with(&choice("https://c"))),
+        ["- cors of Rest: CORS is answered by other templates, which are not read at /"]
+    );
+    assert_eq!(of(&with("{}"), &with("{ }")), [""; 0], "that sets no header");
+}
+
+#[test]
+fn parts_that_stand_for_others_are_not_seen() {
+    for kind in [
+        "My::Own::Kind::MODULE",
+        "Custom::Thing",
+        "AWS::CloudFormation::CustomResource",
+        "AWS::CloudFormation::StackSet",
+        "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+    ] {
+        let with = |value: &str| json!({ "X": { "Type": kind, "Properties": { "A": value } } });
+        let lines = of(&with("a"), &with("b"));
+        assert_eq!(lines, [format!("- X: X ({kind}) changes, and what is in it is not seen")]);
+    }
+    for name in ["Fn::Transform", "Fn::ForEach::Routes"] {
+        let with = |value: &str| {
+            let mut properties =
+                json!({ "ApiId": { "Ref": "Api" }, "RouteKey": "GET /a", "AuthorizationType": "AWS_IAM" });
+            properties[name] = json!({ "Name": value });
+            json!({ "R": { "Type": "AWS::ApiGatewayV2::Route", "Properties": properties } })
+        };
+        let lines = of(&with("a"), &with("b"));
+        assert_eq!(lines, ["- R: R (AWS::ApiGatewayV2::Route) changes, and what is in it is not seen"], "{name}");
+    }
+}
+
+#[test]
+fn another_function_may_do_more_where_less_is_denied() {
+    let lambda = json!({ "Service": "lambda.amazonaws.com" });
+    let with = |behind: &str| {
+        let function = |role: &str| json!({ "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": [role, "Arn"] } } });
+        let mut resources = json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Route": route("GET /a", "AWS_IAM", "", &[]),
+            "Integration": { "Type": "AWS::ApiGatewayV2::Integration", "Properties": {
+                "IntegrationType": "AWS_PROXY", "IntegrationUri": { "Fn::GetAtt": [behind, "Arn"] } } },
+            "Bound": function("BoundRole"), "Free": function("FreeRole"),
+            "BoundRole": role(&lambda, "s3:*"), "FreeRole": role(&lambda, "s3:*"),
+        });
+        resources["Route"]["Properties"]["Target"] = json!({ "Fn::Sub": "integrations/${Integration}" });
+        let deny = json!({ "Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*" });
+        let statements = &mut resources["BoundRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        statements.as_array_mut().expect("a list").push(deny);
+        resources["BoundRole"]["Properties"]["PermissionsBoundary"] = json!("arn:aws:iam::aws:policy/X");
+        resources
+    };
+    let lines = of(&with("Bound"), &with("Free"));
+    assert!(
+        lines.contains(&"- GET /a: what is behind GET /a is not denied s3:DeleteObject on * any more".to_owned()),
+        "{lines:?}"
+    );
+    assert!(lines.contains(&"- GET /a: what is behind GET /a is not bounded as it was".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn addresses_and_permissions_of_aliases_are_their_own() {
+    let old = json!({
+        "F": { "Type": "AWS::Lambda::Function" },
+        "Alias": { "Type": "AWS::Lambda::Alias", "Properties": { "FunctionName": { "Ref": "F" }, "Name": "live" } },
+        "Own": { "Type": "AWS::Lambda::Url",
+            "Properties": { "TargetFunctionArn": { "Ref": "F" }, "AuthType": "NONE" } },
+    });
+    let url = json!({ "Type": "AWS::Lambda::Url",
+        "Properties": { "TargetFunctionArn": { "Ref": "Alias" }, "AuthType": "NONE" } });
+    let qualified = json!({ "Type": "AWS::Lambda::Url",
+        "Properties": { "TargetFunctionArn": { "Ref": "F" }, "Qualifier": "live", "AuthType": "NONE" } });
+    for url in [url, qualified] {
+        let line = "- function F: alias live of function F gets an address of its own, PUBLIC";
+        assert_eq!(of_edit(&old, "Url", url), [line]);
+    }
+    let permission = |function: Value, token: Value| {
+        json!({ "Type": "AWS::Lambda::Permission", "Properties": { "FunctionName": function, "EventSourceToken": token,
+            "Principal": "alexa-appkit.amazon.com", "Action": "lambda:InvokeFunction" } })
+    };
+    let with = |permission: Value| {
+        let mut new = old.clone();
+        new["Let"] = permission;
+        new
+    };
+    let whole = with(permission(json!({ "Ref": "F" }), Value::Null));
+    let alias = with(permission(json!({ "Ref": "Alias" }), Value::Null));
+    let skill = with(permission(json!({ "Ref": "F" }), json!("skill")));
+    for (before, after) in [(&whole, &alias), (&alias, &whole), (&skill, &whole)] {
+        assert!(of(before, after)[0].starts_with("- function F: function F may now be invoked by"));
+    }
+}

@@ -160,6 +160,9 @@ pub(super) fn cors(old: &Cors, new: &Cors, at: &str) -> Vec<Finding> {
         (true, false) => findings.push(strengthened(format!("CORS admits no cookies any more{at}"))),
         _ => {}
     }
+    if old.template != new.template {
+        findings.push(weakened(format!("CORS is answered by other templates, which are not read{at}")));
+    }
     if old.origins.is_empty() {
         // Where nobody was admitted, what they may do is told by who is.
         return findings;

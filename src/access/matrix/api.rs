@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::guard::{Guard, Reader};
@@ -9,7 +10,7 @@ use super::policy::Policy;
 use super::resolve::referred;
 use super::resolve::spelled;
 use super::resources::{Resource, Resources, digest, flag, number, texts, written};
-use super::{Api, Behind, Cors, Domain, Kind, Limits, Route, Setting, Stage};
+use super::{Api, Behind, Cors, Domain, KeySource, Kind, Limits, Route, Setting, Stage};
 
 const API: &str = "AWS::ApiGatewayV2::Api";
 const ROUTE: &str = "AWS::ApiGatewayV2::Route";
@@ -26,25 +27,45 @@ pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
         }
     }
     for (_, route) in resources.of_type(ROUTE) {
-        let id = owner(route);
+        let id = route.owner("ApiId");
         let api = apis.entry(id.clone()).or_insert_with(|| empty(Kind::Http));
         let reader = Reader { resources, api: &id, default_ttl: 0.0, authorizers: "AWS::ApiGatewayV2::Authorizer" };
         let key = route.text("RouteKey").unwrap_or_else(|| "$default".to_owned());
         add(&mut api.routes, key, read(&reader, api.kind, route));
     }
-    for (_, stage) in resources.of_type(STAGE) {
-        let name = stage.text("StageName").unwrap_or_default();
-        if let Some(api) = apis.get_mut(&owner(stage)) {
-            api.stages.insert(name, read_stage(stage));
+    for (id, _) in resources.of_type("AWS::ApiGatewayV2::Deployment") {
+        for api in apis.values_mut() {
+            api.deployments.insert(id.to_owned());
         }
     }
+    for (_, stage) in resources.of_type(STAGE) {
+        add_stage(&mut apis, stage, "ApiId", read_stage(stage));
+    }
     for (_, mapping) in resources.of_type("AWS::ApiGatewayV2::ApiMapping") {
-        if let Some(api) = apis.get_mut(&owner(mapping)) {
-            api.domains.insert(domain(mapping));
-        }
+        add_domain(&mut apis, mapping, "ApiId");
     }
     apis.values_mut().filter(|api| api.kind == Kind::WebSocket).for_each(open);
     apis
+}
+
+/// Adds a stage to its API. One of an API of elsewhere, and the second of one name, which only conditions can tell apart,
+/// are left unread.
+pub(super) fn add_stage(apis: &mut BTreeMap<String, Api>, stage: &Resource, owner: &str, read: Stage) {
+    let name = stage.text("StageName").unwrap_or_default();
+    if let Some(api) = apis.get_mut(&stage.owner(owner))
+        && !api.stages.contains_key(&name)
+    {
+        api.stages.insert(name, read);
+        stage.note();
+    }
+}
+
+/// Adds the domain name of a mapping to its API.
+pub(super) fn add_domain(apis: &mut BTreeMap<String, Api>, mapping: &Resource, owner: &str) {
+    if let Some(api) = apis.get_mut(&mapping.owner(owner)) {
+        api.domains.insert(domain(mapping));
+        mapping.note();
+    }
 }
 
 /// An API of which nothing is known but its kind.
@@ -59,10 +80,13 @@ pub(super) fn empty(kind: Kind) -> Api {
         policy: Policy::default(),
         document: None,
         domains: BTreeSet::new(),
+        key_source: Setting::Known(KeySource::Header),
+        deployments: BTreeSet::new(),
     }
 }
 
 fn declared(api: &Resource) -> Api {
+    api.note();
     let is_socket = api.text("ProtocolType").as_deref() == Some("WEBSOCKET");
     let cors = api.get("CorsConfiguration");
     let document = ["Body", "BodyS3Location"].iter().map(|name| api.get(name)).find(|body| !body.is_null());
@@ -92,35 +116,57 @@ fn bare(guard: Guard) -> Route {
 /// Adds a route. Where there are two of one key, which only conditions can tell apart, it is not known who passes.
 pub(super) fn add(routes: &mut BTreeMap<String, Route>, key: String, route: Route) {
     let merged = match routes.remove(&key) {
-        Some(other) if other.guard != route.guard => {
-            let expression = format!("{} or {}", spell(&other.guard), spell(&route.guard));
-            Route { guard: Guard::Unknown { authorization: "several".to_owned(), expression }, ..route }
-        }
-        _ => route,
+        Some(other) => either(other, route),
+        None => route,
     };
     routes.insert(key, merged);
 }
 
-fn spell(guard: &Guard) -> String {
-    serde_json::to_string(guard).unwrap_or_default()
+fn either(one: Route, other: Route) -> Route {
+    let guard = if one.guard == other.guard {
+        other.guard
+    } else {
+        let expression = format!("{} or {}", spell(&one.guard), spell(&other.guard));
+        Guard::Unknown { authorization: "several".to_owned(), expression }
+    };
+    let behind = if one.behind == other.behind {
+        other.behind
+    } else {
+        Behind::Other(format!("{} or {}", spell(&one.behind), spell(&other.behind)))
+    };
+    let api_key = if one.api_key == other.api_key {
+        other.api_key
+    } else {
+        Setting::Unknown { unknown: format!("{} or {}", spell(&one.api_key), spell(&other.api_key)) }
+    };
+    // It is there for certain where one of the two is.
+    let only_if = one.only_if.zip(other.only_if).map(|(one, other)| format!("{one} or {other}"));
+    Route { guard, api_key, behind, payload: other.payload, only_if }
+}
+
+fn spell(part: &impl Serialize) -> String {
+    serde_json::to_string(part).unwrap_or_default()
 }
 
 fn read(reader: &Reader<'_>, kind: Kind, route: &Resource) -> Route {
     let is_message = kind == Kind::WebSocket && route.text("RouteKey").as_deref() != Some("$connect");
     let guard = if is_message { Guard::Connected } else { reader.guard(route) };
+    route.note();
     let target = route.text("Target").unwrap_or_default();
     let integration = target.strip_prefix("integrations/").and_then(|id| reader.resources.get(id, INTEGRATION));
+    let elsewhere = if target.is_empty() { Behind::Nothing } else { Behind::Other(target.clone()) };
     let payload = integration.and_then(|(_, integration)| integration.text("PayloadFormatVersion"));
     Route {
         guard,
         api_key: flag(route.get("ApiKeyRequired"), false),
-        behind: integration.map_or(Behind::Nothing, |(_, integration)| behind(reader.resources, integration)),
+        behind: integration.map_or(elsewhere, |(_, integration)| behind(reader.resources, integration)),
         payload,
         only_if: route.only_if.clone(),
     }
 }
 
 fn behind(resources: &Resources, integration: &Resource) -> Behind {
+    integration.note();
     let address = integration.text("IntegrationUri").or_else(|| integration.text("IntegrationSubtype"));
     match (integration.text("IntegrationType").as_deref(), address) {
         (Some("MOCK"), _) => Behind::Fixed,
@@ -148,9 +194,39 @@ fn read_stage(stage: &Resource) -> Stage {
     let routes = routes.map(|(key, settings)| {
         let given = limits(settings);
         let (rate, burst) = (given.rate.or_else(|| own.rate.clone()), given.burst.or_else(|| own.burst.clone()));
-        (key.clone(), Limits { rate, burst, cached: None })
+        (key.clone(), unbounded(Limits { rate, burst, cached: None }))
     });
-    Stage { routes: routes.collect(), limits: own.clone() }
+    Stage {
+        routes: routes.collect(),
+        limits: unbounded(own.clone()),
+        variables: variables(stage.get("StageVariables"), ""),
+        deployment: deployment(stage.get("DeploymentId")),
+        canary: None,
+    }
+}
+
+/// Limits of which a negative one is none: only the account's is left.
+pub(super) fn unbounded(limits: Limits) -> Limits {
+    let is_one = |bound: &Setting<f64>| bound.known().is_none_or(|number| *number >= 0.0);
+    Limits { rate: limits.rate.filter(is_one), burst: limits.burst.filter(is_one), cached: limits.cached }
+}
+
+/// Digests of a stage's variables, each name after this.
+pub(super) fn variables(value: &Value, before: &str) -> BTreeMap<String, String> {
+    let said = |value: &Value| digest(&written(value).unwrap_or_default());
+    match value {
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (format!("{before}{name}"), said(value))).collect()
+        }
+        Value::Null => BTreeMap::new(),
+        whole => BTreeMap::from([(format!("{before}*"), said(whole))]),
+    }
+}
+
+/// Which deployment a stage serves.
+pub(super) fn deployment(value: &Value) -> Option<String> {
+    let named = written(value)?;
+    Some(referred(&named).map_or(named.clone(), str::to_owned))
 }
 
 /// What `CorsConfiguration` of an API, or `Cors` of a function URL, allows.
@@ -166,6 +242,7 @@ pub(super) fn read_cors(cors: &Value) -> Cors {
         headers: list("AllowHeaders").iter().map(|name| name.to_ascii_lowercase()).collect(),
         // What cannot be told is taken for allowed.
         credentials: flag(credentials, false) != Setting::Known(false),
+        template: None,
     }
 }
 
@@ -174,11 +251,15 @@ pub(super) fn domains(resources: &Resources) -> BTreeMap<String, Domain> {
     let kinds = ["AWS::ApiGatewayV2::DomainName", "AWS::ApiGateway::DomainName", "AWS::ApiGateway::DomainNameV2"];
     let all = kinds.iter().flat_map(|kind| resources.of_type(kind));
     all.map(|(id, domain)| {
+        domain.note();
         let newer = domain.part("/DomainNameConfigurations/0/SecurityPolicy");
+        let others = ["Policy", "RoutingMode"].map(|name| spelled(domain.get(name)));
         let read = Domain {
             name: domain.text("DomainName").unwrap_or_default(),
             mutual_tls: written(domain.part("/MutualTlsAuthentication/TruststoreUri")),
+            truststore_version: written(domain.part("/MutualTlsAuthentication/TruststoreVersion")),
             tls: domain.text("SecurityPolicy").or_else(|| written(newer)),
+            others: digest(&others.join(" ")),
         };
         (id.to_owned(), read)
     })
@@ -188,12 +269,6 @@ pub(super) fn domains(resources: &Resources) -> BTreeMap<String, Domain> {
 /// The domain name that a mapping is about.
 pub(super) fn domain(mapping: &Resource) -> String {
     let named = mapping.text("DomainName").or_else(|| mapping.text("DomainNameArn")).unwrap_or_default();
-    referred(&named).unwrap_or(&named).to_owned()
-}
-
-/// Logical id of the API that a part belongs to, or the expression that names it.
-fn owner(part: &Resource) -> String {
-    let named = part.text("ApiId").unwrap_or_default();
     referred(&named).unwrap_or(&named).to_owned()
 }
 

@@ -4,69 +4,41 @@ use std::collections::BTreeMap;
 
 use super::api::read_cors;
 use super::guard::Guard;
+use super::iam;
 use super::resolve::references;
-use super::resources::{Resource, Resources, texts, written};
-use super::{Caller, Function, FunctionUrl, Powers};
-
-const ROLE: &str = "AWS::IAM::Role";
+use super::resources::{Resource, Resources, written};
+use super::{Caller, Function, FunctionUrl};
 
 /// The functions by logical id.
 pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
     let all = resources.of_type("AWS::Lambda::Function");
     let mut functions: BTreeMap<String, Function> = all
-        .map(|(id, function)| (id.to_owned(), Function { powers: powers(resources, function), ..Function::default() }))
+        .map(|(id, function)| {
+            function.note();
+            let powers = iam::powers_of_role(resources, &function.text("Role").unwrap_or_default());
+            (id.to_owned(), Function { powers, ..Function::default() })
+        })
         .collect();
     for (_, permission) in resources.of_type("AWS::Lambda::Permission") {
-        let id = resources.invoked(&permission.text("FunctionName").unwrap_or_default());
+        permission.note();
+        let (id, qualifier) = resources.invoked_as(&permission.text("FunctionName").unwrap_or_default());
         if let Some(caller) = caller(resources, permission) {
-            functions.entry(id).or_default().callers.insert(caller);
+            functions.entry(id).or_default().callers.insert(Caller { qualifier, ..caller });
         }
     }
     for (_, url) in resources.of_type("AWS::Lambda::Url") {
-        let id = resources.invoked(&url.text("TargetFunctionArn").unwrap_or_default());
-        functions.entry(id).or_default().url = Some(address(url));
+        let (id, alias) = resources.invoked_as(&url.text("TargetFunctionArn").unwrap_or_default());
+        let function = functions.entry(id).or_default();
+        // A second one of the same, which only conditions can tell apart, is left unread.
+        match url.text("Qualifier").or(alias) {
+            None if function.url.is_none() => function.url = Some(address(url)),
+            Some(alias) if !function.aliases.contains_key(&alias) => {
+                function.aliases.insert(alias, address(url));
+            }
+            _ => {}
+        }
     }
     functions
-}
-
-fn powers(resources: &Resources, function: &Resource) -> Powers {
-    let named = function.text("Role").unwrap_or_default();
-    let Some((id, role)) = resources.get(&named, ROLE) else {
-        return Powers { role: Some(named), ..Powers::default() };
-    };
-    let mut powers = Powers {
-        managed: texts(role.get("ManagedPolicyArns")),
-        boundary: role.text("PermissionsBoundary"),
-        ..Powers::default()
-    };
-    for policy in role.get("Policies").as_array().into_iter().flatten() {
-        match policy.get("PolicyDocument") {
-            Some(document) => powers.policy.add(document),
-            None => powers.policy.add(policy),
-        }
-    }
-    if role.get("Policies").is_string() {
-        powers.policy.add(role.get("Policies"));
-    }
-    for kind in ["AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"] {
-        for (_, policy) in resources.of_type(kind).filter(|(_, policy)| is_about(policy, id)) {
-            powers.policy.add(policy.get("PolicyDocument"));
-        }
-    }
-    for managed in std::mem::take(&mut powers.managed) {
-        match resources.get(&managed, "AWS::IAM::ManagedPolicy") {
-            Some((_, policy)) => powers.policy.add(policy.get("PolicyDocument")),
-            None => drop(powers.managed.insert(managed)),
-        }
-    }
-    powers
-}
-
-/// Whether a policy that stands by itself is that of a role.
-fn is_about(policy: &Resource, role: &str) -> bool {
-    let all = texts(policy.get("Roles"));
-    let one = policy.text("RoleName");
-    all.iter().chain(&one).any(|named| references(named).contains(role))
 }
 
 /// Who a permission lets in, unless that is a resource of this template: it has its own place in the matrix.
@@ -77,18 +49,22 @@ fn caller(resources: &Resources, permission: &Resource) -> Option<Caller> {
     if source.as_ref().is_some_and(is_own) && principal.ends_with(".amazonaws.com") {
         return None;
     }
-    let more = ["SourceAccount", "PrincipalOrgID"].iter().filter_map(|name| permission.text(name));
+    let more = ["SourceAccount", "PrincipalOrgID", "EventSourceToken"].iter().filter_map(|name| permission.text(name));
     let source: Vec<String> = source.into_iter().chain(more).collect();
     let action = permission.text("Action").unwrap_or_default();
     let kind = permission.text("FunctionUrlAuthType");
+    let by_url = permission.text("InvokedViaFunctionUrl").filter(|by_url| by_url != "false");
+    let by_url = by_url.map(|_| "by its address".to_owned());
     Some(Caller {
         principal,
         source: (!source.is_empty()).then(|| source.join(", ")),
-        action: [Some(action), kind].into_iter().flatten().collect::<Vec<_>>().join(" "),
+        action: [Some(action), kind, by_url].into_iter().flatten().collect::<Vec<_>>().join(" "),
+        qualifier: None,
     })
 }
 
 fn address(url: &Resource) -> FunctionUrl {
+    url.note();
     let guard = match url.text("AuthType").as_deref() {
         Some("NONE") => Guard::Public,
         Some("AWS_IAM") => Guard::Iam,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Setting;
+use super::resolve::spelled;
 use super::resources::{Resource, Resources, digest, names_only, number, texts, written};
 
 /// Who passes.
@@ -64,6 +65,8 @@ pub struct Cognito {
     /// What the token must look like.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// Seconds for which it is remembered that a token is good.
+    pub ttl: Setting<f64>,
 }
 
 /// A function that decides.
@@ -89,9 +92,12 @@ pub struct Lambda {
     /// only their names are written.
     #[serde(serialize_with = "names_only", skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, String>,
-    /// Where the function's code lies.
+    /// Digest of what says which code the function runs, and how.
     #[serde(skip)]
     pub code: Option<String>,
+    /// Digest of the functions that may be meant, where it cannot be told which of them decides.
+    #[serde(skip)]
+    pub any_of: Option<String>,
 }
 
 impl Guard {
@@ -175,6 +181,7 @@ impl Reader<'_> {
     fn authorized(&self, kind: &str, route: &Resource) -> Guard {
         let named = route.text("AuthorizerId").unwrap_or_default();
         let Some((id, authorizer)) = self.resources.get(&named, self.authorizers) else { return unknown(kind, route) };
+        authorizer.note();
         let name = self.name(id, authorizer);
         let sources = sources(authorizer.get("IdentitySource"));
         let scopes = texts(route.get("AuthorizationScopes"));
@@ -192,6 +199,7 @@ impl Reader<'_> {
                 scopes,
                 sources,
                 pattern: authorizer.text("IdentityValidationExpression"),
+                ttl: self.ttl(authorizer),
             }),
             _ => Guard::Lambda(self.lambda(name, authorizer, sources)),
         }
@@ -201,25 +209,29 @@ impl Reader<'_> {
         self.resources.get(arn, "AWS::Cognito::UserPool").map_or(arn, |(id, _)| id).to_owned()
     }
 
+    fn ttl(&self, authorizer: &Resource) -> Setting<f64> {
+        number(authorizer.get("AuthorizerResultTtlInSeconds")).unwrap_or(Setting::Known(self.default_ttl))
+    }
+
     fn lambda(&self, authorizer: String, properties: &Resource, sources: BTreeSet<String>) -> Lambda {
         let address = properties.text("AuthorizerUri").unwrap_or_default();
-        let function = self.resources.invoked(&address);
-        let declared = self.resources.get_id(&function, "AWS::Lambda::Function");
-        let variables = declared.and_then(|function| function.part("/Environment/Variables").as_object());
-        let is_setting = |name: &str| SETTINGS.contains(&name);
-        let all = || variables.into_iter().flatten().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
-        let settings = all().filter(|(name, _)| is_setting(name)).map(|(name, value)| (name.clone(), sorted(value)));
-        let others = all().filter(|(name, _)| !is_setting(name));
-        let others = others.map(|(name, value)| (name.clone(), digest(&written(value).unwrap_or_default())));
+        let (function, qualifier) = self.resources.invoked_as(&address);
+        let decider = Decider::of(self.resources, &function, qualifier.as_deref());
+        let is_setting = |name: &String| SETTINGS.contains(&name.as_str());
+        let variables = decider.variables.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
+        let (settings, others): (Vec<_>, Vec<_>) = variables.partition(|(name, _)| is_setting(name));
+        let settings = settings.into_iter().map(|(name, value)| (name.clone(), sorted(value)));
+        let others = others.into_iter().map(|(name, value)| (name.clone(), digest(value)));
         Lambda {
             authorizer,
             form: form(properties),
             sources,
             pattern: properties.text("IdentityValidationExpression"),
-            ttl: number(properties.get("AuthorizerResultTtlInSeconds")).unwrap_or(Setting::Known(self.default_ttl)),
+            ttl: self.ttl(properties),
             settings: settings.collect(),
             others: others.collect(),
-            code: declared.and_then(|function| written(function.get("Code"))),
+            code: decider.code,
+            any_of: decider.any_of,
             function,
         }
     }
@@ -229,6 +241,40 @@ impl Reader<'_> {
         let inside = id.strip_prefix(self.api).and_then(|rest| rest.strip_suffix("Authorizer"));
         let inside = inside.filter(|name| !name.is_empty()).map(str::to_owned);
         inside.or_else(|| authorizer.text("Name")).unwrap_or_else(|| id.to_owned())
+    }
+}
+
+/// A function that decides something, as far as a template tells what it does.
+pub(super) struct Decider {
+    /// The variables of its environment.
+    variables: BTreeMap<String, String>,
+    /// Digest of what says which code it runs, and how.
+    pub(super) code: Option<String>,
+    /// Digest of the functions that may be meant, where it cannot be told which one is.
+    pub(super) any_of: Option<String>,
+}
+
+impl Decider {
+    /// A function by its logical id or by the expression that names it, and which version or alias of it.
+    pub(super) fn of(resources: &Resources, function: &str, qualifier: Option<&str>) -> Self {
+        let Some(declared) = resources.get_id(function, "AWS::Lambda::Function") else {
+            return Self { variables: BTreeMap::new(), code: None, any_of: resources.behind(function) };
+        };
+        let variables = declared.part("/Environment/Variables");
+        let variables = match variables.as_object() {
+            Some(all) => all.iter().map(|(name, value)| (name.clone(), written(value).unwrap_or_default())).collect(),
+            None => written(variables).into_iter().map(|whole| ("all of them".to_owned(), whole)).collect(),
+        };
+        let parts = ["Code", "Handler", "ImageConfig", "Layers", "PackageType", "Runtime"];
+        let mut code: Vec<String> = parts.iter().map(|part| spelled(declared.get(part))).collect();
+        code.extend(qualifier.map(|qualifier| resources.version(function, qualifier)));
+        Self { variables, code: Some(digest(&code.join(" "))), any_of: None }
+    }
+
+    /// Digest of the variables of its environment that say more than how much is logged.
+    pub(super) fn environment(&self) -> String {
+        let variables = self.variables.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
+        digest(&variables.map(|(name, value)| format!("{name}={value}\n")).collect::<String>())
     }
 }
 
@@ -256,10 +302,9 @@ fn sources(value: &Value) -> BTreeSet<String> {
 }
 
 /// The values of a variable in order: those of lists stand apart by commas or spaces.
-fn sorted(value: &Value) -> String {
-    let written = written(value).unwrap_or_default();
+fn sorted(written: &str) -> String {
     if written.contains("${Fn::") {
-        return written;
+        return written.to_owned();
     }
     let parts: BTreeSet<&str> = written.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     parts.into_iter().collect::<Vec<_>>().join(" ")

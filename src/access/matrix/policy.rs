@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::resolve::spelled;
-use super::resources::{texts, written};
+use super::resources::{digest, texts, written};
 
 /// What a policy, or all policies of a role together, allow and deny.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -17,7 +17,13 @@ pub struct Policy {
     /// What is denied whatever is allowed.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub denied: BTreeSet<Grant>,
+    /// Statements of which it cannot be told whether they allow something or deny it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unread: BTreeSet<String>,
 }
+
+/// Most grants of one policy that are told one by one.
+const MOST: usize = 10_000;
 
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,7 +52,7 @@ impl Policy {
     /// Whether nothing is said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.allowed.is_empty() && self.denied.is_empty()
+        self.allowed.is_empty() && self.denied.is_empty() && self.unread.is_empty()
     }
 
     /// Adds what another document says.
@@ -66,32 +72,40 @@ impl Policy {
         }
     }
 
-    /// What cannot be read may allow anything.
+    /// What cannot be read may allow anything, or be all that denies it.
     fn unreadable(&mut self, expression: String) {
-        let grant = Grant { action: expression, resource: "*".to_owned(), principal: None, condition: None };
-        self.allowed.insert(grant);
+        self.unread.insert(expression);
     }
 
     fn statement(&mut self, statement: &Value) {
         let Value::Object(members) = statement else { return self.unreadable(spelled(statement)) };
         let part = |name: &str| members.get(name).unwrap_or(&Value::Null);
         let principals = match (part("Principal"), part("NotPrincipal")) {
-            (Value::Null, Value::Null) => vec![None],
-            (Value::Null, not) => vec![Some(format!("all but {}", spelled(not)))],
+            (Value::Null, Value::Null) => BTreeSet::from([None]),
+            (Value::Null, not) => BTreeSet::from([Some(format!("all but {}", spelled(not)))]),
             (principal, _) => principals(principal).into_iter().map(Some).collect(),
         };
         let condition = written(part("Condition"));
-        let denies = part("Effect").as_str() == Some("Deny");
-        for action in all_or_all_but(part("Action"), part("NotAction")) {
-            for resource in all_or_all_but(part("Resource"), part("NotResource")) {
+        let actions = all_or_all_but(part("Action"), part("NotAction"));
+        let mut resources = all_or_all_but(part("Resource"), part("NotResource"));
+        if resources.is_empty() {
+            // Who may assume a role is said without a resource.
+            resources.insert("*".to_owned());
+        }
+        let size = actions.len().saturating_mul(resources.len()).saturating_mul(principals.len());
+        if actions.is_empty() || self.allowed.len() + self.denied.len() + size > MOST {
+            return self.unreadable(format!("a statement that is not read ({})", digest(&spelled(statement))));
+        }
+        let grants = match part("Effect").as_str() {
+            Some("Allow") => &mut self.allowed,
+            Some("Deny") => &mut self.denied,
+            _ => return self.unreadable(spelled(statement)),
+        };
+        for action in &actions {
+            for resource in &resources {
                 for principal in &principals {
                     let (action, resource, condition) = (action.clone(), resource.clone(), condition.clone());
-                    let grant = Grant { action, resource, principal: principal.clone(), condition };
-                    if denies {
-                        self.denied.insert(grant)
-                    } else {
-                        self.allowed.insert(grant)
-                    };
+                    grants.insert(Grant { action, resource, principal: principal.clone(), condition });
                 }
             }
         }

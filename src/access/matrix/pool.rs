@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::Setting;
 use super::api::not;
-use super::resolve::{referred, spelled};
+use super::guard::Decider;
+use super::resolve::spelled;
 use super::resources::{Resource, Resources, digest, flag, names_only, number, texts, written};
 
 /// A user pool.
@@ -32,10 +33,16 @@ pub struct Pool {
     pub recovery: BTreeSet<String>,
     /// Attributes that are confirmed by a code, and those that may stand for the name.
     pub verified: BTreeSet<String>,
+    /// Attributes that keep their old value until the new one is confirmed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub verified_before: BTreeSet<String>,
     /// What is done about attacks: `OFF`, `AUDIT` or `ENFORCED`.
     pub protection: String,
     /// Functions that decide or change what happens at sign-up and sign-in, by trigger.
     pub triggers: BTreeMap<String, String>,
+    /// What those functions are called with and what stands in their environments, by trigger.
+    #[serde(skip)]
+    pub trigger_settings: BTreeMap<String, Digests>,
     /// Identity providers whose users are let in: the name, and a digest of their settings, which is not written.
     #[serde(serialize_with = "names_only")]
     pub providers: BTreeMap<String, String>,
@@ -45,6 +52,18 @@ pub struct Pool {
     pub scopes: BTreeSet<String>,
     /// Its app clients by logical id.
     pub clients: BTreeMap<String, Client>,
+    /// Digests of the other properties that may say who gets a token, by name.
+    #[serde(skip)]
+    pub others: BTreeMap<String, String>,
+}
+
+/// What is known of a trigger beside its function.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// How it is called, and what stands in its environment.
+    pub settings: String,
+    /// Which code it runs.
+    pub code: Option<String>,
 }
 
 /// An app client of a user pool.
@@ -69,32 +88,93 @@ pub struct Client {
     pub hides_users: Setting<bool>,
     /// Seconds for which tokens are good, by kind: `access`, `id` and `refresh`.
     pub lifetimes: BTreeMap<String, Setting<f64>>,
-    /// Attributes that its users may change; all that are usual where none is named.
+    /// Attributes that its users may change; the standard ones where none is named.
     pub writable: BTreeSet<String>,
+    /// Digests of the other properties that may say who gets a token, by name.
+    #[serde(skip)]
+    pub others: BTreeMap<String, String>,
 }
+
+/// Properties of a pool that are read, and those that say nothing about who gets a token: names, messages, and the
+/// attributes that there are. Which of those a client may write is told of the client.
+const POOL: &[&str] = &[
+    "AccountRecoverySetting",
+    "AdminCreateUserConfig",
+    "AutoVerifiedAttributes",
+    "DeletionProtection",
+    "EmailAuthenticationMessage",
+    "EmailAuthenticationSubject",
+    "EmailConfiguration",
+    "EmailVerificationMessage",
+    "EmailVerificationSubject",
+    "EnabledMfas",
+    "LambdaConfig",
+    "MfaConfiguration",
+    "Policies",
+    "Schema",
+    "SmsAuthenticationMessage",
+    "SmsConfiguration",
+    "SmsVerificationMessage",
+    "UserAttributeUpdateSettings",
+    "UserPoolAddOns",
+    "UserPoolName",
+    "UserPoolTags",
+    "UserPoolTier",
+    "VerificationMessageTemplate",
+];
+
+/// The same of a client.
+const CLIENT: &[&str] = &[
+    "AccessTokenValidity",
+    "AllowedOAuthFlows",
+    "AllowedOAuthFlowsUserPoolClient",
+    "AllowedOAuthScopes",
+    "AnalyticsConfiguration",
+    "CallbackURLs",
+    "ClientName",
+    "DefaultRedirectURI",
+    "EnableTokenRevocation",
+    "ExplicitAuthFlows",
+    "GenerateSecret",
+    "IdTokenValidity",
+    "LogoutURLs",
+    "PreventUserExistenceErrors",
+    "RefreshTokenValidity",
+    "SupportedIdentityProviders",
+    "TokenValidityUnits",
+    "UserPoolId",
+    "WriteAttributes",
+];
 
 /// The user pools by logical id. Clients of a pool of elsewhere make an entry for it.
 pub(super) fn pools(resources: &Resources) -> BTreeMap<String, Pool> {
     let all = resources.of_type("AWS::Cognito::UserPool");
     let mut pools: BTreeMap<String, Pool> = all.map(|(id, pool)| (id.to_owned(), read(resources, pool))).collect();
     for (id, client) in resources.of_type("AWS::Cognito::UserPoolClient") {
-        pools.entry(owner(client)).or_insert_with(foreign).clients.insert(id.to_owned(), read_client(client));
+        let pool = pools.entry(client.owner(OWNER)).or_insert_with(foreign);
+        pool.clients.insert(id.to_owned(), read_client(client));
     }
     for (id, group) in resources.of_type("AWS::Cognito::UserPoolGroup") {
-        if let Some(pool) = pools.get_mut(&owner(group)) {
+        if let Some(pool) = pools.get_mut(&group.owner(OWNER)) {
+            group.note();
             pool.groups.insert(group.text("GroupName").unwrap_or_else(|| id.to_owned()));
         }
     }
     for (id, provider) in resources.of_type("AWS::Cognito::UserPoolIdentityProvider") {
-        if let Some(pool) = pools.get_mut(&owner(provider)) {
-            let name = provider.text("ProviderName").unwrap_or_else(|| id.to_owned());
+        let name = provider.text("ProviderName").unwrap_or_else(|| id.to_owned());
+        // A second one of the same name, which only conditions can tell apart, is left unread.
+        if let Some(pool) = pools.get_mut(&provider.owner(OWNER))
+            && !pool.providers.contains_key(&name)
+        {
+            provider.note();
             let settings = ["ProviderType", "ProviderDetails", "AttributeMapping", "IdpIdentifiers"];
             let settings = settings.map(|name| spelled(provider.get(name)));
             pool.providers.insert(name, digest(&settings.join(" ")));
         }
     }
     for (_, server) in resources.of_type("AWS::Cognito::UserPoolResourceServer") {
-        if let Some(pool) = pools.get_mut(&owner(server)) {
+        if let Some(pool) = pools.get_mut(&server.owner(OWNER)) {
+            server.note();
             let identifier = server.text("Identifier").unwrap_or_default();
             let scopes = server.get("Scopes").as_array().into_iter().flatten();
             let names = scopes.filter_map(|scope| scope.get("ScopeName").and_then(written));
@@ -103,6 +183,9 @@ pub(super) fn pools(resources: &Resources) -> BTreeMap<String, Pool> {
     }
     pools
 }
+
+/// The property that says which pool a part belongs to.
+const OWNER: &str = "UserPoolId";
 
 /// A pool that stands in another template: what can be known is known there.
 fn foreign() -> Pool {
@@ -117,16 +200,20 @@ fn foreign() -> Pool {
         temporary_password_days: Setting::Unknown { unknown: unknown() },
         recovery: BTreeSet::new(),
         verified: BTreeSet::new(),
+        verified_before: BTreeSet::new(),
         protection: unknown(),
         triggers: BTreeMap::new(),
+        trigger_settings: BTreeMap::new(),
         providers: BTreeMap::new(),
         groups: BTreeSet::new(),
         scopes: BTreeSet::new(),
         clients: BTreeMap::new(),
+        others: BTreeMap::new(),
     }
 }
 
 fn read(resources: &Resources, pool: &Resource) -> Pool {
+    pool.note();
     let password = |name: &str| pool.part("/Policies/PasswordPolicy").get(name).unwrap_or(&Value::Null);
     let class = |(property, class): (&str, &str)| is_on(password(property)).then(|| class.to_owned());
     let classes = [
@@ -155,13 +242,30 @@ fn read(resources: &Resources, pool: &Resource) -> Pool {
         temporary_password_days: said(password("TemporaryPasswordValidityDays"), 7.0),
         recovery: names(pool.part("/AccountRecoverySetting/RecoveryMechanisms")),
         verified: texts(pool.get("AutoVerifiedAttributes")),
+        verified_before: texts(pool.part("/UserAttributeUpdateSettings/AttributesRequireVerificationBeforeUpdate")),
         protection: add_ons.unwrap_or_else(|| "OFF".to_owned()),
         triggers: triggers(resources, pool.get("LambdaConfig")),
+        trigger_settings: trigger_settings(resources, pool.get("LambdaConfig")),
         providers: BTreeMap::new(),
         groups: BTreeSet::new(),
         scopes: BTreeSet::new(),
         clients: BTreeMap::new(),
+        others: pool_others(pool),
     }
+}
+
+/// Digests of what is not read of a pool.
+fn pool_others(pool: &Resource) -> BTreeMap<String, String> {
+    let mut others = pool.others(POOL);
+    let parts =
+        [("UserPoolAddOns", "AdvancedSecurityAdditionalFlows"), ("AdminCreateUserConfig", "UnusedAccountValidityDays")];
+    for (whole, part) in parts {
+        let said = pool.get(whole).get(part).unwrap_or(&Value::Null);
+        if !said.is_null() {
+            others.insert(part.to_owned(), digest(&spelled(said)));
+        }
+    }
+    others
 }
 
 /// Whether something is surely on.
@@ -180,11 +284,30 @@ fn triggers(resources: &Resources, config: &Value) -> BTreeMap<String, String> {
     let Value::Object(members) = config else {
         return written(config).map(|expression| ("LambdaConfig".to_owned(), expression)).into_iter().collect();
     };
-    let function = |value: &Value| written(value.get("LambdaArn").unwrap_or(value)).unwrap_or_default();
-    members.iter().map(|(name, value)| (name.clone(), resources.function(&function(value)))).collect()
+    let calls = members.iter().filter(|(_, value)| !value.is_null());
+    calls.map(|(name, value)| (name.clone(), resources.function(&arn(value)))).collect()
+}
+
+/// The function that a trigger names, by itself or beside the version of its event.
+fn arn(value: &Value) -> String {
+    written(value.get("LambdaArn").unwrap_or(value)).unwrap_or_default()
+}
+
+fn trigger_settings(resources: &Resources, config: &Value) -> BTreeMap<String, Digests> {
+    let calls = config.as_object().into_iter().flatten();
+    calls.map(|(name, value)| (name.clone(), settings_of(resources, value))).collect()
+}
+
+fn settings_of(resources: &Resources, value: &Value) -> Digests {
+    let (function, qualifier) = resources.qualified(&arn(value));
+    let decider = Decider::of(resources, &function, qualifier.as_deref());
+    let version = value.get("LambdaVersion").map(spelled);
+    let said = [version, decider.any_of.clone(), Some(decider.environment())];
+    Digests { settings: said.into_iter().flatten().collect::<Vec<_>>().join(" "), code: decider.code }
 }
 
 fn read_client(client: &Resource) -> Client {
+    client.note();
     let oauth = flag(client.get("AllowedOAuthFlowsUserPoolClient"), false) != Setting::Known(false);
     Client {
         auth_flows: match texts(client.get("ExplicitAuthFlows")) {
@@ -200,6 +323,7 @@ fn read_client(client: &Resource) -> Client {
         hides_users: flag(&Value::from(client.text("PreventUserExistenceErrors").as_deref() == Some("ENABLED")), false),
         lifetimes: lifetimes(client),
         writable: texts(client.get("WriteAttributes")),
+        others: client.others(CLIENT),
     }
 }
 
@@ -232,10 +356,4 @@ fn lifetimes(client: &Resource) -> BTreeMap<String, Setting<f64>> {
         (kind.to_owned(), seconds)
     };
     kinds.into_iter().map(lifetime).collect()
-}
-
-/// Logical id of the pool that a part belongs to, or the expression that names it.
-fn owner(part: &Resource) -> String {
-    let named = part.text("UserPoolId").unwrap_or_default();
-    referred(&named).unwrap_or(&named).to_owned()
 }

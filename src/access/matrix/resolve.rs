@@ -1,6 +1,6 @@
 //! CloudFormation's functions, worked out as far as can be known without an account.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -19,22 +19,72 @@ const BUDGET: usize = 64 * 1024 * 1024;
 /// What stands for a value that is too large or too deep to be worked out.
 const TOO_MUCH: &str = "${too large to be worked out}";
 
+/// What is known beside the template.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Values of parameters by name.
+    pub(super) parameters: &'a BTreeMap<String, String>,
+    /// Values of pseudo parameters, with which conditions are decided. Elsewhere they stay expressions, so that a matrix
+    /// is the same wherever a template is deployed.
+    pub(super) place: &'a BTreeMap<String, String>,
+}
+
 /// Works out values of a template.
 pub(super) struct Resolver<'a> {
     template: &'a Value,
-    parameters: &'a BTreeMap<String, String>,
+    known: Known<'a>,
     budget: Cell<usize>,
     gave_up: Cell<bool>,
+    /// Whether a macro was met that makes something of what stands beside it.
+    rewritten: Cell<bool>,
+    /// Whether a condition is being decided.
+    decides: Cell<bool>,
+    /// Whether the named conditions hold that were asked for so far.
+    asked: RefCell<BTreeMap<String, Option<bool>>>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(template: &'a Value, parameters: &'a BTreeMap<String, String>) -> Self {
-        Self { template, parameters, budget: Cell::new(BUDGET), gave_up: Cell::new(false) }
+    pub(super) fn new(template: &'a Value, known: Known<'a>) -> Self {
+        Self {
+            template,
+            known,
+            budget: Cell::new(BUDGET),
+            gave_up: Cell::new(false),
+            rewritten: Cell::new(false),
+            decides: Cell::new(false),
+            asked: RefCell::new(BTreeMap::new()),
+        }
     }
 
     /// Whether something was too large or too deep: then two values that look alike need not be.
     pub(super) fn gave_up(&self) -> bool {
         self.gave_up.get()
+    }
+
+    /// Whether a macro that rewrites what stands beside it was met since this was asked the last time.
+    pub(super) fn was_rewritten(&self) -> bool {
+        self.rewritten.take()
+    }
+
+    /// The conditions that were asked for and cannot be decided, each with what it says, those that it names included.
+    pub(super) fn undecided(&self) -> BTreeMap<String, String> {
+        let asked = self.asked.borrow().clone();
+        let undecided = asked.into_iter().filter(|(_, holds)| holds.is_none());
+        undecided.map(|(name, _)| (name.clone(), self.said(&name))).collect()
+    }
+
+    /// What a condition says, and after it what those say that it names.
+    fn said(&self, name: &str) -> String {
+        let conditions = self.template.get("Conditions");
+        let mut names = BTreeSet::from([name]);
+        let mut todo = vec![name];
+        let mut words = Vec::new();
+        while let Some(name) = todo.pop() {
+            let Some(condition) = conditions.and_then(|all| all.get(name)) else { continue };
+            words.push(format!("{name}: {}", spelled(&self.value(condition))));
+            todo.extend(named_in(condition).into_iter().filter(|other| names.insert(other)));
+        }
+        words.join(", ")
     }
 
     fn too_much(&self) -> Value {
@@ -60,7 +110,12 @@ impl<'a> Resolver<'a> {
             }
             Value::Object(members) => match call(members) {
                 Some((name, argument)) => self.function(name, argument, depth + 1),
-                None => Value::Object(self.members(members, depth)),
+                None => {
+                    if members.keys().any(|name| is_macro(name)) {
+                        self.rewritten.set(true);
+                    }
+                    Value::Object(self.members(members, depth))
+                }
             },
             scalar => scalar.clone(),
         }
@@ -92,6 +147,9 @@ impl<'a> Resolver<'a> {
             "Fn::Sub" => self.substitution(argument, depth),
             "Fn::If" => self.choice(argument, depth),
             _ => {
+                if name.starts_with(LOOP) {
+                    self.rewritten.set(true);
+                }
                 let argument = self.at(argument, depth);
                 self.plain(name, &argument).unwrap_or_else(|| self.opaque(name, &argument))
             }
@@ -114,7 +172,8 @@ impl<'a> Resolver<'a> {
         if let Some(parameter) = self.template.get("Parameters").and_then(|all| all.get(name)) {
             return self.parameter(name, parameter);
         }
-        let pseudo = self.parameters.get(name).filter(|_| name.starts_with("AWS::"));
+        let place = self.known.place.get(name).filter(|_| self.decides.get());
+        let pseudo = self.known.parameters.get(name).or(place).filter(|_| name.starts_with("AWS::"));
         pseudo.map_or_else(|| format!("${{{name}}}"), |value| escape(value)).into()
     }
 
@@ -123,7 +182,9 @@ impl<'a> Resolver<'a> {
         // The value of a parameter that is not shown is not known, and need not be its default.
         let hidden = parameter.get("NoEcho").and_then(plain_text).is_some_and(|hidden| hidden == "true");
         let default = parameter.get("Default").filter(|_| !hidden).and_then(plain_text);
-        let Some(value) = self.parameters.get(name).cloned().or(default) else { return format!("${{{name}}}").into() };
+        let Some(value) = self.known.parameters.get(name).cloned().or(default) else {
+            return format!("${{{name}}}").into();
+        };
         if kind.starts_with("AWS::SSM::Parameter::Value") {
             return self.opaque("SSM parameter ", &Value::String(escape(&value)));
         }
@@ -217,12 +278,18 @@ impl<'a> Resolver<'a> {
     }
 
     fn named(&self, name: &str, depth: usize) -> Option<bool> {
-        let condition = self.template.get("Conditions")?.get(name).filter(|_| depth < DEEPEST)?;
-        self.holds(condition, depth + 1)
+        if let Some(known) = self.asked.borrow().get(name) {
+            return *known;
+        }
+        // What asks for itself on the way cannot be told.
+        self.asked.borrow_mut().insert(name.to_owned(), None);
+        let condition = self.template.get("Conditions").and_then(|all| all.get(name)).filter(|_| depth < DEEPEST);
+        let holds = condition.and_then(|condition| self.holds(condition, depth + 1));
+        self.asked.borrow_mut().insert(name.to_owned(), holds);
+        holds
     }
 
     fn holds(&self, condition: &Value, depth: usize) -> Option<bool> {
-        // Conditions that name each other in more than one way would be asked again and again.
         self.budget.set(self.budget.get().checked_sub(64)?);
         let (name, argument) = condition.as_object().filter(|_| depth < DEEPEST)?.iter().next()?;
         let parts = || argument.as_array().into_iter().flatten().map(|part| self.holds(part, depth + 1));
@@ -230,7 +297,10 @@ impl<'a> Resolver<'a> {
             "Condition" => self.named(argument.as_str()?, depth + 1),
             "Fn::Equals" => {
                 let [left, right] = argument.as_array()?.as_slice() else { return None };
-                equal(&self.at(left, depth), &self.at(right, depth))
+                let outside = self.decides.replace(true);
+                let equal = equal(&self.at(left, depth), &self.at(right, depth));
+                self.decides.set(outside);
+                equal
             }
             "Fn::Not" => parts().next()?.map(|holds| !holds),
             "Fn::And" => all(parts(), false),
@@ -297,6 +367,27 @@ fn equal(left: &Value, right: &Value) -> Option<bool> {
     let (left, right) = (spelled(left), spelled(right));
     let known = !left.contains("${") && !right.contains("${");
     (known || left == right).then_some(left == right)
+}
+
+/// The conditions that another one names.
+fn named_in(condition: &Value) -> Vec<&str> {
+    match condition {
+        Value::Object(members) => {
+            let named = members.get("Condition").and_then(Value::as_str);
+            let chosen = members.get("Fn::If").and_then(|choice| choice.get(0)?.as_str());
+            named.into_iter().chain(chosen).chain(members.values().flat_map(named_in)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(named_in).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The first characters of a loop, which makes several members of one.
+const LOOP: &str = "Fn::ForEach::";
+
+/// Whether a member of a map stands for others, which only a macro knows.
+pub(super) fn is_macro(name: &str) -> bool {
+    name == "Fn::Transform" || name.starts_with(LOOP)
 }
 
 /// The function that a map of one member calls, and its argument.
@@ -409,7 +500,12 @@ mod tests {
             "Resources": { "Users": { "Type": "AWS::Cognito::UserPool" }, "Notes": { "Type": "AWS::DynamoDB::Table" } },
         });
         let parameters = BTreeMap::from([("Given".to_owned(), "given".to_owned())]);
-        Resolver::new(&template, &parameters).value(value)
+        Resolver::new(&template, Known { parameters: &parameters, place: &BTreeMap::new() }).value(value)
+    }
+
+    fn decided(template: &Value, name: &str, place: &[(&str, &str)]) -> Option<bool> {
+        let place = place.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Resolver::new(template, Known { parameters: &BTreeMap::new(), place: &place }).condition(name)
     }
 
     #[test]
@@ -485,7 +581,32 @@ mod tests {
             conditions.insert(format!("C{number}"), json!({ "Fn::And": [next, next] }));
         }
         let template = json!({ "Conditions": conditions });
-        assert_eq!(Resolver::new(&template, &BTreeMap::new()).condition("C0"), None);
+        assert_eq!(decided(&template, "C0", &[]), None);
+    }
+
+    #[test]
+    fn a_condition_is_worked_out_once() {
+        let mut conditions = Map::new();
+        for number in 0..25 {
+            let next = json!({ "Condition": format!("C{}", number + 1) });
+            conditions.insert(format!("C{number}"), json!({ "Fn::And": [next, next] }));
+        }
+        conditions.insert("C25".to_owned(), json!({ "Fn::Equals": ["a", "a"] }));
+        assert_eq!(decided(&json!({ "Conditions": conditions }), "C0", &[]), Some(true));
+    }
+
+    #[test]
+    fn the_account_decides_conditions_and_nothing_else() {
+        let account = json!({ "Ref": "AWS::AccountId" });
+        let template = json!({ "Conditions": { "InTest": { "Fn::Equals": [account, "111122223333"] } } });
+        let place = [("AWS::AccountId", "111122223333")];
+        assert_eq!(decided(&template, "InTest", &place), Some(true));
+        assert_eq!(decided(&template, "InTest", &[("AWS::AccountId", "444455556666")]), Some(false));
+        assert_eq!(decided(&template, "InTest", &[]), None);
+        let place = BTreeMap::from(place.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let parameters = BTreeMap::new();
+        let resolver = Resolver::new(&template, Known { parameters: &parameters, place: &place });
+        assert_eq!(resolver.value(&account), json!("${AWS::AccountId}"));
     }
 
     #[test]

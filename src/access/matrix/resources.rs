@@ -1,12 +1,13 @@
 //! The resources of a template, their properties worked out.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serializer;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::resolve::{Resolver, referred, spelled, text};
+use super::resolve::{Known, Resolver, is_macro, references, referred, spelled, text};
 use super::{Setting, Unseen};
 
 /// Types that say who may call what. Others are not worked out, and cost nothing.
@@ -14,7 +15,52 @@ const CONCERNED: &[&str] =
     &["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Cognito::", "AWS::IAM::", "AWS::Lambda::"];
 
 /// Types whose resources are made of more than the template shows.
-const UNSEEN: &[&str] = &["AWS::CloudFormation::Stack", "AWS::Serverless::"];
+const UNSEEN: &[&str] = &[
+    "AWS::CloudFormation::CustomResource",
+    "AWS::CloudFormation::Stack",
+    "AWS::CloudFormation::StackSet",
+    "AWS::Serverless::",
+    "AWS::ServiceCatalog::CloudFormationProvisionedProduct",
+    "Custom::",
+];
+
+/// How the type of a module ends, which stands for resources of its own.
+const MODULE: &str = "::MODULE";
+
+/// Types that let nobody in and keep nobody out: what leads to them, and what they lead to, is told elsewhere.
+const HARMLESS: &[&str] = &[
+    "AWS::ApiGateway::Account",
+    "AWS::ApiGateway::ClientCertificate",
+    // A deployment publishes the methods, which are read; which one a stage serves is read of the stage.
+    "AWS::ApiGateway::Deployment",
+    "AWS::ApiGateway::DocumentationPart",
+    "AWS::ApiGateway::DocumentationVersion",
+    "AWS::ApiGateway::GatewayResponse",
+    "AWS::ApiGateway::Model",
+    "AWS::ApiGateway::RequestValidator",
+    "AWS::ApiGateway::Resource",
+    "AWS::ApiGateway::VpcLink",
+    "AWS::ApiGatewayV2::Deployment",
+    "AWS::ApiGatewayV2::IntegrationResponse",
+    "AWS::ApiGatewayV2::Model",
+    "AWS::ApiGatewayV2::RouteResponse",
+    "AWS::ApiGatewayV2::VpcLink",
+    "AWS::Cognito::LogDeliveryConfiguration",
+    "AWS::Cognito::ManagedLoginBranding",
+    "AWS::Cognito::Terms",
+    // Pages let in whom a client lets sign in by them.
+    "AWS::Cognito::UserPoolDomain",
+    "AWS::Cognito::UserPoolUICustomizationAttachment",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ServerCertificate",
+    "AWS::IAM::ServiceLinkedRole",
+    "AWS::IAM::VirtualMFADevice",
+    // What it stands for is its function; whoever is asked by it is told of with that.
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Version",
+];
 
 /// Transforms that rewrite nothing but what is [`UNSEEN`] or has no type. Any other may rewrite everything.
 const NARROW: &[&str] = &["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"];
@@ -23,6 +69,8 @@ const NARROW: &[&str] = &["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31
 pub(super) struct Resources {
     all: BTreeMap<String, Resource>,
     unseen: BTreeMap<String, Unseen>,
+    conditions: BTreeMap<String, String>,
+    undecided: BTreeMap<String, String>,
 }
 
 /// A resource.
@@ -31,19 +79,27 @@ pub(super) struct Resource {
     properties: Value,
     /// The condition under which it is there, where it cannot be told whether that holds.
     pub(super) only_if: Option<String>,
+    /// Whether some fact of the matrix was read from it.
+    is_read: Cell<bool>,
 }
 
 impl Resources {
-    pub(super) fn of(template: &Value, parameters: &BTreeMap<String, String>) -> Self {
-        let resolver = Resolver::new(template, parameters);
-        let mut found = Self { all: BTreeMap::new(), unseen: BTreeMap::new() };
+    pub(super) fn of(template: &Value, known: Known<'_>) -> Self {
+        let resolver = Resolver::new(template, known);
+        let mut found = Self {
+            all: BTreeMap::new(),
+            unseen: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            undecided: BTreeMap::new(),
+        };
         found.transform(template);
         for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
             found.add(id, resource, &resolver);
         }
+        found.undecided = resolver.undecided();
         if resolver.gave_up() {
             // Whatever changes in it may change who passes.
-            let digest = digest(&format!("{template} {parameters:?}"));
+            let digest = digest(&format!("{template} {:?}", known.parameters));
             let kind = "too large to be worked out".to_owned();
             found.unseen.insert("Template".to_owned(), Unseen { kind, digest });
         }
@@ -53,14 +109,17 @@ impl Resources {
     /// What macros make of a template is known only to them.
     fn transform(&mut self, template: &Value) {
         let names = texts(template.get("Transform").unwrap_or(&Value::Null));
-        if names.is_empty() {
+        let macros = template.as_object().into_iter().flatten().filter(|(name, _)| is_macro(name));
+        let beside: Vec<String> = macros.map(|(name, said)| format!("{name}: {said}")).collect();
+        if names.is_empty() && beside.is_empty() {
             return;
         }
-        let is_narrow = names.iter().all(|name| NARROW.contains(&name.as_str()));
+        let is_narrow = beside.is_empty() && names.iter().all(|name| NARROW.contains(&name.as_str()));
         let concerned = if is_narrow { template.get("Globals") } else { template.get("Resources") };
         let said = concerned.map(ToString::to_string).unwrap_or_default();
-        let kind = names.into_iter().collect::<Vec<_>>().join(", ");
-        self.unseen.insert("Transform".to_owned(), Unseen { kind, digest: digest(&said) });
+        let kind = if names.is_empty() { "macro".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") };
+        let digest = digest(&[said, beside.join(" ")].join(""));
+        self.unseen.insert("Transform".to_owned(), Unseen { kind, digest });
     }
 
     fn add(&mut self, id: &str, resource: &Value, resolver: &Resolver<'_>) {
@@ -70,25 +129,60 @@ impl Resources {
             self.unseen.insert(id.to_owned(), unseen);
             return;
         };
+        let starts = |types: &[&str]| types.iter().any(|one| kind.starts_with(one));
+        let (is_unseen, is_concerned) = (starts(UNSEEN) || kind.ends_with(MODULE), starts(CONCERNED));
+        if !is_unseen && !is_concerned {
+            return;
+        }
         let condition = resource.get("Condition").and_then(Value::as_str);
         let holds = condition.map_or(Some(true), |name| resolver.condition(name));
         if holds == Some(false) {
             return;
         }
-        let properties = || resource.get("Properties").map(|properties| resolver.value(properties)).unwrap_or_default();
-        let is = |types: &[&str]| types.iter().any(|one| kind.starts_with(one));
-        if is(UNSEEN) {
-            let digest = digest(&spelled(&properties()));
-            self.unseen.insert(id.to_owned(), Unseen { kind: kind.to_owned(), digest });
-        } else if is(CONCERNED) {
-            let only_if = condition.filter(|_| holds.is_none()).map(str::to_owned);
-            let resource = Resource { kind: kind.to_owned(), properties: properties(), only_if };
+        let only_if = condition.filter(|_| holds.is_none()).map(str::to_owned);
+        let is_told = IS_TOLD_OF_ROUTES.contains(&kind) || HARMLESS.contains(&kind);
+        if let Some(condition) = only_if.clone().filter(|_| !is_told) {
+            self.conditions.insert(id.to_owned(), condition);
+        }
+        resolver.was_rewritten();
+        let properties = resource.get("Properties").map(|properties| resolver.value(properties)).unwrap_or_default();
+        let is_made_by_macro = resolver.was_rewritten()
+            || properties.is_string()
+            || resource.as_object().is_some_and(|members| members.keys().any(|name| is_macro(name)));
+        if is_unseen || is_made_by_macro {
+            let said = if is_unseen { spelled(&properties) } else { resource.to_string() };
+            self.unseen.insert(id.to_owned(), Unseen { kind: kind.to_owned(), digest: digest(&said) });
+        }
+        if is_concerned {
+            let resource =
+                Resource { kind: kind.to_owned(), properties, only_if, is_read: Cell::new(is_made_by_macro) };
             self.all.insert(id.to_owned(), resource);
         }
     }
 
     pub(super) fn unseen(&self) -> BTreeMap<String, Unseen> {
         self.unseen.clone()
+    }
+
+    /// The resources from which nothing was read so far, though they may say who gets in.
+    pub(super) fn unread(&self) -> BTreeMap<String, Unseen> {
+        let left = self.all.iter().filter(|(_, one)| !one.is_read.get() && !HARMLESS.contains(&one.kind.as_str()));
+        left.map(|(id, one)| (id.clone(), Unseen { kind: one.kind.clone(), digest: digest(&one.said()) })).collect()
+    }
+
+    /// Logical ids of all resources that may say who gets in.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        self.all.keys().chain(self.unseen.keys()).cloned().collect()
+    }
+
+    /// The conditions of resources that cannot be decided, by logical id. Those of routes are told of the routes.
+    pub(super) fn conditions(&self) -> BTreeMap<String, String> {
+        self.conditions.clone()
+    }
+
+    /// What the conditions say that cannot be decided, by name.
+    pub(super) fn undecided(&self) -> BTreeMap<String, String> {
+        self.undecided.clone()
     }
 
     /// The resources of a type, by logical id.
@@ -107,28 +201,127 @@ impl Resources {
         self.all.get(id).filter(|resource| resource.kind == kind)
     }
 
+    /// The resource of this type that has a name of its own, by that name.
+    pub(super) fn named<'a>(&'a self, kind: &'a str, property: &str, name: &str) -> Option<(&'a str, &'a Resource)> {
+        self.of_type(kind).find(|(_, resource)| resource.text(property).as_deref() == Some(name))
+    }
+
     /// Whether an expression mentions a resource of this template that concerns access.
     pub(super) fn has(&self, id: &str) -> bool {
         self.all.contains_key(id)
     }
 
+    /// The role, user, group or policy that an expression stands for: itself, or the name in its ARN.
+    pub(super) fn principal<'a>(
+        &'a self,
+        expression: &'a str,
+        kind: &'a str,
+        name: &str,
+    ) -> Option<(&'a str, &'a Resource)> {
+        let last = expression.rsplit('/').next().unwrap_or(expression);
+        self.get(expression, kind).or_else(|| self.named(kind, name, last))
+    }
+
     /// The function that an expression stands for: its logical id, or the expression itself. An alias and a version
-    /// stand for their function.
+    /// stand for their function, and so does its name.
     pub(super) fn function(&self, expression: &str) -> String {
-        let qualified = ["AWS::Lambda::Alias", "AWS::Lambda::Version"];
-        let named = qualified.iter().find_map(|kind| self.get(expression, kind)?.1.text("FunctionName"));
-        let named = named.as_deref().unwrap_or(expression);
-        referred(named).unwrap_or(named).to_owned()
+        self.qualified(expression).0
+    }
+
+    /// The function that an expression stands for, and which version or alias of it.
+    pub(super) fn qualified(&self, expression: &str) -> (String, Option<String>) {
+        let Some((id, alias)) = VERSIONS.iter().find_map(|kind| self.get(expression, kind)) else {
+            return self.declared(expression);
+        };
+        alias.note();
+        let (function, _) = self.declared(&alias.text("FunctionName").unwrap_or_default());
+        (function, Some(alias.text("Name").unwrap_or_else(|| id.to_owned())))
+    }
+
+    fn declared(&self, expression: &str) -> (String, Option<String>) {
+        const FUNCTION: &str = "AWS::Lambda::Function";
+        if let Some(id) = referred(expression) {
+            return (id.to_owned(), None);
+        }
+        let inside = expression.rsplit_once(":function:").map_or(expression, |(_, name)| name);
+        // A colon within an expression is none between a name and its qualifier.
+        let parts = inside.rsplit_once(':').filter(|(_, after)| !after.contains('}'));
+        let (name, qualifier) = parts.map_or((inside, None), |(name, after)| (name, Some(after.to_owned())));
+        let found = self.get(name, FUNCTION).or_else(|| self.named(FUNCTION, "FunctionName", name));
+        found.map_or_else(|| (expression.to_owned(), None), |(id, _)| (id.to_owned(), qualifier))
     }
 
     /// The function in the address under which API Gateway invokes it, or in its ARN.
     pub(super) fn invoked(&self, address: &str) -> String {
-        let inside = address.split_once(":lambda:path/2015-03-31/functions/").map_or(address, |(_, rest)| rest);
-        self.function(inside.strip_suffix("/invocations").unwrap_or(inside))
+        self.function(within(address))
+    }
+
+    /// The same, and which version or alias of it.
+    pub(super) fn invoked_as(&self, address: &str) -> (String, Option<String>) {
+        self.qualified(within(address))
+    }
+
+    /// What a version or an alias of a function is.
+    pub(super) fn version(&self, function: &str, qualifier: &str) -> String {
+        let all = VERSIONS.iter().flat_map(|kind| self.of_type(kind));
+        let mut own = all.filter(|(_, one)| self.declared(&one.text("FunctionName").unwrap_or_default()).0 == function);
+        let found = own.find(|(id, one)| one.text("Name").map_or(*id == qualifier, |name| name == qualifier));
+        found.map_or_else(|| qualifier.to_owned(), |(_, one)| one.said())
+    }
+
+    /// What is said of the resources that an expression names, as a digest: nothing where it names none.
+    pub(super) fn behind(&self, expression: &str) -> Option<String> {
+        let named = references(expression).into_iter().filter_map(|name| self.all.get(name));
+        let said: Vec<String> = named.map(Resource::said).collect();
+        (!said.is_empty()).then(|| digest(&said.join(" ")))
     }
 }
 
+/// What a function can be named by besides itself.
+const VERSIONS: [&str; 2] = ["AWS::Lambda::Alias", "AWS::Lambda::Version"];
+
+/// Types whose conditions are told of the routes.
+const IS_TOLD_OF_ROUTES: [&str; 2] = ["AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Route"];
+
+/// The ARN in the address under which API Gateway invokes a function.
+fn within(address: &str) -> &str {
+    let inside = address.split_once(":lambda:path/2015-03-31/functions/").map_or(address, |(_, rest)| rest);
+    inside.strip_suffix("/invocations").unwrap_or(inside)
+}
+
 impl Resource {
+    /// Notes that something was read from it.
+    pub(super) fn note(&self) {
+        self.is_read.set(true);
+    }
+
+    /// Whether something was read from it.
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read.get()
+    }
+
+    /// All that is said of it, but for what is said to people.
+    pub(super) fn said(&self) -> String {
+        let mut properties = self.properties.clone();
+        if let Some(members) = properties.as_object_mut() {
+            members.remove("Description");
+        }
+        format!("{} {}", self.kind, spelled(&properties))
+    }
+
+    /// Digests of its properties but these, by name.
+    pub(super) fn others(&self, read: &[&str]) -> BTreeMap<String, String> {
+        let members = self.properties.as_object().into_iter().flatten();
+        let others = members.filter(|(name, _)| !read.contains(&name.as_str()));
+        others.map(|(name, value)| (name.clone(), digest(&spelled(value)))).collect()
+    }
+
+    /// Logical id of the resource that a property names, or the expression that names it.
+    pub(super) fn owner(&self, property: &str) -> String {
+        let named = self.text(property).unwrap_or_default();
+        referred(&named).unwrap_or(&named).to_owned()
+    }
+
     /// A property; null where it is absent.
     pub(super) fn get(&self, name: &str) -> &Value {
         self.properties.get(name).unwrap_or(&Value::Null)

@@ -1,15 +1,15 @@
 //! REST APIs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::api::{add, domain, empty, not};
+use super::api::{self, add, add_domain, add_stage, empty, not, unbounded, variables};
 use super::guard::Reader;
 use super::policy::Policy;
-use super::resolve::{referred, spelled};
+use super::resolve::{readable, referred, spelled};
 use super::resources::{Resource, Resources, digest, flag, number, texts, written};
-use super::{Api, Behind, Cors, Kind, Limits, Route, Stage};
+use super::{Api, Behind, Cors, KeySource, Kind, Limits, Route, Setting, Stage, UsagePlan};
 
 const API: &str = "AWS::ApiGateway::RestApi";
 const STEP: &str = "AWS::ApiGateway::Resource";
@@ -22,7 +22,8 @@ pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
     let mut apis: BTreeMap<String, Api> =
         resources.of_type(API).map(|(id, api)| (id.to_owned(), declared(api))).collect();
     for (method_id, method) in resources.of_type("AWS::ApiGateway::Method") {
-        let id = owner(method);
+        method.note();
+        let id = method.owner("RestApiId");
         let api = apis.entry(id.clone()).or_insert_with(|| empty(Kind::Rest));
         let reader = Reader { resources, api: &id, default_ttl: 300.0, authorizers: "AWS::ApiGateway::Authorizer" };
         let path = method.text("ResourceId").and_then(|step| path(resources, &step, 0));
@@ -35,29 +36,123 @@ pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
         }
         add(&mut api.routes, key, route);
     }
-    for (_, stage) in resources.of_type("AWS::ApiGateway::Stage") {
-        let name = stage.text("StageName").unwrap_or_default();
-        if let Some(api) = apis.get_mut(&owner(stage)) {
-            api.stages.insert(name, read_stage(stage.get("MethodSettings")));
+    for (id, deployment) in resources.of_type("AWS::ApiGateway::Deployment") {
+        if let Some(api) = apis.get_mut(&deployment.owner("RestApiId")) {
+            api.deployments.insert(id.to_owned());
         }
     }
+    for (_, stage) in resources.of_type("AWS::ApiGateway::Stage") {
+        let read = Stage {
+            variables: stage_variables(stage),
+            deployment: api::deployment(stage.get("DeploymentId")),
+            canary: api::deployment(stage.part("/CanarySetting/DeploymentId")),
+            ..read_stage(stage.get("MethodSettings"))
+        };
+        add_stage(&mut apis, stage, "RestApiId", read);
+    }
     // A deployment can make a stage by itself.
-    for (_, deployment) in resources.of_type("AWS::ApiGateway::Deployment") {
-        if let (Some(api), Some(name)) = (apis.get_mut(&owner(deployment)), deployment.text("StageName")) {
-            api.stages.entry(name).or_insert_with(|| read_stage(deployment.part("/StageDescription/MethodSettings")));
+    for (id, deployment) in resources.of_type("AWS::ApiGateway::Deployment") {
+        let (api, name) = (apis.get_mut(&deployment.owner("RestApiId")), deployment.text("StageName"));
+        if let (Some(api), Some(name)) = (api, name) {
+            let read = || Stage {
+                variables: variables(deployment.part("/StageDescription/Variables"), ""),
+                deployment: Some(id.to_owned()),
+                ..read_stage(deployment.part("/StageDescription/MethodSettings"))
+            };
+            api.stages.entry(name).or_insert_with(read);
         }
+    }
+    for api in apis.values_mut() {
+        let keys: BTreeSet<&String> = api.routes.keys().collect();
+        api.stages.values_mut().for_each(|stage| gather(stage, &keys));
     }
     for kind in ["AWS::ApiGateway::BasePathMapping", "AWS::ApiGateway::BasePathMappingV2"] {
         for (_, mapping) in resources.of_type(kind) {
-            if let Some(api) = apis.get_mut(&owner(mapping)) {
-                api.domains.insert(domain(mapping));
-            }
+            add_domain(&mut apis, mapping, "RestApiId");
         }
     }
     apis
 }
 
+/// The usage plans by logical id.
+pub(super) fn plans(resources: &Resources) -> BTreeMap<String, UsagePlan> {
+    resources.of_type("AWS::ApiGateway::UsagePlan").map(|(id, plan)| (id.to_owned(), read_plan(plan))).collect()
+}
+
+fn read_plan(plan: &Resource) -> UsagePlan {
+    plan.note();
+    let limits = |throttle: &Value| {
+        let part = |name: &str| number(throttle.get(name).unwrap_or(&Value::Null));
+        unbounded(Limits { rate: part("RateLimit"), burst: part("BurstLimit"), cached: None })
+    };
+    let mut stages = BTreeSet::new();
+    let mut methods = BTreeMap::new();
+    for opened in plan.get("ApiStages").as_array().into_iter().flatten() {
+        let part = |name: &str| opened.get(name).and_then(written).unwrap_or_default();
+        let (api, stage) = (part("ApiId"), part("Stage"));
+        let known = format!("{} of {}", readable(&stage), readable(&api));
+        let stage = if opened.is_object() { known } else { spelled(opened) };
+        let own = opened.get("Throttle").and_then(Value::as_object).into_iter().flatten();
+        methods.extend(own.map(|(path, throttle)| (format!("{path} at {stage}"), limits(throttle))));
+        stages.insert(stage);
+    }
+    // A list that cannot be told is one stage that is not known.
+    stages.extend(written(plan.get("ApiStages")).filter(|_| plan.get("ApiStages").is_string()));
+    let quota = plan.get("Quota");
+    let quota = |name: &str| quota.get(name).unwrap_or(&Value::Null);
+    UsagePlan {
+        stages,
+        limits: limits(plan.get("Throttle")),
+        methods,
+        quota: number(quota("Limit")),
+        period: written(quota("Period")).unwrap_or_default(),
+    }
+}
+
+/// The variables of a stage, and those that its canary has in their place.
+fn stage_variables(stage: &Resource) -> BTreeMap<String, String> {
+    let mut all = variables(stage.get("Variables"), "");
+    all.extend(variables(stage.part("/CanarySetting/StageVariableOverrides"), "canary "));
+    all
+}
+
+/// Finds the limits of `ANY` methods, which are said of each of its methods: the loosest of them counts, and where all are
+/// one, that says it.
+fn gather(stage: &mut Stage, keys: &BTreeSet<&String>) {
+    for (key, path) in keys.iter().filter_map(|key| Some((*key, key.strip_prefix("ANY ")?))) {
+        let methods = METHODS.map(|method| format!("{method} {path}"));
+        let taken: Vec<&String> = methods.iter().filter(|method| !keys.contains(method)).collect();
+        let all: Vec<Limits> = taken.iter().map(|method| stage.limits(method).clone()).collect();
+        let Some(loosest) = all.iter().cloned().reduce(looser) else { continue };
+        if taken.iter().all(|method| !stage.routes.contains_key(*method)) {
+            continue;
+        }
+        if all.iter().all(|one| *one == loosest) {
+            stage.routes.retain(|key, _| !taken.contains(&key));
+        }
+        stage.routes.insert(key.clone(), loosest);
+    }
+}
+
+/// Of two limits what bounds less.
+fn looser(one: Limits, other: Limits) -> Limits {
+    let most = |one: Setting<f64>, other: Setting<f64>| match (one, other) {
+        (Setting::Known(one), Setting::Known(other)) => Setting::Known(one.max(other)),
+        (unknown @ Setting::Unknown { .. }, _) | (_, unknown) => unknown,
+    };
+    let bound = |one: Option<_>, other: Option<_>| one.zip(other).map(|(one, other)| most(one, other));
+    let cached = match (one.cached, other.cached) {
+        (Some(one), Some(other)) => Some(most(one, other)),
+        (one, other) => one.or(other),
+    };
+    Limits { rate: bound(one.rate, other.rate), burst: bound(one.burst, other.burst), cached }
+}
+
+/// What `ANY` stands for.
+const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
 fn declared(api: &Resource) -> Api {
+    api.note();
     let document = ["Body", "BodyS3Location", "CloneFrom"].iter().map(|name| api.get(name));
     let document = document.filter(|body| !body.is_null()).map(spelled).collect::<Vec<_>>();
     let types = texts(api.part("/EndpointConfiguration/Types"));
@@ -70,6 +165,11 @@ fn declared(api: &Resource) -> Api {
         execute_api_endpoint: not(flag(api.get("DisableExecuteApiEndpoint"), false)),
         private: flag(&private, false),
         policy: Policy::of(api.get("Policy")),
+        key_source: match api.text("ApiKeySourceType").as_deref() {
+            None | Some("HEADER") => Setting::Known(KeySource::Header),
+            Some("AUTHORIZER") => Setting::Known(KeySource::Authorizer),
+            Some(unknown) => Setting::Unknown { unknown: unknown.to_owned() },
+        },
         document: (!document.is_empty()).then(|| digest(&document.join(" "))),
         ..empty(Kind::Rest)
     }
@@ -107,12 +207,17 @@ fn behind(resources: &Resources, method: &Resource) -> Behind {
     }
 }
 
-/// What a preflight answer allows: fixed texts in quotes.
+/// What a preflight answer allows: fixed texts in quotes, or whatever its template makes of the request.
 fn preflight(method: &Resource) -> Option<Cors> {
-    let answer = method.part("/Integration/IntegrationResponses/0/ResponseParameters").as_object()?;
+    let answers = method.part("/Integration/IntegrationResponses");
+    let template = template(answers);
+    let answer = answers.pointer("/0/ResponseParameters").and_then(Value::as_object);
+    if answer.is_none() && template.is_none() {
+        return None;
+    }
     let header = |name: &str| {
         let wanted = format!("method.response.header.{name}");
-        let found = answer.iter().find(|(key, _)| key.eq_ignore_ascii_case(&wanted))?;
+        let found = answer.into_iter().flatten().find(|(key, _)| key.eq_ignore_ascii_case(&wanted))?;
         Some(written(found.1)?.trim_matches('\'').to_owned())
     };
     let list = |name: &str| {
@@ -124,22 +229,34 @@ fn preflight(method: &Resource) -> Option<Cors> {
         methods: list("Access-Control-Allow-Methods").into_iter().collect(),
         headers: list("Access-Control-Allow-Headers").iter().map(|name| name.to_ascii_lowercase()).collect(),
         credentials: header("Access-Control-Allow-Credentials").is_some_and(|value| value != "false"),
+        template,
     })
 }
 
-/// The settings of a stage's methods. `/*` with `*` is all of them; elsewhere slashes may be written `~1`.
+/// Digest of the templates of answers that can set headers, such as one of several origins, and of all answers but the
+/// first one.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-override-request-response-parameters.html>
+fn template(answers: &Value) -> Option<String> {
+    let sets_headers = |answer: &&Value| spelled(answer).to_ascii_lowercase().contains("responseoverride");
+    let (first, others) = answers.as_array()?.split_first()?;
+    let templates = first.get("ResponseTemplates").filter(sets_headers);
+    let said: Vec<String> = templates.into_iter().chain(others).map(spelled).collect();
+    (!said.is_empty()).then(|| digest(&said.join(" ")))
+}
+
+/// The settings of a stage's methods. `/*` with `*` is all of them; elsewhere slashes may be written `~1`. AWS refuses what
+/// is said of `ANY`.
 fn read_stage(settings: &Value) -> Stage {
     let mut stage = Stage::default();
     let all = settings.as_array().into_iter().flatten();
     let (general, own): (Vec<_>, Vec<_>) = all.partition(|setting| key(setting).is_none());
-    if let Some(setting) = general.first() {
-        stage.limits = limits(setting, &Limits::default());
-    }
+    let said = general.first().map(|setting| limits(setting, &Limits::default())).unwrap_or_default();
     for setting in own {
-        if let Some(key) = key(setting) {
-            stage.routes.insert(key, limits(setting, &stage.limits));
+        if let Some(key) = key(setting).filter(|key| !key.starts_with("ANY ")) {
+            stage.routes.insert(key, unbounded(limits(setting, &said)));
         }
     }
+    stage.limits = unbounded(said);
     stage
 }
 
@@ -164,10 +281,4 @@ fn limits(setting: &Value, general: &Limits) -> Limits {
         burst: number(part("ThrottlingBurstLimit")).or_else(|| general.burst.clone()),
         cached,
     }
-}
-
-/// Logical id of the API that a part belongs to, or the expression that names it.
-fn owner(part: &Resource) -> String {
-    let named = part.text("RestApiId").unwrap_or_default();
-    referred(&named).unwrap_or(&named).to_owned()
 }

@@ -172,7 +172,8 @@ fn doors_beside_the_apis_are_seen() {
         "Nested": { "Type": "AWS::CloudFormation::Stack", "Properties": { "TemplateURL": "https://x" } },
     }));
     let function = &matrix.functions["F"];
-    assert_eq!(function.url.as_ref().map(|url| &url.guard), Some(&Guard::Public));
+    assert_eq!(function.url, None, "the address is that of the alias");
+    assert_eq!(function.aliases["Alias"].guard, Guard::Public);
     let principals: Vec<_> = function.callers.iter().map(|caller| caller.principal.as_str()).collect();
     assert_eq!(principals, ["*", "apigateway.amazonaws.com"], "any API of any account is a stranger");
     assert!(matrix.unseen.contains_key("Nested"));
@@ -197,6 +198,7 @@ fn policies_beside_a_role_count() {
     let denied: Vec<_> =
         powers.policy.denied.iter().map(|grant| (grant.action.as_str(), grant.resource.as_str())).collect();
     assert_eq!(denied, [("all but sts:*", "a"), ("all but sts:*", "b")]);
+    assert_eq!(matrix.unread, BTreeMap::new());
 }
 
 #[test]
@@ -227,6 +229,60 @@ fn what_is_too_large_is_told_of() {
     };
     assert_eq!(long("a"), long("a"));
     assert_ne!(long("a").unseen["Template"], long("b").unseen["Template"], "they only look alike");
+}
+
+#[test]
+fn a_limit_of_every_method_is_that_of_any() {
+    let all = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+    let limits = |methods: &[(&str, f64)]| {
+        let setting = |(method, rate): &(&str, f64)| json!({ "HttpMethod": method, "ResourcePath": "/~1x", "ThrottlingRateLimit": rate });
+        let settings: Vec<Value> = methods.iter().map(setting).collect();
+        let matrix = read(&json!({
+            "Api": { "Type": "AWS::ApiGateway::RestApi" },
+            "X": { "Type": "AWS::ApiGateway::Resource", "Properties":
+                { "ParentId": { "Fn::GetAtt": ["Api", "RootResourceId"] }, "PathPart": "x" } },
+            "Any": { "Type": "AWS::ApiGateway::Method", "Properties":
+                { "RestApiId": { "Ref": "Api" }, "ResourceId": { "Ref": "X" }, "HttpMethod": "ANY" } },
+            "Stage": { "Type": "AWS::ApiGateway::Stage", "Properties":
+                { "RestApiId": { "Ref": "Api" }, "StageName": "prod", "MethodSettings": settings } },
+        }));
+        let stage = matrix.apis["Api"].stages["prod"].clone();
+        let rate = stage.limits("ANY /x").rate.clone();
+        (rate, stage.routes.keys().cloned().collect::<Vec<_>>())
+    };
+    let of = |rates: &[f64]| all.into_iter().zip(rates.iter().copied()).collect::<Vec<_>>();
+    assert_eq!(limits(&of(&[5.0; 7])), (Some(Setting::Known(5.0)), vec!["ANY /x".to_owned()]));
+    assert_eq!(limits(&of(&[5.0, 5.0, 9.0, 5.0, 5.0, 5.0, 5.0])).0, Some(Setting::Known(9.0)));
+    assert_eq!(limits(&of(&[5.0; 6])).0, None, "one method is not bounded");
+    assert_eq!(limits(&[("ANY", 5.0)]), (None, vec![]), "AWS refuses that");
+}
+
+#[test]
+fn a_statement_with_too_many_grants_is_not_read() {
+    let names = |count: usize| (0..count).map(|number| format!("s3:{number}")).collect::<Vec<_>>();
+    let policy = |count: usize| {
+        Policy::of(&json!({ "Statement":
+            { "Effect": "Deny", "Action": names(count), "Resource": names(count) } }))
+    };
+    assert_eq!((policy(100).denied.len(), policy(100).unread.len()), (10_000, 0));
+    assert_eq!((policy(101).denied.len(), policy(101).unread.len()), (0, 1));
+    assert_ne!(policy(101), policy(102));
+}
+
+#[test]
+fn plain_stacks_leave_nothing_unread() {
+    for text in [
+        include_str!("../../../tests/templates/chat.json"),
+        include_str!("../../../tests/templates/federated.json"),
+        include_str!("../../../tests/templates/notes.json"),
+        include_str!("../../../tests/templates/protected-api.json"),
+    ] {
+        let matrix = ours(text);
+        assert_eq!((matrix.unread, matrix.unseen), (BTreeMap::new(), BTreeMap::new()));
+    }
+    let contact = ours(include_str!("../../../tests/templates/contact.json")).unread;
+    let kinds: BTreeSet<&str> = contact.values().map(|part| part.kind.as_str()).collect();
+    assert_eq!(kinds, BTreeSet::from(["AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlanKey"]));
 }
 
 #[test]

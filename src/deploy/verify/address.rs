@@ -27,7 +27,7 @@ pub(super) async fn declared(subject: &Subject<'_>, function: &str) -> Result<St
     }
 }
 
-/// Addresses of functions that the file declares none for, those of their aliases included. Only AWS gives functions any.
+/// Addresses of functions that the file declares none for, those of their aliases included.
 pub(super) async fn undeclared(
     subject: &Subject<'_>,
     is_chosen: &impl Fn(&Door) -> bool,
@@ -35,7 +35,7 @@ pub(super) async fn undeclared(
     report: &mut Report,
 ) {
     let without = subject.matrix.functions.iter().filter(|(_, function)| function.url.is_none());
-    for function in without.map(|(id, _)| id).filter(|_| subject.account.endpoint.is_none()) {
+    for function in without.map(|(id, _)| id) {
         let door = Door::Url { function: function.clone() };
         let Some(name) = physical(subject, function).filter(|_| is_chosen(&door)) else { continue };
         match bounds.patiently(addresses(subject, name)).await {

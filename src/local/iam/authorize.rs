@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -144,14 +144,28 @@ impl<'a> Session<'a> {
         Some(Self { account, who, now })
     }
 
-    /// Whether the own policies, the boundary, and the policy of the resource together allow a deed.
+    /// Whether the own policies, the boundary, and the policy of the resource together allow a deed. The log tells each
+    /// question as it could be put to another cloud, one JSON document a line.
     pub(crate) fn may(&self, deed: &Deed) -> Result<(), Why> {
         let mut facts = self.facts();
         facts.extend(deed.facts.clone());
         let query = Query { action: &deed.action, resource: &deed.resource, facts: &facts };
-        let identity = policy::evaluate(&self.grants(), &query);
-        let bounded = self.boundary().map_or(Verdict::Allowed, |document| policy::evaluate(&[document], &query));
-        match (identity, bounded, self.granted(&query)) {
+        let verdict = self.verdict(&query);
+        tracing::debug!("{}", self.told(&query, verdict));
+        verdict
+    }
+
+    fn told(&self, query: &Query<'_>, verdict: Result<(), Why>) -> Value {
+        let Query { action, resource, facts } = query;
+        json!({
+            "caller": self.arn(), "action": action, "resource": resource, "context": facts, "allowed": verdict.is_ok(),
+        })
+    }
+
+    fn verdict(&self, query: &Query<'_>) -> Result<(), Why> {
+        let identity = policy::evaluate(&self.grants(), query);
+        let bounded = self.boundary().map_or(Verdict::Allowed, |document| policy::evaluate(&[document], query));
+        match (identity, bounded, self.granted(query)) {
             (Verdict::Denied, ..) => Err(Why::DeniedByIdentity),
             (_, _, Granted::Denied) => Err(Why::DeniedByResource),
             (_, Verdict::Denied, _) => Err(Why::DeniedByBoundary),
@@ -329,9 +343,6 @@ pub(crate) fn may_assume(iam: &Iam, role: &str, principal: Principal<'_>) -> boo
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use time::OffsetDateTime;
-
     use super::*;
     use crate::local::dynamodb::Table;
     use crate::local::iam::Naming;

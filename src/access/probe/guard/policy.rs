@@ -22,7 +22,7 @@ impl Stance {
         if policy.denied.iter().filter(is_about).any(|grant| is_for_all(&grant)) {
             return Self::Denies;
         }
-        let is_doubtful = policy.denied.iter().any(|grant| is_about(&grant));
+        let is_doubtful = policy.denied.iter().any(|grant| is_about(&grant)) || !policy.unread.is_empty();
         let is_allowed = policy.allowed.iter().filter(is_about).any(|grant| is_for_all(&grant));
         if policy.is_empty() || (is_allowed && !is_doubtful) { Self::Silent } else { Self::Unsure }
     }

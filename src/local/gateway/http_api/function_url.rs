@@ -54,14 +54,12 @@ pub(in crate::local::gateway) async fn handle(cloud: Cloud, destination: Destina
         return response(refused(StatusCode::FORBIDDEN, "AccessDeniedException", "Forbidden").into());
     };
     let call = Call::new(request, destination.path, bound, cloud.now());
-    let shared = call.bound.cors.as_ref();
-    if let Some(shared) = shared.filter(|_| cors::is_preflight(&call.request)) {
-        let headers = cors::preflight_headers(shared, &call.request);
-        return response(Answer { status: StatusCode::OK, headers, body: Bytes::new() });
-    }
-    let mut answer = treat(&cloud, &call, &found).await.unwrap_or_else(Into::into);
-    if let Some(shared) = shared {
-        cors::apply(shared, &call.request, &mut answer.headers);
+    let mut answer = match call.bound.cors.is_some() && cors::is_preflight(&call.request) {
+        true => Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() },
+        false => treat(&cloud, &call, &found).await.unwrap_or_else(Into::into),
+    };
+    if let Some(cors) = &call.bound.cors {
+        cors::apply(cors, &call.request, &mut answer.headers);
     }
     response(answer)
 }
