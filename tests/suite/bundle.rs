@@ -314,7 +314,6 @@ fn a_build_that_is_stopped_says_so_and_leaves_nothing_running() {
         building.join().expect("it does not panic").expect_err("it was stopped")
     });
     assert!(matches!(error, Error::Interrupted { .. }), "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(60));
     let gone = Instant::now();
     while !processes(&sketch).is_empty() {
         assert!(gone.elapsed() < Duration::from_secs(10), "{:?}", processes(&sketch));

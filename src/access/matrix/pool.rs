@@ -96,10 +96,12 @@ pub struct Client {
 }
 
 /// Properties of a pool that are read, and those that say nothing about who gets a token: names, messages, and the
-/// attributes that there are. Which of those a client may write is told of the client.
+/// attributes that there are. Which of those a client may write is told of the client. What stands for a user's name
+/// cannot change without another pool in the place of this one, which the rule `user-pool-changed` refuses.
 const POOL: &[&str] = &[
     "AccountRecoverySetting",
     "AdminCreateUserConfig",
+    "AliasAttributes",
     "AutoVerifiedAttributes",
     "DeletionProtection",
     "EmailAuthenticationMessage",
@@ -120,6 +122,8 @@ const POOL: &[&str] = &[
     "UserPoolName",
     "UserPoolTags",
     "UserPoolTier",
+    "UsernameAttributes",
+    "UsernameConfiguration",
     "VerificationMessageTemplate",
 ];
 

@@ -27,10 +27,6 @@ const UNSEEN: &[(&str, &str)] = &[
     ("a limit is raised", "reaching a limit on purpose would keep others out"),
     ("a function may do more", "what a function may do is not the caller's to try"),
     ("a pool lets people sign up by themselves", "it would leave users behind that nobody can remove"),
-    (
-        "a function gets an address of its own",
-        "the local cloud has none; on AWS each function is asked for its address",
-    ),
     ("a policy of an API loses a condition", "the file does not tell whether a caller fulfils it"),
 ];
 
@@ -192,6 +188,14 @@ const WEAKENINGS: &[Weakening] = &[
         what: "everybody may connect",
         door: "$connect of Socket at prod",
         act: |t| t.public("SocketConnectRoute"),
+    },
+    Weakening {
+        what: "a function gets an address of its own",
+        door: "address of function Echo",
+        act: |t| {
+            let properties = json!({ "TargetFunctionArn": { "Ref": "Echo" }, "AuthType": "AWS_IAM" });
+            t.0["Resources"]["EchoUrl"] = json!({ "Type": "AWS::Lambda::Url", "Properties": properties });
+        },
     },
 ];
 
