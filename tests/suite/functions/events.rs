@@ -35,9 +35,10 @@ fn fixture(file: &Path) -> Option<Fixture> {
 
 /// Where cargo has put the source of a dependency.
 fn package(name: &str) -> PathBuf {
-    let offline = ["--offline".to_owned()];
-    let metadata = MetadataCommand::new().current_dir(env!("CARGO_MANIFEST_DIR")).other_options(offline).exec();
-    let metadata = metadata.expect("the dependencies are known");
+    // Not `--offline`: the packages of other platforms are listed too, and a build for this one has not fetched them.
+    let locked = ["--locked".to_owned()];
+    let metadata = MetadataCommand::new().current_dir(env!("CARGO_MANIFEST_DIR")).other_options(locked).exec();
+    let metadata = metadata.unwrap_or_else(|error| panic!("the dependencies are not known: {error}"));
     let package = metadata.packages.iter().find(|package| package.name.as_str() == name);
     let manifest = &package.expect("it is a dependency").manifest_path;
     manifest.parent().expect("a manifest lies in a folder").as_std_path().to_owned()
