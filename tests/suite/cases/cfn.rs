@@ -16,6 +16,12 @@ use worlds::{World, exporter, only, parameter, topic};
 /// Cases that run beside each other.
 const AT_ONCE: usize = 4;
 
+/// States that pass by themselves: on a busy machine one may be over before the next request comes.
+const PASSING: &[&str] = &["stack_deleting", "stack_updating"];
+
+/// How often a case is given such a state.
+const ATTEMPTS: usize = 10;
+
 /// What came of a case's deed.
 struct Outcome {
     answer: Answer,
@@ -40,6 +46,18 @@ async fn cloudformation_behaves_as_recorded() {
 
 async fn run(case: &Case) -> Result<Findings, Unknown> {
     let given = case.member("given").as_str().unwrap_or_default();
+    let attempts = if PASSING.contains(&given) { ATTEMPTS } else { 1 };
+    let mut findings = run_once(case, given).await?;
+    for _ in 1..attempts {
+        if findings.hard.is_empty() {
+            break;
+        }
+        findings = run_once(case, given).await?;
+    }
+    Ok(findings)
+}
+
+async fn run_once(case: &Case, given: &str) -> Result<Findings, Unknown> {
     let world = World::given(given).await?;
     let outcome = act(&world, case.member("do")).await?;
     let Value::Object(expected) = case.member("expect") else { return Err(Unknown::new("it expects nothing")) };
