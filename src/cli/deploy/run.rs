@@ -1,0 +1,445 @@
+//! The deployment of one stack.
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde_json::Value;
+use stackgen::access::change as access;
+use stackgen::assembly::Protection;
+use stackgen::deploy::aws::Account;
+use stackgen::deploy::change_set::{self, ChangeSet, Prepared};
+use stackgen::deploy::operation::{Ended, Operation};
+use stackgen::deploy::stack::{self, Next, Shell, Stack};
+use stackgen::deploy::store::Store;
+use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate, steps};
+use stackgen::template::text;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::bucket::{Asks, Bootstrap};
+use super::report::{Deployed, What, names_taken, show_changes};
+use super::{Arguments, Gate};
+use crate::cli::output::{Board, bold, green, yellow};
+use crate::cli::place::StackFile;
+use crate::cli::{Failure, Outcome, Session, Step, update};
+
+/// A deployment that did not come to a good end.
+#[derive(Debug, Error, Diagnostic)]
+#[error("stack `{stack}` was not deployed: {cause}")]
+#[diagnostic(code(stackgen::deploy::failed))]
+struct Failed {
+    stack: String,
+    cause: String,
+    #[source_code]
+    source_code: NamedSource<String>,
+    #[label("this")]
+    place: Option<SourceSpan>,
+    #[help]
+    help: String,
+}
+
+/// The deployment of one stack.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) session: &'a Session,
+    pub(super) account: &'a Account,
+    pub(super) board: &'a Board<'a>,
+    pub(super) file: &'a StackFile,
+    pub(super) unit: &'a Unit,
+    pub(super) gate: Gate<'a>,
+    /// The changes in access that were agreed to.
+    pub(super) agreed: &'a [access::Change],
+}
+
+impl Run<'_> {
+    pub(super) async fn deploy(&self) -> Outcome<Deployed> {
+        let existing = self.ready().await?;
+        if let Some(stack) = &existing
+            && self
+                .untouched("the stack was looked at", change_set::is_deployed(self.account, self.unit, stack))
+                .await?
+        {
+            return self.unchanged(stack.clone()).await;
+        }
+        if let Some(stack) = &existing {
+            self.keep_rules_of_updates(stack).await?;
+        }
+        let store = self.store().await?;
+        if let Some(store) = &store {
+            let listener = |progress| self.board.tell(progress);
+            let publish = store.publish(self.account, &self.unit.assets, &listener);
+            self.untouched("code was uploaded", publish).await?;
+        }
+        let prepared = self.prepare(existing.as_ref(), store.as_ref()).await?;
+        match (prepared, existing) {
+            (Prepared::Ready(change_set), existing) => {
+                self.execute(&change_set, existing.as_ref(), store.as_ref()).await
+            }
+            (Prepared::Unchanged, Some(stack)) => self.unchanged(stack).await,
+            (Prepared::Unchanged, None) => {
+                Err(self.failed("CloudFormation finds nothing to create", None, NOTHING_DONE))
+            }
+            (Prepared::Cancelled, _) => Err(self.never_touched("CloudFormation worked out what changes")),
+        }
+    }
+
+    /// Refuses an update that the rules refuse, before anything is uploaded or changed.
+    async fn keep_rules_of_updates(&self, existing: &Stack) -> Outcome {
+        let found = update::found(self.account, self.file, self.unit, existing);
+        update::refuse(self.file, self.untouched("the stack was looked at", found).await?)
+    }
+
+    /// Protects the stack against deletion, or lifts that, where the stack file says something about it.
+    pub(super) async fn protect(&self, stack: &mut Stack) -> Outcome {
+        let Some(wanted) = self.unit.protection.filter(|wanted| *wanted != stack.protection) else { return Ok(()) };
+        stack::protect(self.account, &stack.id, wanted).await?;
+        stack.protection = wanted;
+        let told = match wanted {
+            Protection::On => "is protected against deletion",
+            Protection::Off => "is not protected against deletion any more",
+        };
+        self.session.screen.note(format_args!("{} {} {told}", green("✓"), bold(&stack.name)));
+        Ok(())
+    }
+
+    /// Tells of resources that CloudFormation will not be able to replace.
+    async fn warn_of_names(&self, change_set: &ChangeSet) -> Outcome {
+        if change_set.is_new || !change_set.may_replace_named() {
+            return Ok(());
+        }
+        let deployed = stack::template(self.account, &change_set.stack_id).await?;
+        let taken = change_set.names_taken(&deployed, &self.unit.template);
+        if !taken.is_empty() {
+            self.session.screen.warn(names_taken(&taken));
+        }
+        Ok(())
+    }
+
+    /// A step that leaves the stack as it is, wherever it is interrupted.
+    async fn untouched<T, E: Into<Failure>>(
+        &self,
+        during: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Outcome<T> {
+        let stands = self.as_it_was();
+        self.session.interrupts().step(Step { during, stands: &stands }, async { work.await.map_err(Into::into) }).await
+    }
+
+    fn never_touched(&self, during: &'static str) -> Failure {
+        Step { during, stands: &self.as_it_was() }.interrupted()
+    }
+
+    /// What stands before anything was done to the stack.
+    fn as_it_was(&self) -> String {
+        let again = self.again();
+        format!("stack `{}` is as it was before; run {again}: what is uploaded already stays", self.unit.stack)
+    }
+
+    fn again(&self) -> String {
+        format!("`stackgen deploy {}{}`", self.unit.stack, self.arguments.target.flags())
+    }
+
+    async fn prepare(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Prepared> {
+        let listener = |progress| self.board.tell(progress);
+        let interrupts = self.session.interrupts();
+        interrupts.stands(format!(
+            "a change set that was never executed may be there, and changes nothing; {} goes on",
+            self.again()
+        ));
+        let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
+        let prepared = preparation.ask(self.account, &listener, interrupts.token()).await;
+        self.board.clean();
+        Ok(prepared?)
+    }
+
+    /// The stack, once it can be deployed to; nothing when it is to be made.
+    async fn ready(&self) -> Outcome<Option<Stack>> {
+        loop {
+            let look = self.untouched("the stack was looked at", stack::describe(self.account, &self.unit.stack));
+            let Some(stack) = look.await? else { return Ok(None) };
+            match stack.next() {
+                Next::Create => return Ok(None),
+                Next::Update => return Ok(Some(stack)),
+                Next::Refuse(stuck) => return Err(stack.refusal(stuck).into()),
+                Next::Wait => self.wait(&stack).await?,
+                Next::RemoveShell(shell) => self.remove_shell(&stack, shell).await?,
+            }
+        }
+    }
+
+    /// Waits for what somebody else does to the stack. It is theirs, and so is its cancelling.
+    async fn wait(&self, stack: &Stack) -> Outcome {
+        self.board.tell(Progress::Waiting { stack: stack.name.clone(), status: stack.status.clone() });
+        let operation = Operation::on(self.account, &stack.id).await?;
+        let theirs = CancellationToken::new();
+        self.untouched("another operation ran on the stack", self.follow(operation, &theirs)).await.map(drop)
+    }
+
+    async fn remove_shell(&self, stack: &Stack, shell: Shell) -> Outcome {
+        let why = match shell {
+            Shell::NeverExecuted => "a change set that was never executed left it behind, empty",
+            Shell::RolledBack => "its first creation failed and left an empty stack, which must be removed first",
+        };
+        let screen = &self.session.screen;
+        screen.note(format_args!("{} {} is in {}: {why}", yellow("!"), bold(&stack.name), stack.status));
+        if shell == Shell::RolledBack {
+            self.consent("Remove it?")?;
+        }
+        let operation = Operation::on(self.account, &stack.id).await?;
+        destroy::start(self.account, &stack.id).await?;
+        let stands = format!("the empty stack of an earlier attempt is being removed; run {}", self.again());
+        let step = Step { during: "an empty stack was removed", stands: &stands };
+        let never = CancellationToken::new();
+        let removing = self.follow(operation, &never);
+        let ended = self.session.interrupts().step(step, removing).await?;
+        if stack::is_success(&ended.status) {
+            return Ok(());
+        }
+        let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+        Err(self.failed("the empty stack of an earlier attempt could not be removed", cause, &ended.status))
+    }
+
+    /// The bucket, made on the first deployment that needs one.
+    async fn store(&self) -> Outcome<Option<Store>> {
+        let needed = !self.unit.assets.is_empty() || self.unit.template.len() > change_set::INLINE_LIMIT;
+        if !needed && !self.unit.template.contains(change_set::BUCKET_PARAMETER) {
+            return Ok(None);
+        }
+        match Store::find(self.account).await? {
+            None if needed => {
+                let bootstrap = Bootstrap { session: self.session, account: self.account, board: self.board };
+                bootstrap.make(self.asks()).await.map(Some)
+            }
+            found => Ok(found),
+        }
+    }
+
+    async fn execute(
+        &self,
+        change_set: &ChangeSet,
+        existing: Option<&Stack>,
+        store: Option<&Store>,
+    ) -> Outcome<Deployed> {
+        show_changes(self.session, change_set);
+        self.warn_of_names(change_set).await?;
+        if let Err(weaker) = self.still_agreed(change_set).await {
+            change_set::discard(self.account, change_set).await?;
+            return Err(weaker);
+        }
+        let interrupts = self.session.interrupts();
+        let verb = if change_set.is_new { "Create" } else { "Change" };
+        let agreed =
+            self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title())).and_then(|()| {
+                if interrupts.token().is_cancelled() {
+                    Err(self.never_touched("nothing was changed yet"))
+                } else {
+                    Ok(())
+                }
+            });
+        if let Err(declined) = agreed {
+            change_set::discard(self.account, change_set).await?;
+            return Err(declined);
+        }
+        let stack = match self.first_step(existing).await? {
+            Some(unit) => {
+                change_set::discard(self.account, change_set).await?;
+                self.session.screen.note(format_args!("{} {FIRST_STEP}", yellow("two steps:")));
+                let first = Run { unit: &unit, ..*self }.step(existing, store).await?;
+                match self.step(first.as_ref().or(existing), store).await? {
+                    Some(stack) => stack,
+                    None => return Err(self.half_done()),
+                }
+            }
+            None => self.carry_out(change_set).await?,
+        };
+        let outcome = if change_set.is_new { What::Created } else { What::Updated };
+        let hints = self.hints(&stack).await;
+        let access = self.agreed.to_vec();
+        Ok(Deployed { access, outcome, changes: change_set.changes.clone(), hints, stack })
+    }
+
+    /// What has to be deployed before the stack itself, so that nothing stays open that is removed.
+    async fn first_step(&self, existing: Option<&Stack>) -> Outcome<Option<Unit>> {
+        let Some(existing) = existing else { return Ok(None) };
+        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
+        let (Ok(deployed), Ok(wanted)) = (text::parse(&deployed), serde_json::from_str::<Value>(&self.unit.template))
+        else {
+            return Ok(None);
+        };
+        let first = steps::first(&deployed, &wanted);
+        Ok(first.map(|template| Unit { template: template.to_string(), ..self.unit.clone() }))
+    }
+
+    /// One of two steps; nothing when there is nothing to do in it.
+    async fn step(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Option<Stack>> {
+        match self.prepare(existing, store).await? {
+            Prepared::Ready(change_set) => {
+                if let Err(weaker) = self.still_agreed(&change_set).await {
+                    change_set::discard(self.account, &change_set).await?;
+                    return Err(weaker);
+                }
+                self.carry_out(&change_set).await.map(Some)
+            }
+            Prepared::Unchanged => Ok(None),
+            Prepared::Cancelled => Err(self.half_done()),
+        }
+    }
+
+    fn half_done(&self) -> Failure {
+        let stands = format!("stages of REST APIs serve what they did before; run {}, which goes on", self.again());
+        Step { during: "two steps were made of the deployment", stands: &stands }.interrupted()
+    }
+
+    /// Has CloudFormation make the changes, and follows it to the end.
+    async fn carry_out(&self, change_set: &ChangeSet) -> Outcome<Stack> {
+        let interrupts = self.session.interrupts();
+        let operation = Operation::on(self.account, &change_set.stack_id).await?;
+        let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
+        self.board.tell(started);
+        interrupts.stands(format!(
+            "CloudFormation goes on by itself with stack `{}`; see what became of it with `stackgen list{}`",
+            change_set.stack,
+            self.arguments.target.flags()
+        ));
+        change_set::execute(self.account, change_set).await?;
+        let cancel = interrupts.token();
+        let ended = self.follow(operation, cancel).await?;
+        if !stack::is_success(&ended.status) || (!change_set.is_new && ended.status == "DELETE_COMPLETE") {
+            let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+            if cancel.is_cancelled() {
+                // What is said of the stack as a whole is only what the cancelling led to.
+                let cause = cause.filter(|cause| cause.resource.is_some());
+                return Err(self.failed("it was cancelled", cause, &ended.status));
+            }
+            return Err(self.failed("CloudFormation gives no reason", cause, &ended.status));
+        }
+        if ended.status == "DELETE_COMPLETE" {
+            return Err(self.failed("it was cancelled", None, &ended.status));
+        }
+        let stack = stack::describe(self.account, &change_set.stack_id).await?;
+        stack.ok_or_else(|| self.failed("it is gone", None, "DELETE_COMPLETE"))
+    }
+
+    /// Compares access again, now that the change set is there: CloudFormation does not execute it any more when somebody
+    /// else deploys in between.
+    async fn still_agreed(&self, change_set: &ChangeSet) -> Outcome {
+        if change_set.is_new {
+            return Ok(());
+        }
+        let deployed = stack::describe(self.account, &change_set.stack_id).await?;
+        let compared = gate::compare(self.account, self.unit, deployed.as_ref()).await?;
+        let fresh: Vec<access::Change> =
+            compared.access.into_iter().filter(|change| !self.agreed.contains(change)).collect();
+        self.gate.judge(&self.unit.stack, &fresh)
+    }
+
+    async fn follow(&self, operation: Operation<'_>, cancel: &CancellationToken) -> Outcome<Ended> {
+        let ended = operation.follow(&|progress| self.board.tell(progress), cancel).await;
+        self.board.clean();
+        Ok(ended?)
+    }
+
+    async fn unchanged(&self, stack: Stack) -> Outcome<Deployed> {
+        let hints = self.hints(&stack).await;
+        Ok(Deployed { access: Vec::new(), stack, outcome: What::Unchanged, changes: Vec::new(), hints })
+    }
+
+    /// Whether a person must agree. In the local cloud nothing is at stake.
+    fn asks(&self) -> Asks {
+        if self.arguments.yes || self.arguments.target.local { Asks::No } else { Asks::Yes }
+    }
+
+    fn consent(&self, question: &str) -> Outcome {
+        match self.asks() {
+            Asks::No => Ok(()),
+            Asks::Yes => self.session.screen.consent(question),
+        }
+    }
+
+    fn failed(&self, otherwise: &str, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
+        let place = cause
+            .as_ref()
+            .and_then(|cause| cause.resource.as_ref())
+            .and_then(|culprit| self.file.place(&culprit.logical_id));
+        let cause = cause.map_or_else(
+            || otherwise.to_owned(),
+            |cause| match cause.resource {
+                Some(culprit) => {
+                    format!("`{}` ({}) {}: {}", culprit.logical_id, culprit.kind, culprit.status, cause.reason)
+                }
+                None => cause.reason,
+            },
+        );
+        let help = after_failure(&self.unit.stack, status, &self.arguments.target.flags());
+        Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
+    }
+
+    /// What can be tried with the deployed stack: exact commands.
+    async fn hints(&self, stack: &Stack) -> Vec<String> {
+        let template: Value = serde_json::from_str(&self.unit.template).unwrap_or_default();
+        let Some(api) = api::apis(&template).into_iter().next() else { return Vec::new() };
+        let mut routes = api.routes.iter().filter_map(|route| Some((route, route.key.strip_prefix("GET ")?)));
+        let Some((route, path)) = routes.next() else { return Vec::new() };
+        let mut hints = Vec::new();
+        let has_users =
+            matches!(route.asks, api::Asks::Token | api::Asks::Scopes) && self.file.stack.user_pools.len() == 1;
+        let only = self.session.project().and_then(|project| Ok(project.stacks()?.len() == 1)).unwrap_or_default();
+        let which = if only { String::new() } else { format!(" --stack {}", stack.name) };
+        if has_users {
+            hints.push(format!("stackgen user create alice@example.com{which}"));
+            hints.push(format!("stackgen call GET {path} --as alice@example.com{which}"));
+        } else if route.asks == api::Asks::Custom {
+            hints.push(format!("stackgen call GET {path} --header '{}: TOKEN'{which}", route.header));
+        } else {
+            hints.push(format!("stackgen call GET {path}{which}"));
+        }
+        if let Ok(resources) = stack::resources(self.account, &stack.id).await
+            && let Some(stage) = api.stage(None).ok().or(api.stages.first().map(String::as_str))
+            && let Ok(base) = api::base_url(self.account, &stack.name, (&api, stage), &resources).await
+        {
+            hints.push(format!("curl -i '{base}{path}'"));
+        }
+        hints
+    }
+}
+
+const NOTHING_DONE: &str = "";
+
+const FIRST_STEP: &str =
+    "what leaves a REST API goes first, then the API is deployed anew; in one step it would stay open";
+
+/// What CloudFormation did about a failure, and the next command.
+fn after_failure(stack: &str, status: &str, flags: &str) -> String {
+    let again = format!("`stackgen deploy {stack}{flags}`");
+    match status {
+        "ROLLBACK_COMPLETE" => format!(
+            "CloudFormation removed what it had made. Mend the cause and run {again}; it removes the empty stack first"
+        ),
+        "UPDATE_ROLLBACK_COMPLETE" => {
+            format!("CloudFormation went back to what was deployed before. Mend the cause and run {again}")
+        }
+        "DELETE_COMPLETE" => format!("the stack was deleted. Run {again} to create it"),
+        "ROLLBACK_FAILED" | "DELETE_FAILED" | "CREATE_FAILED" => {
+            format!("some of it is still there. Remove it with `stackgen destroy {stack}{flags}`")
+        }
+        "UPDATE_ROLLBACK_FAILED" => format!(
+            "CloudFormation could not go back either. Mend the cause, then run `aws cloudformation \
+             continue-update-rollback --stack-name {stack}`"
+        ),
+        NOTHING_DONE => "nothing was changed".to_owned(),
+        other => format!("the stack is in {other}. Mend the cause and run {again}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_failure;
+
+    #[test]
+    fn each_bad_end_names_the_next_command() {
+        for status in ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"] {
+            assert!(after_failure("notes", status, " --local").contains("stackgen deploy notes --local"), "{status}");
+        }
+        assert!(after_failure("notes", "ROLLBACK_FAILED", "").contains("`stackgen destroy notes`"));
+        assert!(after_failure("notes", "UPDATE_ROLLBACK_FAILED", "").contains("continue-update-rollback"));
+    }
+}
