@@ -38,8 +38,8 @@ pub(super) enum On {
     StackSecret,
     /// A log group; IAM has its ARN with something behind.
     LogGroup,
-    /// The function that the property `FunctionName` names.
-    Function,
+    /// The function that a property of this name names.
+    Function(&'static str),
     /// The user pools of the stack. Their ids are made up, so it is the tag that tells them.
     StackPools,
     /// Any user pool: what has no tags yet.
@@ -406,7 +406,25 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "AWS::Lambda::Permission",
-        always: &[Act("Functions", &["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"], Function)],
+        always: &[Act(
+            "Functions",
+            &["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
+            Function("FunctionName"),
+        )],
+        with: &[],
+    },
+    Kind {
+        name: "AWS::Lambda::Url",
+        always: &[Act(
+            "Functions",
+            &[
+                "lambda:CreateFunctionUrlConfig",
+                "lambda:DeleteFunctionUrlConfig",
+                "lambda:GetFunctionUrlConfig",
+                "lambda:UpdateFunctionUrlConfig",
+            ],
+            Function("TargetFunctionArn"),
+        )],
         with: &[],
     },
     Kind {

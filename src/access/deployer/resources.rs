@@ -182,7 +182,7 @@ impl Writer<'_, '_> {
                 };
                 names.iter().flat_map(both).collect()
             }
-            On::Function => self.function()?,
+            On::Function(property) => self.function(property)?,
             On::StackPools | On::Pools => vec![format!("arn:{aws}:cognito-idp:{region}:{account}:userpool/*")],
             On::Path(path) | On::StackPath(path) => vec![gateway(path)],
             On::Domain => {
@@ -237,9 +237,9 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The function that a permission is for.
-    fn function(&self) -> Result<Vec<String>, Error> {
-        let value = self.resource.properties.get("FunctionName").unwrap_or(&Value::Null);
+    /// The function that a property names.
+    fn function(&self, property: &str) -> Result<Vec<String>, Error> {
+        let value = self.resource.properties.get(property).unwrap_or(&Value::Null);
         if let Some((id, function)) = self.names.referred(value) {
             return self.named(id, function, FUNCTION);
         }
@@ -248,7 +248,7 @@ impl Writer<'_, '_> {
             true => name,
             false => format!("arn:{}:lambda:{region}:{account}:function:{name}", partition(region)),
         };
-        Ok(self.texts("FunctionName", value)?.into_iter().map(arn).collect())
+        Ok(self.texts(property, value)?.into_iter().map(arn).collect())
     }
 
     /// The custom domain that the resource is, or is a part of.

@@ -54,7 +54,7 @@ fn no_statement_grants_every_action_or_all_of_a_service() {
     let all: Vec<(&str, Resource)> = kinds::KINDS.iter().map(|kind| (kind.name, Resource::new(kind.name))).collect();
     for (id, mut resource) in all {
         // What some types are known by.
-        for property in ["DomainName", "EmailIdentity", "FunctionName"] {
+        for property in ["DomainName", "EmailIdentity", "FunctionName", "TargetFunctionArn"] {
             resource = resource.property(property, "example.com");
         }
         let statements = told(&template([(id, resource)]), Holder::Caller).expect("all is known");

@@ -39,7 +39,8 @@ struct Act {
     verbs: &'static [Verb],
     /// As IAM calls them, `service:` before the first.
     actions: &'static str,
-    /// An ARN, or what follows the account in it, with `{region}`, `{account}`, `{name}`, `{id}` and `{Property/Member}`.
+    /// An ARN, or what follows the account in it, with `{region}`, `{account}`, `{name}`, `{id}`, `{function}` and
+    /// `{Property/Member}`.
     resource: &'static str,
     /// The property, as a path, without which it is not done.
     only_with: Option<&'static str>,
@@ -291,9 +292,18 @@ const HANDLERS: &[(&str, &[Act])] = &[
     (
         "AWS::Lambda::Permission",
         &[
-            act(&[Create], "lambda:AddPermission", "{FunctionName}"),
-            act(&[Create], "lambda:GetPolicy", "{FunctionName}"),
-            act(&[Delete], "lambda:RemovePermission", "{FunctionName}"),
+            act(&[Create], "lambda:AddPermission", "{function}"),
+            act(&[Create], "lambda:GetPolicy", "{function}"),
+            act(&[Delete], "lambda:RemovePermission", "{function}"),
+        ],
+    ),
+    (
+        "AWS::Lambda::Url",
+        &[
+            act(&[Create], "lambda:CreateFunctionUrlConfig", "{function}"),
+            act(ANY, "lambda:GetFunctionUrlConfig", "{function}"),
+            act(&[Update], "lambda:UpdateFunctionUrlConfig", "{function}"),
+            act(&[Delete], "lambda:DeleteFunctionUrlConfig", "{function}"),
         ],
     ),
     (
@@ -453,12 +463,21 @@ impl Subject<'_> {
                 "account" => text.push_str(&self.account.id),
                 "id" => text.push_str(self.physical_id?),
                 "name" => text.push_str(&self.name()),
+                "function" => text.push_str(&self.function()?),
                 property => text.push_str(self.property(property)?.as_str()?),
             }
             rest = after;
         }
         text.push_str(rest);
         Some(text)
+    }
+
+    /// ARN of the function that a part of one names, by its name or its ARN.
+    fn function(&self) -> Option<String> {
+        let named = self.property("FunctionName").or_else(|| self.property("TargetFunctionArn"))?.as_str()?;
+        let Account { region, id, .. } = self.account;
+        let is_arn = named.starts_with("arn:");
+        Some(if is_arn { named.to_owned() } else { format!("arn:aws:lambda:{region}:{id}:function:{named}") })
     }
 
     /// What the service calls it, or will.

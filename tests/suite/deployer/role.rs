@@ -50,3 +50,14 @@ async fn a_type_of_which_nothing_is_known_needs_everything_of_its_service() {
     assert_eq!(status, "ROLLBACK_COMPLETE");
     assert!(reason.contains("is not authorized to perform: s3:*"), "{reason}");
 }
+
+#[tokio::test]
+async fn a_part_of_a_function_needs_rights_to_the_function() {
+    let url =
+        json!({ "Type": "AWS::Lambda::Url", "Properties": { "TargetFunctionArn": "mine", "AuthType": "AWS_IAM" } });
+    let (status, reason) = ended("may-not", "lambda:GetFunctionUrlConfig", url).await;
+    assert_eq!(status, "ROLLBACK_COMPLETE");
+    let denied = "is not authorized to perform: lambda:CreateFunctionUrlConfig on resource: \
+                  arn:aws:lambda:us-east-1:000000000000:function:mine";
+    assert!(reason.contains(denied), "{reason}");
+}

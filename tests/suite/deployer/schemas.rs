@@ -57,6 +57,7 @@ fn properties(kind: &str) -> Value {
             "Code": { "S3ObjectVersion": "given" },
         }),
         "AWS::Lambda::Permission" => json!({ "FunctionName": "given" }),
+        "AWS::Lambda::Url" => json!({ "TargetFunctionArn": "given" }),
         "AWS::Logs::LogGroup" => json!({ "KmsKeyId": KEY, "DeletionProtectionEnabled": true }),
         "AWS::SES::EmailIdentity" => json!({ "EmailIdentity": "example.com" }),
         "AWS::SecretsManager::Secret" => json!({ "GenerateSecretString": {}, "KmsKeyId": KEY }),
