@@ -133,14 +133,22 @@ impl Ministack {
     /// # Panics
     /// When it does not answer in time, with its log.
     pub(crate) fn start(auth: Auth) -> Self {
-        let python = python(MINISTACK);
+        Self::launch(auth, &python(MINISTACK).program("ministack"))
+    }
+
+    /// Starts one by a command of its own, which must not ask for an environment.
+    ///
+    /// # Panics
+    /// When it does not answer in time, with its log.
+    pub(crate) fn launch(auth: Auth, command: &Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let port = free_port();
         let endpoint = format!("http://127.0.0.1:{port}");
         let log = File::create(folder.path().join("log")).expect("the folder is writable");
         let shell = Command::new("sh")
-            .args(["-c", r#""$0" & child=$!; read -r _; kill "$child"; wait "$child""#])
-            .arg(python.program("ministack").get_program())
+            .args(["-c", r#""$0" "$@" & child=$!; read -r _; kill "$child"; wait "$child""#])
+            .arg(command.get_program())
+            .args(command.get_args())
             .env("IOT_MTLS_ENABLED", "0")
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())

@@ -2,7 +2,8 @@
 //!
 //! ministack asks for a caller's rights when the caller itself calls, and never for what its own CloudFormation does. So
 //! the embedded cloud says what its CloudFormation asks, and ministack decides each of these questions: by `enforce`, the
-//! function that decides on every request where `AUTH=true`, for a user who has the policy from ministack's own IAM.
+//! function that decides on every request where `AUTH=true`, for a user who has the policy from ministack's own IAM. A
+//! running one is taught to ask them itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,87 +78,40 @@ for documents in asked["policies"]:
 print(json.dumps(verdicts))
 "#;
 
-/// Makes of each question a request that the deployer signs, and tells which of them a running ministack denies. What it
-/// says to requests that it lets in is of no interest: they are about things that are not there.
-const SIGNED: &str = r#"
-import boto3, json, re, sys
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
-from botocore.httpsession import URLLib3Session
-from botocore.credentials import Credentials
+/// A ministack whose CloudFormation asks: before it makes, changes or removes the first resource of an operation, it puts
+/// each of the questions to `enforce` for whoever began the operation, and fails as AWS does for one that is denied.
+const ASKING: &str = r#"
+import asyncio, contextvars, json, sys
+from ministack.app import main
+from ministack.core import iam_evaluator
+from ministack.services.cloudformation import stacks
 
-with open(sys.argv[1]) as file:
-    asked = json.load(file)
-iam = boto3.client("iam")
-endpoint = iam.meta.endpoint_url
-iam.create_user(UserName="deployer")
-key = iam.create_access_key(UserName="deployer")["AccessKey"]
-keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
-config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-http, credentials = URLLib3Session(), Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+with open(sys.argv.pop(1)) as file:
+    questions = json.load(file)["questions"]
+has_asked = contextvars.ContextVar("has_asked", default=None)
 
-# What a service calls the thing that its requests are about; what tags are set by; and its name in botocore.
-NAMES = {
-    "cloudformation": ("StackName", "", ""), "cognito-idp": ("UserPoolId", "", ""),
-    "dynamodb": ("TableName", "ResourceArn", ""), "iam": ("RoleName", "", ""),
-    "lambda": ("FunctionName", "Resource", ""), "logs": ("logGroupName", "resourceArn", ""),
-    "secretsmanager": ("SecretId", "", ""), "ses": ("EmailIdentity", "ResourceArn", "sesv2"),
-}
-TAGGING = ("TagResource", "UntagResource", "ListTags", "ListTagsForResource", "ListTagsOfResource")
-clients = {name: boto3.client(real or name, config=config, **keys) for name, (_, _, real) in NAMES.items()}
+def ask():
+    # None for the account itself, whose requests need no rights.
+    key = iam_evaluator._verified_key.get()
+    if not key or has_asked.get() is asyncio.current_task():
+        return
+    has_asked.set(asyncio.current_task())
+    for question in questions:
+        action, resource = question["action"], question["resource"]
+        context = {name: values if len(values) > 1 else values[0] for name, values in question["context"].items() if values}
+        asked = (key, action, action.split(":")[0], "us-east-1", resource, context)
+        if contextvars.Context().run(iam_evaluator.enforce, *asked) is not None:
+            raise PermissionError(f"User: deployer is not authorized to perform: {action} on resource: {resource}")
 
-def is_denied(question):
-    service, operation = question["action"].split(":")
-    resource = question["resource"]
-    if service == "apigateway":
-        path = resource.split("::", 1)[1]
-        url = endpoint + ("/v2" + path if path.startswith(("/apis", "/domainnames")) else path)
-        request = AWSRequest(operation, url, data=b"" if operation in ("GET", "DELETE") else b"{}")
-        SigV4Auth(credentials, "apigateway", "us-east-1").add_auth(request)
-        answer = http.send(request.prepare())
-        return answer.status_code == 403 and b"not authorized" in answer.content
-    name, tagged, _ = NAMES[service]
-    part = resource.split(":", 5)[-1].removeprefix("log-group:").removesuffix(":log-stream:")
-    part = re.sub("^(function:|role/|stack/|userpool/|table/|identity/|secret:)", "", part).removesuffix("/*")
-    arn = resource.removesuffix(":log-stream:")
-    given = {name: part, "StatementId": "x", "TagKeys": ["k"]}
-    if operation in TAGGING:
-        given[tagged] = arn
-    if operation == "CreateSecret":
-        given["Name"] = part
-    shape = clients[service].meta.service_model.operation_model(operation).input_shape
-    members = shape.members if shape and resource != "*" else {}
-    try:
-        clients[service]._make_api_call(operation, {name: value for name, value in given.items() if name in members})
-    except ClientError as error:
-        return "not authorized" in error.response["Error"].get("Message", "")
-    return False
+def asking(handler):
+    def asked(*arguments, **named):
+        ask()
+        return handler(*arguments, **named)
+    return asked
 
-def can_be_signed(question):
-    service, operation = question["action"].split(":")
-    if service == "apigateway":
-        return operation in ("DELETE", "GET", "PATCH", "POST", "PUT")
-    return service in NAMES and operation in clients[service].meta.service_model.operation_names
-
-questions = [question for question in asked["questions"] if can_be_signed(question)]
-verdicts = []
-for documents in asked["policies"]:
-    held = []
-    for number, document in enumerate(documents):
-        made = iam.create_policy(PolicyName=f"deployer-{number}", PolicyDocument=json.dumps(document))
-        held.append(made["Policy"]["Arn"])
-        iam.attach_user_policy(UserName="deployer", PolicyArn=held[-1])
-    denied = [question for question in questions if is_denied(question)]
-    verdicts.append([f"{question['action']} {question['resource']}" for question in denied])
-    if len(verdicts) == 1:
-        # What it cannot be asked in this way it denies always.
-        questions = [question for question in questions if question not in denied]
-    for arn in held:
-        iam.detach_user_policy(UserName="deployer", PolicyArn=arn)
-        iam.delete_policy(PolicyArn=arn)
-print(json.dumps({"asked": len(questions), "denied": verdicts}))
+for name in ("_provision_resource", "_update_resource", "_delete_resource"):
+    setattr(stacks, name, asking(getattr(stacks, name)))
+sys.exit(main())
 "#;
 
 /// What the embedded cloud has asked about the deployer, by its log.
@@ -187,38 +141,11 @@ pub(super) fn denied<'a>(policies: &'a [(String, Vec<Value>)], questions: &[Ques
     judged.filter(|(_, verdicts)| verdicts.contains(&false)).map(|((name, _), _)| name.as_str()).collect()
 }
 
-/// What a running ministack denies of the questions as requests.
-#[derive(Debug, Deserialize)]
-pub(super) struct Signed {
-    /// How many requests it lets in with the first policy.
-    pub(super) asked: usize,
-    /// What it denies with each of the policies.
-    denied: Vec<Vec<String>>,
-}
-
-impl Signed {
-    /// Asks with the first policy, and with the others what was let in with the first.
-    ///
-    /// # Panics
-    /// When it cannot be asked.
-    pub(super) fn new(policies: &[(String, Vec<Value>)], questions: &[Question]) -> Self {
-        let ministack = Ministack::start(Auth::Enforced);
-        let asked = Asked::new(policies, questions);
-        let mut program = python(&["boto3==1.43.106"]).program("python");
-        let printed = run(program.args(["-c", SIGNED]).arg(asked.file()).envs(ministack.environment()));
-        serde_json::from_str(&printed).expect("it is a document")
-    }
-
-    /// What is denied with the first policy.
-    pub(super) fn never_let_in(&self) -> &[String] {
-        self.denied.first().map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// The names of the policies with which something is denied that the first lets in.
-    pub(super) fn missed<'a>(&self, policies: &'a [(String, Vec<Value>)]) -> BTreeSet<&'a str> {
-        let judged = policies.iter().zip(&self.denied).skip(1);
-        judged.filter(|(_, denied)| !denied.is_empty()).map(|((name, _), _)| name.as_str()).collect()
-    }
+/// A ministack whose CloudFormation asks these questions, and the file with them, which it reads when it starts.
+pub(super) fn asking(questions: &[Question]) -> Ministack {
+    let asked = Asked::new(&[], questions);
+    let mut command = python(MINISTACK).program("python");
+    Ministack::launch(Auth::Enforced, command.args(["-c", ASKING]).arg(asked.file()))
 }
 
 /// Policies and questions in a file.
