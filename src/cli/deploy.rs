@@ -4,6 +4,7 @@ mod bucket;
 mod gate;
 mod report;
 mod run;
+mod two_steps;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use gate::Gate;
 use report::{Deployed, answer};
 pub(crate) use report::{outputs_table, write_outputs};
 use run::Run;
+use two_steps::Part;
 
 /// Arguments of `stackgen deploy`.
 #[derive(Debug, Args)]
@@ -89,7 +91,17 @@ impl Arguments {
                 return Err(between(&deployed, &unit.stack));
             }
             let file = &planned.file;
-            let run = Run { arguments: self, session, account: &account, board: &board, file, unit, gate, agreed };
+            let run = Run {
+                arguments: self,
+                session,
+                account: &account,
+                board: &board,
+                file,
+                unit,
+                part: Part::Whole,
+                gate,
+                agreed,
+            };
             let one = run.deploy().await;
             board.clean();
             let mut one = one?;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ pub(crate) struct Hold {
 
 struct Gate {
     text: String,
+    /// How many of the requests with the text go through before one is held back.
+    first: AtomicUsize,
     target: String,
     holds: AtomicBool,
     open: Mutex<bool>,
@@ -24,10 +26,16 @@ struct Gate {
 impl Hold {
     /// A wire to `endpoint` that holds back the requests with `text` in them.
     pub(crate) fn before(endpoint: &str, text: &str) -> Self {
+        Self::after(0, endpoint, text)
+    }
+
+    /// The same once so many of these requests went through.
+    pub(crate) fn after(first: usize, endpoint: &str, text: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let gate = Arc::new(Gate {
             text: text.to_owned(),
+            first: AtomicUsize::new(first),
             target: endpoint.trim_start_matches("http://").to_owned(),
             holds: AtomicBool::new(false),
             open: Mutex::new(false),
@@ -83,7 +91,9 @@ impl Gate {
     }
 
     fn look(&self, chunk: &[u8]) {
-        if !String::from_utf8_lossy(chunk).contains(&self.text) {
+        let one_less = |left: usize| left.checked_sub(1);
+        let is_meant = String::from_utf8_lossy(chunk).contains(&self.text);
+        if !is_meant || self.first.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
             return;
         }
         self.holds.store(true, Ordering::SeqCst);

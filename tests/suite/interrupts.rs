@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::deploy::{Project, Told, USERS};
 use crate::hold::Hold;
+use crate::tools::{python, run};
 
 /// The key of Ctrl-C.
 const CTRL_C: &str = "\u{3}";
@@ -315,6 +316,55 @@ fn during_an_update() {
     assert_eq!(status(&project), "UPDATE_ROLLBACK_COMPLETE");
     project.write(USERS);
     project.run("deploy --local").ended(0);
+}
+
+/// A REST API with these routes.
+fn rest_api(routes: &[&str]) -> String {
+    let routes = routes.iter().map(|route| format!("      {route}: {{ mock: {{ status: 200 }}, public: true }}\n"));
+    let routes: String = routes.collect();
+    format!("restApis:\n  Api:\n    cloudWatchRole: destroy\n    stages: {{ test: {{}} }}\n    routes:\n{routes}")
+}
+
+/// An update of a REST API that loses a route, held back before its second step.
+fn between_two_steps() -> (Project, Hold, Running) {
+    let project = Project::with(&rest_api(&["GET /kept", "GET /old"]));
+    project.run("deploy --local").ended(0);
+    project.write(&rest_api(&["GET /kept"]));
+    // The first shows what changes, the second is the first step's.
+    let hold = Hold::after(2, &endpoint(&project), "Action=CreateChangeSet");
+    let deploying = Running::through(&hold, &project, "deploy");
+    hold.wait();
+    (project, hold, deploying)
+}
+
+#[test]
+fn an_update_that_is_interrupted_between_its_two_steps_goes_on() {
+    let (project, hold, deploying) = between_two_steps();
+    assert_eq!(status(&project), "UPDATE_COMPLETE");
+    deploying.signal("INT");
+    sleep(Duration::from_millis(100));
+    hold.release();
+    let told = deploying.ended();
+    told.ended(1).says("two steps:").says("the first of two steps is done: what leaves is out of the REST API");
+    let again = project.run("deploy --local");
+    again.ended(0).says("notes was changed");
+    assert!(!again.stderr.contains("two steps:"), "nothing leaves the API any more: {}", again.stderr);
+}
+
+#[test]
+fn an_update_whose_second_step_fails_says_what_is_still_served() {
+    let (project, hold, deploying) = between_two_steps();
+    let delete = "import boto3\napi = boto3.client('apigateway')\n\
+                  api.delete_stage(restApiId=api.get_rest_apis()['items'][0]['id'], stageName='test')";
+    let environment = project.json("local env");
+    let mut program = python(&["boto3==1.43.106"]).program("python");
+    for (name, value) in environment.as_object().expect("it is an object") {
+        program.env(name, value.as_str().expect("it is text"));
+    }
+    run(program.args(["-c", delete]));
+    hold.release();
+    let told = deploying.ended();
+    told.ended(1).says("the first of two steps is done").says("its stages serve it until the second is");
 }
 
 #[test]

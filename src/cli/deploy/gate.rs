@@ -18,11 +18,12 @@ use crate::cli::{Failure, Outcome, Session, Step};
 /// Access would be weakened.
 #[derive(Debug, Error, Diagnostic)]
 #[error("stack `{stack}` was not deployed: access would be weakened at {names}")]
-#[diagnostic(code(stackgen::deploy::weakened), help("nothing was changed. To accept it, add {flags}"))]
+#[diagnostic(code(stackgen::deploy::weakened), help("{stands}. To accept it, add {flags}"))]
 struct Weakened {
     stack: String,
     names: String,
     flags: String,
+    stands: String,
 }
 
 /// What stops deployments that would weaken access.
@@ -73,7 +74,7 @@ impl Gate<'_> {
             let step = Step { during: "access was compared with what is deployed", stands };
             let compared = self.session.interrupts().step(step, self.compare(unit)).await?;
             self.tell(&unit.stack, &compared);
-            self.judge(&unit.stack, &compared.access)?;
+            self.judge(&unit.stack, &compared.access, "nothing was changed")?;
             names.extend(compared.access.iter().map(|change| self.naming.name(&unit.stack, change)));
             agreed.push(compared.access);
         }
@@ -99,8 +100,9 @@ impl Gate<'_> {
         }
     }
 
-    /// Lets pass what weakens nothing and what is accepted by name, by a flag or on the terminal.
-    pub(super) fn judge(&self, stack: &str, changes: &[access::Change]) -> Outcome {
+    /// Lets pass what weakens nothing and what is accepted by name, by a flag or on the terminal. Otherwise it says what
+    /// stands.
+    pub(super) fn judge(&self, stack: &str, changes: &[access::Change], stands: &str) -> Outcome {
         let mut names = self.naming.unaccepted(stack, changes, &self.arguments.accepted);
         if self.session.screen.can_ask() {
             let is_accepted = |name: &str| {
@@ -114,15 +116,16 @@ impl Gate<'_> {
                 names.pop_first();
             }
         }
-        if names.is_empty() { Ok(()) } else { Err(Failure::weakened(Weakened::at(stack, &names))) }
+        if names.is_empty() { Ok(()) } else { Err(Failure::weakened(Weakened::at(stack, &names, stands))) }
     }
 }
 
 impl Weakened {
-    fn at(stack: &str, names: &BTreeSet<String>) -> Self {
+    fn at(stack: &str, names: &BTreeSet<String>, stands: &str) -> Self {
         let join = |words: Vec<String>, between: &str| words.join(between);
         Self {
             stack: stack.to_owned(),
+            stands: stands.to_owned(),
             names: join(names.iter().map(|name| format!("`{name}`")).collect(), ", "),
             flags: join(names.iter().map(|name| format!("`--accept-weakening {}`", quoted(name))).collect(), " "),
         }

@@ -9,13 +9,13 @@ use stackgen::deploy::change_set::{self, ChangeSet, Prepared};
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::Store;
-use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate, steps};
-use stackgen::template::text;
+use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::{Asks, Bootstrap};
 use super::report::{Deployed, What, names_taken, show_changes};
+use super::two_steps::{Part, TWO_STEPS};
 use super::{Arguments, Gate};
 use crate::cli::output::{Board, bold, green, yellow};
 use crate::cli::place::StackFile;
@@ -45,6 +45,8 @@ pub(super) struct Run<'a> {
     pub(super) board: &'a Board<'a>,
     pub(super) file: &'a StackFile,
     pub(super) unit: &'a Unit,
+    /// What of the deployment this is.
+    pub(super) part: Part,
     pub(super) gate: Gate<'a>,
     /// The changes in access that were agreed to.
     pub(super) agreed: &'a [access::Change],
@@ -69,10 +71,19 @@ impl Run<'_> {
             let publish = store.publish(self.account, &self.unit.assets, &listener);
             self.untouched("code was uploaded", publish).await?;
         }
+        let first = self.first_step(existing.as_ref()).await?;
         let prepared = self.prepare(existing.as_ref(), store.as_ref()).await?;
         match (prepared, existing) {
             (Prepared::Ready(change_set), existing) => {
-                self.execute(&change_set, existing.as_ref(), store.as_ref()).await
+                self.agree(&change_set, first.as_ref()).await?;
+                let stack = match first {
+                    Some(first) => {
+                        change_set::discard(self.account, &change_set).await?;
+                        self.in_two_steps(&first, existing.as_ref(), store.as_ref()).await?
+                    }
+                    None => self.carry_out(&change_set).await?,
+                };
+                Ok(self.deployed(&change_set, stack).await)
             }
             (Prepared::Unchanged, Some(stack)) => self.unchanged(stack).await,
             (Prepared::Unchanged, None) => {
@@ -115,7 +126,7 @@ impl Run<'_> {
     }
 
     /// A step that leaves the stack as it is, wherever it is interrupted.
-    async fn untouched<T, E: Into<Failure>>(
+    pub(super) async fn untouched<T, E: Into<Failure>>(
         &self,
         during: &'static str,
         work: impl Future<Output = Result<T, E>>,
@@ -134,11 +145,11 @@ impl Run<'_> {
         format!("stack `{}` is as it was before; run {again}: what is uploaded already stays", self.unit.stack)
     }
 
-    fn again(&self) -> String {
+    pub(super) fn again(&self) -> String {
         format!("`stackgen deploy {}{}`", self.unit.stack, self.arguments.target.flags())
     }
 
-    async fn prepare(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Prepared> {
+    pub(super) async fn prepare(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Prepared> {
         let listener = |progress| self.board.tell(progress);
         let interrupts = self.session.interrupts();
         interrupts.stands(format!(
@@ -213,84 +224,38 @@ impl Run<'_> {
         }
     }
 
-    async fn execute(
-        &self,
-        change_set: &ChangeSet,
-        existing: Option<&Stack>,
-        store: Option<&Store>,
-    ) -> Outcome<Deployed> {
+    /// Shows what will be done and has it agreed to; takes the change set back where it is not.
+    async fn agree(&self, change_set: &ChangeSet, first: Option<&Unit>) -> Outcome {
         show_changes(self.session, change_set);
+        if first.is_some() {
+            self.session.screen.note(format_args!("{} {TWO_STEPS}", yellow("two steps:")));
+        }
+        let agreed = self.is_agreed(change_set).await;
+        if agreed.is_err() {
+            change_set::discard(self.account, change_set).await?;
+        }
+        agreed
+    }
+
+    async fn is_agreed(&self, change_set: &ChangeSet) -> Outcome {
         self.warn_of_names(change_set).await?;
-        if let Err(weaker) = self.still_agreed(change_set).await {
-            change_set::discard(self.account, change_set).await?;
-            return Err(weaker);
-        }
-        let interrupts = self.session.interrupts();
+        self.still_agreed(change_set).await?;
         let verb = if change_set.is_new { "Create" } else { "Change" };
-        let agreed =
-            self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title())).and_then(|()| {
-                if interrupts.token().is_cancelled() {
-                    Err(self.never_touched("nothing was changed yet"))
-                } else {
-                    Ok(())
-                }
-            });
-        if let Err(declined) = agreed {
-            change_set::discard(self.account, change_set).await?;
-            return Err(declined);
+        self.consent(&format!("{verb} stack `{}` in {}?", change_set.stack, self.account.title()))?;
+        if self.session.interrupts().token().is_cancelled() {
+            return Err(self.never_touched("nothing was changed yet"));
         }
-        let stack = match self.first_step(existing).await? {
-            Some(unit) => {
-                change_set::discard(self.account, change_set).await?;
-                self.session.screen.note(format_args!("{} {FIRST_STEP}", yellow("two steps:")));
-                let first = Run { unit: &unit, ..*self }.step(existing, store).await?;
-                match self.step(first.as_ref().or(existing), store).await? {
-                    Some(stack) => stack,
-                    None => return Err(self.half_done()),
-                }
-            }
-            None => self.carry_out(change_set).await?,
-        };
+        Ok(())
+    }
+
+    async fn deployed(&self, change_set: &ChangeSet, stack: Stack) -> Deployed {
         let outcome = if change_set.is_new { What::Created } else { What::Updated };
         let hints = self.hints(&stack).await;
-        let access = self.agreed.to_vec();
-        Ok(Deployed { access, outcome, changes: change_set.changes.clone(), hints, stack })
-    }
-
-    /// What has to be deployed before the stack itself, so that nothing stays open that is removed.
-    async fn first_step(&self, existing: Option<&Stack>) -> Outcome<Option<Unit>> {
-        let Some(existing) = existing else { return Ok(None) };
-        let deployed = self.untouched("the stack was looked at", stack::template(self.account, &existing.id)).await?;
-        let (Ok(deployed), Ok(wanted)) = (text::parse(&deployed), serde_json::from_str::<Value>(&self.unit.template))
-        else {
-            return Ok(None);
-        };
-        let first = steps::first(&deployed, &wanted);
-        Ok(first.map(|template| Unit { template: template.to_string(), ..self.unit.clone() }))
-    }
-
-    /// One of two steps; nothing when there is nothing to do in it.
-    async fn step(&self, existing: Option<&Stack>, store: Option<&Store>) -> Outcome<Option<Stack>> {
-        match self.prepare(existing, store).await? {
-            Prepared::Ready(change_set) => {
-                if let Err(weaker) = self.still_agreed(&change_set).await {
-                    change_set::discard(self.account, &change_set).await?;
-                    return Err(weaker);
-                }
-                self.carry_out(&change_set).await.map(Some)
-            }
-            Prepared::Unchanged => Ok(None),
-            Prepared::Cancelled => Err(self.half_done()),
-        }
-    }
-
-    fn half_done(&self) -> Failure {
-        let stands = format!("stages of REST APIs serve what they did before; run {}, which goes on", self.again());
-        Step { during: "two steps were made of the deployment", stands: &stands }.interrupted()
+        Deployed { access: self.agreed.to_vec(), outcome, changes: change_set.changes.clone(), hints, stack }
     }
 
     /// Has CloudFormation make the changes, and follows it to the end.
-    async fn carry_out(&self, change_set: &ChangeSet) -> Outcome<Stack> {
+    pub(super) async fn carry_out(&self, change_set: &ChangeSet) -> Outcome<Stack> {
         let interrupts = self.session.interrupts();
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
         let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
@@ -321,7 +286,7 @@ impl Run<'_> {
 
     /// Compares access again, now that the change set is there: CloudFormation does not execute it any more when somebody
     /// else deploys in between.
-    async fn still_agreed(&self, change_set: &ChangeSet) -> Outcome {
+    pub(super) async fn still_agreed(&self, change_set: &ChangeSet) -> Outcome {
         if change_set.is_new {
             return Ok(());
         }
@@ -329,7 +294,7 @@ impl Run<'_> {
         let compared = gate::compare(self.account, self.unit, deployed.as_ref()).await?;
         let fresh: Vec<access::Change> =
             compared.access.into_iter().filter(|change| !self.agreed.contains(change)).collect();
-        self.gate.judge(&self.unit.stack, &fresh)
+        self.gate.judge(&self.unit.stack, &fresh, self.part.stands())
     }
 
     async fn follow(&self, operation: Operation<'_>, cancel: &CancellationToken) -> Outcome<Ended> {
@@ -355,7 +320,7 @@ impl Run<'_> {
         }
     }
 
-    fn failed(&self, otherwise: &str, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
+    pub(super) fn failed(&self, otherwise: &str, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
         let place = cause
             .as_ref()
             .and_then(|cause| cause.resource.as_ref())
@@ -369,7 +334,10 @@ impl Run<'_> {
                 None => cause.reason,
             },
         );
-        let help = after_failure(&self.unit.stack, status, &self.arguments.target.flags());
+        let help = match self.part {
+            Part::Second => self.after_second_step(status),
+            Part::Whole | Part::First => after_failure(&self.unit.stack, status, &self.arguments.target.flags()),
+        };
         Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
     }
 
@@ -402,10 +370,8 @@ impl Run<'_> {
     }
 }
 
-const NOTHING_DONE: &str = "";
-
-const FIRST_STEP: &str =
-    "what leaves a REST API goes first, then the API is deployed anew; in one step it would stay open";
+/// The status of a stack to which nothing was done.
+pub(super) const NOTHING_DONE: &str = "";
 
 /// What CloudFormation did about a failure, and the next command.
 fn after_failure(stack: &str, status: &str, flags: &str) -> String {
