@@ -29,6 +29,8 @@ struct Ground {
     options: &'static [&'static str],
     /// The stack file as it is, with code that nobody has to build.
     text: String,
+    /// The bucket for code.
+    bucket: String,
     emulator: Option<Ministack>,
 }
 
@@ -88,7 +90,8 @@ impl Ground {
         emulator: Option<Ministack>,
     ) -> Self {
         let text = fs::read_to_string(project.stack_file()).expect("it is there");
-        let mut ground = Self { text: without_crates(&text), deployer: Vec::new(), project, root, options, emulator };
+        let (text, bucket, deployer) = (without_crates(&text), String::new(), Vec::new());
+        let mut ground = Self { text, bucket, deployer, project, root, options, emulator };
         fs::create_dir(ground.project.path().join("code")).expect("the folder is ours");
         ground.write(0, "");
         let bootstrap = ground.project.targeted(&["bootstrap", "--yes"]).output().expect("the program runs");
@@ -102,7 +105,7 @@ impl Ground {
         for (name, member) in [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")] {
             deployer.push((name.to_owned(), key[member].as_str().expect("it is text").to_owned()));
         }
-        ground.deployer = deployer;
+        (ground.deployer, ground.bucket) = (deployer, bucket);
         ground
     }
 
@@ -283,8 +286,11 @@ fn each_statement_for_chat_is_needed() {
 
 #[test]
 fn ministack_deploys_with_the_policy_and_with_no_statement_less() {
-    let Case { questions, .. } = Ground::embedded(STACK, &[]).case();
-    let ground = Ground::ministack(STACK, judge::asking(&questions));
+    let embedded = Ground::embedded(STACK, &[]);
+    let Case { questions, .. } = embedded.case();
+    let (ministack, asking) = judge::Asking::start();
+    let ground = Ground::ministack(STACK, ministack);
+    asking.about(&questions, (&embedded.bucket, &ground.bucket));
     let policy = ground.policy();
     ground.suffices(&policy);
     let (all, proved) = ground.proved(&policy);

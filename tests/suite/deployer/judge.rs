@@ -86,8 +86,7 @@ from ministack.app import main
 from ministack.core import iam_evaluator
 from ministack.services.cloudformation import stacks
 
-with open(sys.argv.pop(1)) as file:
-    questions = json.load(file)["questions"]
+asked_file = sys.argv.pop(1)
 has_asked = contextvars.ContextVar("has_asked", default=None)
 
 def ask():
@@ -96,6 +95,8 @@ def ask():
     if not key or has_asked.get() is asyncio.current_task():
         return
     has_asked.set(asyncio.current_task())
+    with open(asked_file) as file:
+        questions = json.load(file)["questions"]
     for question in questions:
         action, resource = question["action"], question["resource"]
         context = {name: values if len(values) > 1 else values[0] for name, values in question["context"].items() if values}
@@ -141,11 +142,23 @@ pub(super) fn denied<'a>(policies: &'a [(String, Vec<Value>)], questions: &[Ques
     judged.filter(|(_, verdicts)| verdicts.contains(&false)).map(|((name, _), _)| name.as_str()).collect()
 }
 
-/// A ministack whose CloudFormation asks these questions, and the file with them, which it reads when it starts.
-pub(super) fn asking(questions: &[Question]) -> Ministack {
-    let asked = Asked::new(&[], questions);
-    let mut command = python(MINISTACK).program("python");
-    Ministack::launch(Auth::Enforced, command.args(["-c", ASKING]).arg(asked.file()))
+/// What a ministack asks whose CloudFormation asks.
+pub(super) struct Asking(Asked);
+
+impl Asking {
+    /// Starts one, which asks nothing yet.
+    pub(super) fn start() -> (Ministack, Self) {
+        let asked = Asked::new(&[], &[]);
+        let mut command = python(MINISTACK).program("python");
+        (Ministack::launch(Auth::Enforced, command.args(["-c", ASKING]).arg(asked.file())), Self(asked))
+    }
+
+    /// Has it ask these questions, which were about one bucket, about another.
+    pub(super) fn about(&self, questions: &[Question], (bucket, other): (&str, &str)) {
+        let text = json!({ "questions": questions }).to_string();
+        assert!(text.contains(bucket), "none is about the bucket {bucket}");
+        fs::write(self.0.file(), text.replace(bucket, other)).expect("the folder is ours");
+    }
 }
 
 /// Policies and questions in a file.
