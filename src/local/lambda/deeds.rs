@@ -7,11 +7,23 @@ use serde_json::Value;
 use super::{Target, arn};
 use crate::local::cloud::Account;
 use crate::local::iam::authorize::Deed;
-use crate::local::wire::Request;
+use crate::local::wire::{Fault, Request};
 
-/// What is done to a function as a whole, whichever version or alias a request names.
-const WHOLE: [&str; 13] = [
-    "CreateFunction",
+/// Condition key of whom a function URL asks to sign: `NONE` or `AWS_IAM`.
+pub(crate) const URL_AUTH_TYPE: &str = "lambda:FunctionUrlAuthType";
+
+/// How much of the function that a request names an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The version or alias that its name or its query says.
+    Qualified,
+    /// The whole of it. Its name and its query say no other version or alias.
+    Whole,
+    /// The whole of it, whatever the query says: nobody looks.
+    Named,
+}
+
+const WHOLE: [&str; 9] = [
     "UpdateFunctionConfiguration",
     "UpdateFunctionCode",
     "ListVersionsByFunction",
@@ -21,10 +33,37 @@ const WHOLE: [&str; 13] = [
     "GetFunctionConcurrency",
     "PutFunctionConcurrency",
     "DeleteFunctionConcurrency",
-    "ListTags",
-    "TagResource",
-    "UntagResource",
 ];
+
+const NAMED: [&str; 5] = ["CreateFunction", "ListFunctionUrlConfigs", "ListTags", "TagResource", "UntagResource"];
+
+impl Reach {
+    fn of(action: &str) -> Self {
+        match action {
+            action if WHOLE.contains(&action) => Self::Whole,
+            action if NAMED.contains(&action) => Self::Named,
+            _ => Self::Qualified,
+        }
+    }
+
+    /// What the operation will be about.
+    fn target(self, account: &Account, function: &str, request: &Request) -> Result<Target, Fault> {
+        let target = match self {
+            Self::Named => Target::parse(account, function)?,
+            Self::Qualified | Self::Whole => Target::asked(account, function, request)?,
+        };
+        Ok(if self == Self::Qualified { target } else { Target { qualifier: None, ..target } })
+    }
+}
+
+/// What says of which kind a function URL shall be, in a request and in the properties of a resource alike.
+pub(crate) fn url_auth_type(action: &str) -> Option<&'static str> {
+    match action {
+        "lambda:CreateFunctionUrlConfig" | "lambda:UpdateFunctionUrlConfig" => Some("AuthType"),
+        "lambda:AddPermission" => Some("FunctionUrlAuthType"),
+        _ => None,
+    }
+}
 
 /// The deeds of a request; none for an operation that is not listed here.
 pub(crate) fn deeds(account: &Account, request: &Request) -> Option<Vec<Deed>> {
@@ -64,16 +103,23 @@ pub(crate) fn deeds(account: &Account, request: &Request) -> Option<Vec<Deed>> {
     let function = body.get("FunctionName").and_then(Value::as_str).unwrap_or(function);
     let resource = match function {
         "*" => "*".to_owned(),
-        function => resource(account, function, request, WHOLE.contains(&action)),
+        function => resource(account, function, request, Reach::of(action)),
     };
-    Some(vec![Deed::new(format!("lambda:{action}"), resource)])
+    Some(vec![told(Deed::new(format!("lambda:{action}"), resource), request)])
+}
+
+/// The deed, with the kind of function URL that the request asks for.
+fn told(deed: Deed, request: &Request) -> Deed {
+    let Some(member) = url_auth_type(&deed.action) else { return deed };
+    let body: Value = request.json().unwrap_or_default();
+    let kind = body.get(member).and_then(Value::as_str).map(str::to_owned);
+    deed.knowing(URL_AUTH_TYPE, kind)
 }
 
 /// ARN of the very function, version or alias that the operation will be about. What no operation will find stays as it
 /// is spelled.
-fn resource(account: &Account, function: &str, request: &Request, whole: bool) -> String {
-    match Target::asked(account, function, request) {
-        Ok(target) if whole => Target { qualifier: None, ..target }.arn(account),
+fn resource(account: &Account, function: &str, request: &Request, reach: Reach) -> String {
+    match reach.target(account, function, request) {
         Ok(target) => target.arn(account),
         Err(_) if function.starts_with("arn:") => function.to_owned(),
         Err(_) => arn(account, function),
@@ -88,7 +134,7 @@ mod tests {
     use super::*;
     use crate::local::wire::Caller;
 
-    fn resource(method: Method, path: &str, query: &str) -> String {
+    fn deed(method: Method, path: &str, query: &str, body: &str) -> Deed {
         let account = Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned(), ..Account::default() };
         let request = Request {
             id: String::new(),
@@ -97,10 +143,14 @@ mod tests {
             query: query.to_owned(),
             headers: HeaderMap::new(),
             spelling: Default::default(),
-            body: Bytes::new(),
+            body: Bytes::from(body.to_owned()),
             caller: Caller::Root,
         };
-        deeds(&account, &request).expect("the operation is listed").remove(0).resource
+        deeds(&account, &request).expect("the operation is listed").remove(0)
+    }
+
+    fn resource(method: Method, path: &str, query: &str) -> String {
+        deed(method, path, query, "").resource
     }
 
     #[test]
@@ -130,5 +180,36 @@ mod tests {
             assert_eq!(resource(method, path, "Qualifier=live"), arn, "{path}");
         }
         assert_eq!(resource(Method::DELETE, "functions/f", "Qualifier=live"), format!("{arn}:live"));
+    }
+
+    #[test]
+    fn a_query_that_no_operation_reads_changes_nothing() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        let named = arn.replace(':', "%3A") + "%3Alive";
+        for (method, path) in [
+            (Method::GET, "functions/f:live/urls".to_owned()),
+            (Method::GET, format!("tags/{named}")),
+            (Method::POST, format!("tags/{named}")),
+            (Method::DELETE, format!("tags/{named}")),
+        ] {
+            assert_eq!(resource(method, &path, "Qualifier=other"), arn, "{path}");
+        }
+        let body = r#"{ "FunctionName": "f:live" }"#;
+        assert_eq!(deed(Method::POST, "functions", "Qualifier=other", body).resource, arn);
+    }
+
+    #[test]
+    fn the_kind_of_a_function_url_is_told() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        for (method, path, member, action) in [
+            (Method::POST, "functions/f/url", "AuthType", "lambda:CreateFunctionUrlConfig"),
+            (Method::PUT, "functions/f/url", "AuthType", "lambda:UpdateFunctionUrlConfig"),
+            (Method::POST, "functions/f/policy", "FunctionUrlAuthType", "lambda:AddPermission"),
+        ] {
+            let body = format!(r#"{{ "{member}": "AWS_IAM" }}"#);
+            let expected = Deed::new(action, arn).knowing(URL_AUTH_TYPE, ["AWS_IAM".to_owned()]);
+            assert_eq!(deed(method.clone(), path, "", &body), expected);
+            assert_eq!(deed(method, path, "", "{}"), Deed::new(action, arn).knowing(URL_AUTH_TYPE, None));
+        }
     }
 }
