@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 
 pub use self::code::Code;
 pub(crate) use self::code::unpacked;
-pub(crate) use self::policy::{AtUrl, admits};
+pub(crate) use self::policy::policy_of;
 pub use self::policy::{Statement, allows};
 pub(crate) use self::resources::RESOURCE_TYPES;
 pub use self::rules::Settings;

@@ -294,11 +294,20 @@ fn denied(caller: &Session<'_>, deed: &Deed, why: Why, dialect: Dialect) -> Faul
 fn policy_of(account: &Account, resource: &str) -> Option<Value> {
     match resource.split(':').nth(2)? {
         "dynamodb" => dynamodb::policy_of(account, resource),
+        "lambda" => lambda::policy_of(account, resource),
         "s3" => s3::policy_of(account, resource),
         "secretsmanager" => secretsmanager::policy_of(account, resource),
         "ses" => ses::policy_of(account, resource),
         _ => None,
     }
+}
+
+/// Whether the policy of a resource lets everybody do a deed, those without a name too.
+pub(crate) fn is_open(account: &Account, deed: &Deed) -> bool {
+    let Some(document) = policy_of(account, &deed.resource) else { return false };
+    let query = Query { action: &deed.action, resource: &deed.resource, facts: &deed.facts };
+    let nobody = Principal { kind: "AWS", names: &[] };
+    Policy::parse_resource(&document).is_ok_and(|policy| policy.verdict_for(nobody, &query) == Verdict::Allowed)
 }
 
 /// What a request does, as far as IAM is concerned; none for an operation that no service lists. Some operations need

@@ -51,42 +51,13 @@ pub fn allows(account: &Account, function: &str, principal_service: &str, source
         .any(|statement| statement.allows(&account.id, principal_service, source_arn))
 }
 
-/// What somebody asks of a function at its URL.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AtUrl<'a> {
-    /// `lambda:InvokeFunctionUrl`, or `lambda:InvokeFunction`: the one does not do without the other.
-    pub(crate) action: &'a str,
-    /// `NONE` or `AWS_IAM`, as the URL asks.
-    pub(crate) kind: &'a str,
-    /// ARN of who signed; nobody did where the URL asks for no signature.
-    pub(crate) caller: Option<&'a str>,
-}
-
-/// Whether a function's resource policy lets somebody in by its URL.
-pub(crate) fn admits(account: &Account, target: &Target, asked: &AtUrl<'_>) -> bool {
-    let Some(function) = account.lambda.0.get(&target.name) else { return false };
-    let statements = function.policy.iter().filter(|statement| statement.qualifier == target.qualifier);
-    statements.into_iter().any(|statement| statement.admits(&account.id, asked))
+/// The policy of a function, or of the version or alias that an ARN names, as IAM judges it.
+pub(crate) fn policy_of(account: &Account, arn: &str) -> Option<Value> {
+    let target = Target::parse(account, arn).ok()?;
+    account.lambda.0.get(&target.name)?.policy_document(account, &target)
 }
 
 impl Statement {
-    fn admits(&self, account: &str, asked: &AtUrl<'_>) -> bool {
-        let unmet = self.principal_org_id.is_some()
-            || self.event_source_token.is_some()
-            || self.source_arn.is_some()
-            || self.source_account.is_some()
-            || self.function_url_auth_type.as_deref().is_some_and(|kind| kind != asked.kind)
-            || self.invoked_via_function_url == Some(false);
-        let is_named = |caller: &str| {
-            self.principal == caller
-                || self.principal == account
-                || self.principal == format!("arn:aws:iam::{account}:root")
-        };
-        !unmet
-            && (self.principal == "*" || asked.caller.is_some_and(is_named))
-            && (self.action == asked.action || matches!(self.action.as_str(), "lambda:*" | "*"))
-    }
-
     fn allows(&self, account: &str, service: &str, source_arn: &str) -> bool {
         let unmet = self.principal_org_id.is_some()
             || self.event_source_token.is_some()
@@ -168,6 +139,9 @@ impl Function {
 /// # Errors
 /// When the function is missing, the id is taken or the policy would grow too large.
 pub(super) fn add(account: &mut Account, target: &Target, statement: Statement) -> Result<Value, Fault> {
+    if !is_action(&statement.action) {
+        return Err(no_action(&statement.action));
+    }
     let statement = Statement { qualifier: target.qualifier.clone(), ..statement };
     let function = super::Functions::function(account, target)?;
     if let Some(qualifier) = &target.qualifier
@@ -201,6 +175,22 @@ pub(super) fn add(account: &mut Account, target: &Target, statement: Statement) 
     }
     account.lambda.0.insert(target.name.clone(), grown);
     Ok(document)
+}
+
+/// `*`, `lambda:*`, or an action of Lambda by its name.
+fn is_action(action: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    action == "*" || action.strip_prefix("lambda:").is_some_and(|name| name == "*" || is_name(name))
+}
+
+fn no_action(action: &str) -> Fault {
+    Fault::new(
+        "ValidationException",
+        format!(
+            "1 validation error detected: Value '{action}' at 'action' failed to satisfy constraint: Member must satisfy \
+             regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"
+        ),
+    )
 }
 
 /// Takes a permission away.
@@ -304,6 +294,16 @@ mod tests {
         assert!(!admits("arn:aws:lambda:us-east-1:111111111111:function:f"));
         assert!(!admits("arn:aws:lambda:eu-west-1:000000000000:function:f"));
         deployed.stop().await;
+    }
+
+    #[test]
+    fn an_action_is_one_of_lambda() {
+        for action in ["*", "lambda:*", "lambda:InvokeFunction"] {
+            assert!(is_action(action), "{action}");
+        }
+        for action in ["", "InvokeFunction", "lambda:", "lambda:Invoke*", "s3:GetObject", "lambda:*x"] {
+            assert!(!is_action(action), "{action}");
+        }
     }
 
     #[test]

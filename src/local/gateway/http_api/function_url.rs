@@ -7,6 +7,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
+use time::OffsetDateTime;
 
 use super::answer::of_function;
 use super::call::{Bound, Call, Routed};
@@ -17,21 +18,18 @@ use crate::local::cloud::{Account, Cloud};
 use crate::local::gateway::Destination;
 use crate::local::gateway::answer::{Answer, json_headers};
 use crate::local::gateway::signer::{self, Signer};
-use crate::local::iam::authorize::Deed;
+use crate::local::iam::authorize::{Deed, is_open};
 use crate::local::iam::policy::Verdict;
 use crate::local::lambda::url::Found;
-use crate::local::lambda::{AtUrl, Target, admits};
+use crate::local::lambda::deeds::URL_AUTH_TYPE;
 use crate::local::runtime;
 use crate::local::signature::{Dialect, Problem};
-use crate::local::wire::{Request, Response};
+use crate::local::wire::{Caller, Request, Response};
 
 /// The largest event that a function takes.
 const LARGEST: usize = 6_291_456;
 /// The service that signatures are made for.
 const SERVICE: &str = "lambda";
-/// What a caller needs: both of them since October 2025.
-const ASKED: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
-
 /// What is told to whom nobody let in.
 const FORBIDDEN: &str = "Forbidden. For troubleshooting Function URL authorization issues, see: \
                          https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html";
@@ -114,13 +112,9 @@ fn bound(account: &Account, found: &Found, destination: &Destination) -> Bound {
 
 /// Who is calling, if the function lets them.
 fn authorize(cloud: &Cloud, call: &Call, found: &Found) -> Result<Identity, Refusal> {
-    let kind = found.url.settings.auth_type.as_str();
     let forbidden = || refused(StatusCode::FORBIDDEN, "AccessDeniedException", FORBIDDEN);
-    if kind == "NONE" {
-        let is_open = cloud.read(|account| {
-            let asked = |action: &&str| admits(account, &found.target, &AtUrl { action, kind, caller: None });
-            ASKED.iter().all(asked)
-        });
+    if found.url.settings.auth_type == "NONE" {
+        let is_open = cloud.read(|account| deeds(account, found).iter().all(|deed| is_open(account, deed)));
         return if is_open { Ok(Identity::Unknown) } else { Err(forbidden()) };
     }
     let signed = signer::signed_for(SERVICE, cloud, &call.request, call.time).map_err(|problem| match problem {
@@ -128,26 +122,25 @@ fn authorize(cloud: &Cloud, call: &Call, found: &Found) -> Result<Identity, Refu
         wrong => refused(StatusCode::FORBIDDEN, "InvalidSignatureException", wrong.fault(Dialect::RestJson).message),
     })?;
     cloud.read(|account| {
-        let arn = signer::arn(account, &signed.caller);
-        let may = |action: &&str| {
-            let deed = deed(account, &found.target, action, kind);
-            match signer::verdict(account, &signed.caller, &deed, call.time) {
-                Verdict::Allowed => true,
-                Verdict::Denied => false,
-                Verdict::NotAllowed => admits(account, &found.target, &AtUrl { action, kind, caller: arn.as_deref() }),
-            }
-        };
-        let signer = Signer::of(account, &signed).filter(|_| ASKED.iter().all(may));
+        let may_call = lets_in(account, found, &signed.caller, call.time);
+        let signer = Signer::of(account, &signed).filter(|_| may_call);
         signer.map(Identity::Signer).ok_or_else(forbidden)
     })
 }
 
-fn deed(account: &Account, target: &Target, action: &str, kind: &str) -> Deed {
-    let deed = Deed::new(action, target.arn(account));
-    match action {
-        "lambda:InvokeFunctionUrl" => deed.knowing("lambda:FunctionUrlAuthType", [kind.to_owned()]),
-        _ => deed.knowing("lambda:InvokedViaFunctionUrl", ["true".to_owned()]),
-    }
+/// Whether a signer's own policies and that of the function together allow all that a call does.
+fn lets_in(account: &Account, found: &Found, caller: &Caller, now: OffsetDateTime) -> bool {
+    let may = |deed: &Deed| signer::verdict(account, caller, deed, now) == Verdict::Allowed;
+    deeds(account, found).iter().all(may)
+}
+
+/// What a call does: both of them since October 2025.
+fn deeds(account: &Account, found: &Found) -> [Deed; 2] {
+    let (function, kind) = (found.target.arn(account), found.url.settings.auth_type.clone());
+    [
+        Deed::new("lambda:InvokeFunctionUrl", function.clone()).knowing(URL_AUTH_TYPE, [kind]),
+        Deed::new("lambda:InvokeFunction", function).knowing("lambda:InvokedViaFunctionUrl", ["true".to_owned()]),
+    ]
 }
 
 fn refused(status: StatusCode, error: &'static str, message: impl Into<String>) -> Refusal {
@@ -173,4 +166,112 @@ fn response(answer: Answer) -> Response {
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::local::iam::Naming;
+    use crate::local::lambda::url::{FunctionUrl, UrlSettings};
+    use crate::local::lambda::{Statement, Target, testing};
+    use crate::local::wire::Fault;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+    const BOTH: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
+    const ROLE: &str = "arn:aws:iam::000000000000:role/caller";
+
+    fn allow(actions: &[&str]) -> Option<Value> {
+        let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        Some(json!({ "Version": "2012-10-17", "Statement": [statement] }))
+    }
+
+    /// What a function's policy lets a principal do.
+    fn permissions(principal: &str, actions: &[&str]) -> Vec<Statement> {
+        let permission = |action: &&str| Statement {
+            statement_id: (*action).to_owned(),
+            principal: principal.to_owned(),
+            action: (*action).to_owned(),
+            ..Statement::default()
+        };
+        actions.iter().map(permission).collect()
+    }
+
+    fn found(kind: &str) -> Found {
+        let settings = UrlSettings { auth_type: kind.to_owned(), ..UrlSettings::default() };
+        let url = FunctionUrl { id: "x".to_owned(), settings, created: NOW, modified: NOW };
+        Found { target: Target { name: "f".to_owned(), qualifier: None }, url }
+    }
+
+    /// Whether the role `caller` is let in: by its own policy, within its boundary, and by the policy of the function.
+    fn is_let_in(own: Option<Value>, boundary: Option<Value>, policy: Vec<Statement>) -> bool {
+        let deployed = testing::deployed(&json!({}));
+        let prepared = deployed.cloud.write(|account| {
+            let trust = json!({ "Statement": { "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*" } });
+            let naming = |name: &str| Naming { name: name.to_owned(), ..Naming::default() };
+            account.iam.create_role(naming("caller"), trust, NOW)?;
+            if let Some(own) = own {
+                account.iam.put_role_policy("caller", "own", own)?;
+            }
+            if let Some(boundary) = boundary {
+                let id = account.id.clone();
+                let arn = account.iam.create_policy(&id, naming("bound"), boundary, NOW)?;
+                account.iam.role_mut("caller")?.boundary = Some(arn);
+            }
+            if let Some(function) = account.lambda.0.get_mut("f") {
+                function.policy = policy;
+            }
+            Ok::<_, Fault>(())
+        });
+        prepared.expect("nothing of it is refused");
+        let caller = Caller::Role { name: "caller".to_owned(), session: "s".to_owned() };
+        deployed.cloud.read(|account| lets_in(account, &found("AWS_IAM"), &caller, NOW))
+    }
+
+    #[test]
+    fn a_permission_for_the_account_leaves_the_decision_to_the_callers_own_policies() {
+        for account in ["000000000000", "arn:aws:iam::000000000000:root"] {
+            assert!(!is_let_in(None, None, permissions(account, &BOTH)), "{account}");
+            assert!(is_let_in(allow(&BOTH), None, permissions(account, &BOTH)), "{account}");
+        }
+    }
+
+    #[test]
+    fn a_permission_for_a_role_is_for_its_sessions() {
+        assert!(is_let_in(None, None, permissions(ROLE, &BOTH)));
+        let session = "arn:aws:sts::000000000000:assumed-role/caller/s";
+        assert!(is_let_in(None, None, permissions(session, &BOTH)));
+        assert!(!is_let_in(None, None, permissions("arn:aws:iam::000000000000:role/other", &BOTH)));
+    }
+
+    #[test]
+    fn a_boundary_bounds_what_the_role_is_permitted() {
+        assert!(!is_let_in(None, allow(&["s3:*"]), permissions(ROLE, &BOTH)));
+        assert!(is_let_in(None, allow(&["lambda:*"]), permissions(ROLE, &BOTH)));
+        assert!(!is_let_in(allow(&BOTH), allow(&["s3:*"]), Vec::new()));
+    }
+
+    #[test]
+    fn a_signer_needs_both_actions_from_wherever_they_come() {
+        for action in BOTH {
+            assert!(!is_let_in(allow(&[action]), None, Vec::new()), "{action}");
+            assert!(!is_let_in(None, None, permissions(ROLE, &[action])), "{action}");
+        }
+        assert!(is_let_in(allow(&[BOTH[0]]), None, permissions(ROLE, &[BOTH[1]])));
+        let denied = json!({ "Statement": { "Effect": "Deny", "Action": "*", "Resource": "*" } });
+        assert!(!is_let_in(Some(denied), None, permissions("*", &BOTH)));
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_a_permission_that_asks_for_more_than_it_is_told() {
+        let narrowed = |narrow: fn(Statement) -> Statement| {
+            let statements = permissions("*", &BOTH).into_iter().map(narrow).collect();
+            is_let_in(None, None, statements)
+        };
+        assert!(narrowed(|whole| whole));
+        assert!(!narrowed(|whole| Statement { source_account: Some("000000000000".to_owned()), ..whole }));
+        assert!(!narrowed(|whole| Statement { function_url_auth_type: Some("NONE".to_owned()), ..whole }));
+        assert!(!narrowed(|whole| Statement { invoked_via_function_url: Some(false), ..whole }));
+    }
 }
