@@ -427,6 +427,8 @@ struct Touched<'a> {
     logical_id: &'a str,
     resource_type: &'a str,
     properties: &'a Properties,
+    /// What an update changes.
+    former: Option<&'a Properties>,
     physical_id: Option<&'a str>,
 }
 
@@ -436,8 +438,14 @@ impl<'a> Touched<'a> {
             logical_id: &resource.logical_id,
             resource_type: &resource.resource_type,
             properties: &resource.properties,
+            former: None,
             physical_id: Some(&resource.physical_id),
         }
+    }
+
+    /// A resource that is about to have other properties.
+    fn changed(resource: &'a Resource, properties: &'a Properties) -> Self {
+        Self { properties, former: Some(&resource.properties), ..Self::of(resource) }
     }
 }
 
@@ -508,6 +516,7 @@ impl Step<'_> {
             context: &self.context(resource.logical_id),
             resource_type: resource.resource_type,
             properties: resource.properties,
+            former: resource.former,
             physical_id: resource.physical_id,
         };
         let asked = handlers::deeds(act, &subject);
@@ -730,7 +739,8 @@ impl Step<'_> {
         let Some(kind) = resource_type(&declared.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", declared.resource_type));
         };
-        let touched = Touched { logical_id, resource_type: &declared.resource_type, properties, physical_id: None };
+        let resource_type = declared.resource_type.as_str();
+        let touched = Touched { logical_id, resource_type, properties, former: None, physical_id: None };
         self.authorized(Act::Create, &touched)?;
         let live = self.live(logical_id, &declared.resource_type, properties)?;
         let made = kind.create(self.account, &context, &live).map_err(handled)?;
@@ -770,7 +780,7 @@ impl Step<'_> {
         let Some(kind) = resource_type(&old.resource_type) else {
             return Err(format!("Unrecognized resource type: {}", old.resource_type));
         };
-        self.authorized(Act::Update, &Touched { properties: &properties, ..Touched::of(old) })?;
+        self.authorized(Act::Update, &Touched::changed(old, &properties))?;
         let before = self.lived(&old.properties);
         let after = self.live(&old.logical_id, &old.resource_type, &properties)?;
         let made = kind.update(self.account, &context, &old.physical_id, &before, &after).map_err(handled)?;
@@ -998,7 +1008,7 @@ impl Step<'_> {
             let mut context = self.context(&logical_id);
             context.tags.clone_from(&old.tags);
             let (from, to) = (self.lived(&current.properties), self.lived(&old.properties));
-            let may = self.authorized(Act::Update, &Touched { properties: &old.properties, ..Touched::of(&current) });
+            let may = self.authorized(Act::Update, &Touched::changed(&current, &old.properties));
             let outcome = may.and_then(|()| match resource_type(&old.resource_type) {
                 Some(kind) => kind.update(self.account, &context, &current.physical_id, &from, &to).map_err(handled),
                 None => Err(format!("Unrecognized resource type: {}", old.resource_type)),

@@ -4,6 +4,8 @@
 //! the lines ask for is what a deployer's policy grants, statement by statement, and that policy is held against `handlers`
 //! in the schemas of CloudFormation's registry (`tests/suite/deployer`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::local::apigatewayv2::Api;
@@ -30,6 +32,8 @@ pub(super) struct Subject<'a> {
     pub(super) context: &'a Context,
     pub(super) resource_type: &'a str,
     pub(super) properties: &'a Properties,
+    /// The properties that an update changes.
+    pub(super) former: Option<&'a Properties>,
     /// None before it is made.
     pub(super) physical_id: Option<&'a str>,
 }
@@ -363,6 +367,9 @@ const PASSED: &[(&str, &str, &str)] = &[
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html>.
 const DELIVERY: &[&str] = &["logs:CreateLogDelivery", "logs:PutResourcePolicy", "logs:UpdateLogDelivery"];
 
+const ATTACH: &str = "iam:AttachRolePolicy";
+const DETACH: &str = "iam:DetachRolePolicy";
+
 /// The tag that CloudFormation gives to what it makes.
 const STACK_TAG: &str = "aws:cloudformation:stack-name";
 
@@ -394,6 +401,20 @@ fn everything(resource_type: &str) -> String {
     format!("{service}:*")
 }
 
+/// The ARNs of a role's managed policies.
+fn managed(properties: &Properties) -> BTreeSet<&str> {
+    listed(properties, "ManagedPolicyArns").filter_map(Value::as_str).collect()
+}
+
+/// The names of the policies that are a role's own.
+fn inline(properties: &Properties) -> BTreeSet<&str> {
+    listed(properties, "Policies").filter_map(|policy| policy.get("PolicyName")?.as_str()).collect()
+}
+
+fn listed<'a>(properties: &'a Properties, name: &str) -> impl Iterator<Item = &'a Value> {
+    properties.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
 fn service(action: &str) -> &str {
     action.split(':').next().unwrap_or(action)
 }
@@ -415,28 +436,43 @@ impl Subject<'_> {
     fn boundary(&self, action: &str) -> Option<String> {
         match self.role() {
             Some(role) if action != "iam:PutRolePermissionsBoundary" => role.boundary.clone(),
-            _ => self.property("PermissionsBoundary").and_then(Value::as_str).map(str::to_owned),
+            _ => self.text("PermissionsBoundary"),
         }
+    }
+
+    fn text(&self, property: &str) -> Option<String> {
+        self.property(property).and_then(Value::as_str).map(str::to_owned)
     }
 
     fn role(&self) -> Option<&Role> {
         self.account.iam.roles.get(self.physical_id?).filter(|_| self.resource_type == "AWS::IAM::Role")
     }
 
-    /// The managed policies that a role gets or loses, and the boundary that an update takes from it.
+    /// The managed policies that a role gets or loses, and what else an update takes from it: policies of its own, the
+    /// boundary.
     fn attached(&self, verb: Verb) -> Vec<Deed> {
         let Some(role) = self.filled(ROLE).filter(|_| self.resource_type == "AWS::IAM::Role") else {
             return Vec::new();
         };
-        let action = if verb == Delete { "iam:DetachRolePolicy" } else { "iam:AttachRolePolicy" };
-        let policies = self.property("ManagedPolicyArns").and_then(Value::as_array).into_iter().flatten();
-        let attach = |arn: &str| self.deed(action, &role).knowing(POLICY, [arn.to_owned()]);
-        let mut deeds: Vec<Deed> = policies.filter_map(Value::as_str).map(attach).collect();
+        let action = if verb == Delete { DETACH } else { ATTACH };
+        let about = |action: &str, arn: &str| self.deed(action, &role).knowing(POLICY, [arn.to_owned()]);
+        let mut deeds: Vec<Deed> = managed(self.properties).into_iter().map(|arn| about(action, arn)).collect();
+        deeds.extend(self.gone(managed).into_iter().map(|arn| about(DETACH, arn)));
+        if !self.gone(inline).is_empty() {
+            deeds.push(self.deed("iam:DeleteRolePolicy", &role));
+        }
         let bounded = self.role().is_some_and(|role| role.boundary.is_some());
         if verb == Update && bounded && self.property("PermissionsBoundary").is_none() {
             deeds.push(self.deed("iam:DeleteRolePermissionsBoundary", &role));
         }
         deeds
+    }
+
+    /// What an update takes away of what properties list.
+    fn gone(&self, listed: for<'p> fn(&'p Properties) -> BTreeSet<&'p str>) -> Vec<&str> {
+        let Some(former) = self.former else { return Vec::new() };
+        let stays = listed(self.properties);
+        listed(former).into_iter().filter(|name| !stays.contains(name)).collect()
     }
 
     /// What its handler calls its service.
@@ -545,5 +581,49 @@ impl Subject<'_> {
             return Vec::new();
         }
         DELIVERY.iter().map(|action| Deed::new(*action, "*")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ROLE_TYPE: &str = "AWS::IAM::Role";
+
+    /// What the handler of a type is about to do with these properties, those from before beside them.
+    fn asked(verb: Verb, resource_type: &str, properties: &Value, former: Option<&Value>) -> Vec<Deed> {
+        let account = Account { id: "000000000000".to_owned(), region: "us-east-1".to_owned(), ..Account::default() };
+        let members = |value: &Value| value.as_object().expect("properties are an object").clone();
+        let (properties, former) = (members(properties), former.map(members));
+        let subject = Subject {
+            account: &account,
+            context: &Context::sample("It"),
+            resource_type,
+            properties: &properties,
+            former: former.as_ref(),
+            physical_id: (verb != Create).then_some("it"),
+        };
+        deeds(verb, &subject)
+    }
+
+    #[test]
+    fn an_update_asks_for_what_it_takes_from_a_role() {
+        let about = |action: &str, arn: &str| {
+            let role = Deed::new(action, "arn:aws:iam::000000000000:role/it").knowing(BOUNDARY, None);
+            role.knowing(POLICY, [arn.to_owned()])
+        };
+        let before = json!({
+            "ManagedPolicyArns": ["stays", "goes"], "Policies": [{ "PolicyName": "stays" }, { "PolicyName": "goes" }],
+        });
+        let after = json!({ "ManagedPolicyArns": ["stays"], "Policies": [{ "PolicyName": "stays" }] });
+        let update = asked(Update, ROLE_TYPE, &after, Some(&before));
+        assert!(update.contains(&about(DETACH, "goes")), "{update:?}");
+        assert!(!update.contains(&about(DETACH, "stays")), "{update:?}");
+        let deletes = |deeds: &[Deed]| deeds.iter().any(|deed| deed.action == "iam:DeleteRolePolicy");
+        assert!(deletes(&update) && !deletes(&asked(Update, ROLE_TYPE, &after, Some(&after))));
+        let bare = asked(Update, ROLE_TYPE, &json!({}), Some(&before));
+        assert!(deletes(&bare) && bare.contains(&about(DETACH, "stays")), "{bare:?}");
     }
 }
