@@ -16,6 +16,7 @@ use crate::local::cloudformation::schema;
 use crate::local::iam::Role;
 use crate::local::iam::authorize::Deed;
 use crate::local::iam::deeds::{BOUNDARY, POLICY};
+use crate::local::lambda::deeds::{URL_AUTH_TYPE, url_auth_type};
 use crate::local::secretsmanager;
 
 /// What a handler is run for.
@@ -423,6 +424,10 @@ impl Subject<'_> {
     /// An act, with what is known of what it is done to.
     fn deed(&self, action: &str, resource: &str) -> Deed {
         let deed = Deed::new(action, resource);
+        let deed = match url_auth_type(action) {
+            Some(property) => deed.knowing(URL_AUTH_TYPE, self.text(property)),
+            None => deed,
+        };
         match service(action) {
             // CloudFormation gives roles no tags of its own.
             "iam" => deed.knowing(BOUNDARY, self.boundary(action)),
@@ -625,5 +630,21 @@ mod tests {
         assert!(deletes(&update) && !deletes(&asked(Update, ROLE_TYPE, &after, Some(&after))));
         let bare = asked(Update, ROLE_TYPE, &json!({}), Some(&before));
         assert!(deletes(&bare) && bare.contains(&about(DETACH, "stays")), "{bare:?}");
+    }
+
+    #[test]
+    fn a_function_url_is_asked_for_with_its_kind() {
+        let url = json!({ "TargetFunctionArn": "f", "AuthType": "NONE" });
+        let permission = json!({ "FunctionName": "f", "FunctionUrlAuthType": "NONE" });
+        for (verb, resource_type, properties, action) in [
+            (Create, "AWS::Lambda::Url", &url, "lambda:CreateFunctionUrlConfig"),
+            (Update, "AWS::Lambda::Url", &url, "lambda:UpdateFunctionUrlConfig"),
+            (Create, "AWS::Lambda::Permission", &permission, "lambda:AddPermission"),
+        ] {
+            let deeds = asked(verb, resource_type, properties, None);
+            let deed = deeds.into_iter().find(|deed| deed.action == action).expect("it is asked for");
+            assert_eq!(deed.clone().knowing(URL_AUTH_TYPE, ["NONE".to_owned()]), deed, "{action}");
+            assert_ne!(deed.clone().knowing(URL_AUTH_TYPE, ["AWS_IAM".to_owned()]), deed, "{action}");
+        }
     }
 }
