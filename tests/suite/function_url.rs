@@ -9,16 +9,15 @@ use serde_json::Value;
 use crate::project::{Project, Told, succeeded, told};
 use crate::tools::{python, run};
 
-/// Calls a URL unsigned, signed by the account's key and by a key that nobody has; prints status, error and body.
-const CALLS: &str = r#"
+/// What calls a URL, signed where there are credentials.
+const CALL: &str = r#"
 import json, sys, urllib.error, urllib.request
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-address = sys.argv[1] + "a%20b?x=1&x=2"
 
-def call(credentials=None, headers={}, method="GET"):
+def call(address, credentials=None, headers={}, method="GET"):
     request = AWSRequest(method=method, url=address, headers=dict(headers))
     if credentials:
         SigV4Auth(credentials, "lambda", "us-east-1").add_auth(request)
@@ -28,16 +27,23 @@ def call(credentials=None, headers={}, method="GET"):
         answer = error
     body = answer.read().decode()
     return {"status": answer.status, "headers": {k.lower(): v for k, v in answer.headers.items()}, "body": body}
+"#;
 
+/// Calls a URL unsigned, signed by the account's key and by a key that nobody has; prints status, error and body.
+const CALLS: &str = r#"
+address = sys.argv[1] + "a%20b?x=1&x=2"
 origin = {"Origin": "https://good.example"}
 preflight = {**origin, "Access-Control-Request-Method": "GET"}
 key = boto3.Session().get_credentials().get_frozen_credentials()
 print(json.dumps({
-    "unsigned": call(),
-    "signed": call(Credentials(key.access_key, key.secret_key, key.token)),
-    "wrong": call(Credentials("AKIAIOSFODNN7EXAMPLE", "wrong")),
-    "shared": call(headers=origin),
-    "preflight": call(headers=preflight, method="OPTIONS"),
+    "unsigned": call(address),
+    "signed": call(address, Credentials(key.access_key, key.secret_key, key.token)),
+    "wrong": call(address, Credentials("AKIAIOSFODNN7EXAMPLE", "wrong")),
+    "shared": call(address, headers=origin),
+    "preflight": call(address, headers=preflight, method="OPTIONS"),
+    "question": call(sys.argv[1] + "a%3Fb"),
+    "escaped": call(sys.argv[1] + "a%252Fb"),
+    "broken": call(sys.argv[1] + "a%zz"),
 }))
 "#;
 
@@ -75,9 +81,9 @@ fn deployed() -> Project {
     project
 }
 
-fn with_account(project: &Project, script: &str, argument: &str) -> String {
+fn with_account(project: &Project, script: &str, arguments: &[&str]) -> String {
     let mut program: Command = python(&["boto3==1.43.106"]).program("python");
-    run(program.args(["-c", script, argument]).envs(project.local_environment()))
+    run(program.args(["-c", script]).args(arguments).envs(project.local_environment()))
 }
 
 fn output(project: &Project, name: &str) -> String {
@@ -86,7 +92,7 @@ fn output(project: &Project, name: &str) -> String {
 }
 
 fn calls(project: &Project, name: &str) -> Value {
-    let printed = with_account(project, CALLS, &output(project, name));
+    let printed = with_account(project, &format!("{CALL}{CALLS}"), &[&output(project, name)]);
     serde_json::from_str(&printed).expect("it prints JSON")
 }
 
@@ -101,8 +107,14 @@ fn a_function_url_lets_in_whom_its_function_lets_in() {
     let told = event(&open["unsigned"]);
     assert_eq!(
         (&told["version"], &told["routeKey"], &told["rawPath"]),
-        (&"2.0".into(), &"$default".into(), &"/a b".into())
+        (&"2.0".into(), &"$default".into(), &"/a%20b".into())
     );
+    assert_eq!(told["requestContext"]["http"]["path"], "/a b");
+    for (called, raw, path) in [("question", "/a%3Fb", "/a?b"), ("escaped", "/a%252Fb", "/a%2Fb")] {
+        let told = event(&open[called]);
+        assert_eq!((&told["rawPath"], &told["requestContext"]["http"]["path"]), (&raw.into(), &path.into()));
+    }
+    assert_eq!(open["broken"]["status"], 400);
     assert_eq!(told["queryStringParameters"], serde_json::json!({ "x": "1,2" }));
     assert_eq!(told["requestContext"]["accountId"], "anonymous");
     assert_eq!(told["requestContext"]["stage"], "$default");
@@ -111,7 +123,7 @@ fn a_function_url_lets_in_whom_its_function_lets_in() {
     assert_eq!(open["preflight"]["headers"]["access-control-allow-methods"], "GET");
 
     // One of the two permissions is not enough.
-    with_account(&project, REVOKE, &output(&project, "function"));
+    with_account(&project, REVOKE, &[&output(&project, "function")]);
     let refused = &calls(&project, "open")["unsigned"];
     assert_eq!(
         (&refused["status"], &refused["headers"]["x-amzn-errortype"]),
@@ -141,7 +153,7 @@ fn verify_calls_function_urls_and_finds_those_that_no_file_declares() {
     assert!(urls >= 3, "{}", proved.answer);
 
     let name = output(&project, "hidden");
-    let address = with_account(&project, ADD, &name);
+    let address = with_account(&project, ADD, &[&name]);
     let found = verify();
     let leaked = found.answer["tried"].as_array().expect("it lists them").iter().find(|one| one["outcome"] == "leaked");
     assert_eq!(found.code, Some(1), "{}", found.answer);

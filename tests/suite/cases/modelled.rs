@@ -24,7 +24,7 @@ pub(crate) fn template(setup: &Setup, journal: &str) -> Option<Json> {
 }
 
 fn stack(setup: &Setup, journal: &str) -> Option<Stack> {
-    if !setup.permission {
+    if !setup.permission || setup.function_url {
         return None;
     }
     let mut stack = Stack::default();

@@ -47,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) guard: Guard,
     /// Whether the stages log what authorizers find wrong.
     pub(crate) logged: bool,
+    /// Whether requests go to a URL of the function instead, which everybody may call.
+    pub(crate) function_url: bool,
 }
 
 /// Who may call.
@@ -97,6 +99,7 @@ impl Default for Setup {
             cors: None,
             guard: Guard::Open,
             logged: false,
+            function_url: false,
         }
     }
 }
@@ -203,7 +206,7 @@ impl World {
     /// Calls a standing API.
     pub(crate) async fn call(&self, standing: &Standing, sent: &Sent) -> Received {
         let address = self.cloud.endpoint.trim_start_matches("http://");
-        send(address, &format!("{}.execute-api.localhost", standing.api), sent).await
+        send(address, &standing.host(), sent).await
     }
 
     /// Where a standing API answers.
@@ -238,6 +241,15 @@ impl World {
 }
 
 impl Standing {
+    /// The name that clients call: that of the function's URL where there is one.
+    fn host(&self) -> String {
+        let url = self.outputs.get("Url").and_then(|url| url.trim_end_matches('/').rsplit('/').next());
+        match url {
+            Some(id) => format!("{id}.lambda-url.localhost"),
+            None => format!("{}.execute-api.localhost", self.api),
+        }
+    }
+
     /// Every event that one of its functions received.
     pub(crate) fn events(&self, function: &str) -> Vec<Value> {
         let path = self.journal.with_extension(format!("{function}.events"));
@@ -353,6 +365,22 @@ fn template(setup: &Setup, journal: &str) -> Value {
         add(&format!("Stage{index}"), "AWS::ApiGatewayV2::Stage", stage, &routes);
     }
     let mut outputs = json!({ "Api": { "Value": { "Ref": "Api" } } });
+    if setup.function_url {
+        add("Url", "AWS::Lambda::Url", json!({ "TargetFunctionArn": { "Ref": "Function" }, "AuthType": "NONE" }), &[]);
+        add(
+            "UrlPermission",
+            "AWS::Lambda::Permission",
+            open("lambda:InvokeFunctionUrl", "FunctionUrlAuthType", "NONE"),
+            &[],
+        );
+        add(
+            "UrlInvokePermission",
+            "AWS::Lambda::Permission",
+            open("lambda:InvokeFunction", "InvokedViaFunctionUrl", "true"),
+            &[],
+        );
+        outputs["Url"] = json!({ "Value": { "Fn::GetAtt": ["Url", "FunctionUrl"] } });
+    }
     if setup.logged {
         outputs["Log"] = json!({ "Value": { "Ref": "Log" } });
     }
@@ -375,6 +403,11 @@ pub(crate) fn permission(function: &str, below: &str) -> Value {
         "FunctionName": { "Ref": function },
         "SourceArn": { "Fn::Sub": format!("arn:aws:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}{below}") },
     })
+}
+
+/// What lets everybody do something to the function by its URL.
+fn open(action: &str, condition: &str, value: &str) -> Value {
+    json!({ "Action": action, "Principal": "*", "FunctionName": { "Ref": "Function" }, (condition): value })
 }
 
 /// A set-up that a fixture describes. `issuer` is that of tokens, `unreachable` one that nobody serves.
@@ -442,6 +475,7 @@ impl Fixtures<'_> {
                 "integration_timeout_ms" => setup.integration_timeout = Some(number(value)?),
                 "lambda_permission" => setup.permission = value != &Value::Bool(false),
                 "route_settings" => setup.throttle = Some(limits(value)?),
+                "function_url" => setup.function_url = value == &Value::Bool(true),
                 "cors" => setup.cors = Some(titled(value)),
                 "authorizer" => setup.guard = self.guard(value)?,
                 "authorizationType" if value == "AWS_IAM" => setup.guard = Guard::Iam,

@@ -6,7 +6,7 @@ use http::header::USER_AGENT;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::route::{Parameters, read, select};
+use super::route::{Parameters, decoded, read, select};
 use crate::local::apigatewayv2::{Apis, Authorizer, Cors, DEFAULT_STAGE, Integration, Route, Stage};
 use crate::local::cloud::Account;
 use crate::local::gateway::Destination;
@@ -31,6 +31,7 @@ pub(super) struct Call {
 pub(super) struct Bound {
     pub(super) account: String,
     pub(super) region: String,
+    pub(super) door: Door,
     pub(super) api: String,
     /// The name under which AWS serves it.
     pub(super) domain: String,
@@ -40,6 +41,15 @@ pub(super) struct Bound {
     pub(super) cors: Option<Cors>,
     /// The route that takes it, if any does.
     pub(super) route: Option<Routed>,
+}
+
+/// What a request comes in by: it decides how its path is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// An HTTP API: functions are told the path as its routes read it.
+    Api,
+    /// The URL of a function: it is told the path as it was sent.
+    FunctionUrl,
 }
 
 /// A route that takes a request, and what belongs to it.
@@ -74,6 +84,7 @@ impl Bound {
         Some(Self {
             account: account.id.clone(),
             region: account.region.clone(),
+            door: Door::Api,
             api: id.to_owned(),
             domain: own_domain(id, &account.region),
             stage: stage.clone(),
@@ -131,9 +142,20 @@ impl Call {
         Self { request, path, id: request_id(), time, bound }
     }
 
-    /// The path as payload format 2.0 has it.
+    /// The path that payload format 2.0 calls raw: HTTP APIs have read it already.
+    pub(super) fn raw_path(&self) -> String {
+        match self.bound.door {
+            Door::Api => read(&self.path),
+            Door::FunctionUrl => self.path.clone(),
+        }
+    }
+
+    /// The path without its escapes.
     pub(super) fn decoded_path(&self) -> String {
-        read(&self.path)
+        match self.bound.door {
+            Door::Api => read(&self.path),
+            Door::FunctionUrl => decoded(&self.path),
+        }
     }
 
     /// The name that the client called.

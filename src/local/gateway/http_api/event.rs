@@ -65,7 +65,7 @@ fn version_2(call: &Call, identity: &Identity) -> Value {
     let mut event = json!({
         "version": "2.0",
         "routeKey": call.bound.route_key(),
-        "rawPath": call.decoded_path(),
+        "rawPath": call.raw_path(),
         "rawQueryString": call.request.query,
         "headers": joined_headers(call),
         "requestContext": context_2(call, identity),

@@ -10,9 +10,10 @@ use http::{HeaderMap, StatusCode};
 use time::OffsetDateTime;
 
 use super::answer::of_function;
-use super::call::{Bound, Call, Routed};
+use super::call::{Bound, Call, Door, Routed};
 use super::cors;
 use super::event::{Identity, of_integration};
+use super::route::has_escapes_only;
 use crate::local::apigatewayv2::{Cors, DEFAULT_STAGE, Route, Stage};
 use crate::local::cloud::{Account, Cloud};
 use crate::local::gateway::Destination;
@@ -20,8 +21,8 @@ use crate::local::gateway::answer::{Answer, json_headers};
 use crate::local::gateway::signer::{self, Signer};
 use crate::local::iam::authorize::{Deed, is_open};
 use crate::local::iam::policy::Verdict;
-use crate::local::lambda::url::Found;
 use crate::local::lambda::deeds::URL_AUTH_TYPE;
+use crate::local::lambda::url::Found;
 use crate::local::runtime;
 use crate::local::signature::{Dialect, Problem};
 use crate::local::wire::{Caller, Request, Response};
@@ -63,6 +64,9 @@ pub(in crate::local::gateway) async fn handle(cloud: Cloud, destination: Destina
 }
 
 async fn treat(cloud: &Cloud, call: &Call, found: &Found) -> Result<Answer, Refusal> {
+    if !has_escapes_only(&call.path) {
+        return Err(refused(StatusCode::BAD_REQUEST, "BadRequestException", "Bad Request"));
+    }
     let identity = authorize(cloud, call, found)?;
     let event = Bytes::from(of_integration(call, &identity, "2.0").to_string());
     if event.len() > LARGEST {
@@ -101,6 +105,7 @@ fn bound(account: &Account, found: &Found, destination: &Destination) -> Bound {
     Bound {
         account: if is_open { "anonymous".to_owned() } else { account.id.clone() },
         region: account.region.clone(),
+        door: Door::FunctionUrl,
         api: destination.api.clone(),
         domain: format!("{}.lambda-url.{}.on.aws", destination.api, account.region),
         stage: Stage { stage_name: DEFAULT_STAGE.to_owned(), ..Stage::default() },

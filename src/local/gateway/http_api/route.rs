@@ -144,11 +144,13 @@ fn meant(path: &str) -> &str {
 
 /// Whether a path can be read: what looks like an escape must be one, also once the escapes are undone.
 pub(super) fn is_readable(path: &str) -> bool {
-    let sound = |text: &str| {
-        let mut escapes = text.split('%').skip(1);
-        escapes.all(|after| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
-    };
-    sound(path) && sound(&decoded(meant(path)))
+    has_escapes_only(path) && has_escapes_only(&decoded(meant(path)))
+}
+
+/// Whether what looks like an escape is one.
+pub(super) fn has_escapes_only(path: &str) -> bool {
+    let mut escapes = path.split('%').skip(1);
+    escapes.all(|after| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
 }
 
 /// A path without its escapes.
