@@ -3,7 +3,7 @@
 //! See <https://datatracker.ietf.org/doc/html/draft-fge-json-schema-validation-00>. References lead into the schema itself
 //! or to another model of the API; nothing is fetched from anywhere.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -26,6 +26,23 @@ pub(super) struct Schemas {
     models: BTreeMap<String, Value>,
     /// Schemas that may still be looked at. There is none once one cannot be followed, whatever `not` stands before it.
     steps: Cell<u32>,
+    patterns: Patterns,
+}
+
+/// The patterns of the schemas, compiled when they are first asked about: a body may ask about each of them as often as
+/// it has members. There is nothing for one that cannot be read.
+#[derive(Default)]
+struct Patterns(RefCell<BTreeMap<String, Option<Regex>>>);
+
+impl Patterns {
+    /// A pattern is searched for, not matched as a whole. One that cannot be read matches nothing.
+    fn matches(&self, pattern: &str, text: &str) -> bool {
+        let mut compiled = self.0.borrow_mut();
+        if !compiled.contains_key(pattern) {
+            compiled.insert(pattern.to_owned(), Regex::new(pattern).ok());
+        }
+        compiled.get(pattern).and_then(Option::as_ref).is_some_and(|pattern| pattern.is_match(text))
+    }
 }
 
 /// A schema, and the model that its local references are within.
@@ -92,7 +109,8 @@ impl Schemas {
     /// Reads those that are JSON.
     pub(super) fn read(texts: &BTreeMap<String, String>) -> Self {
         let read = |(name, text): (&String, &String)| Some((name.clone(), serde_json::from_str(text).ok()?));
-        Self { models: texts.iter().filter_map(read).collect(), steps: Cell::new(MOST_STEPS) }
+        let models = texts.iter().filter_map(read).collect();
+        Self { models, steps: Cell::new(MOST_STEPS), patterns: Patterns::default() }
     }
 
     /// What is wrong with a value as one of this model; `None` when there is no such model.
@@ -105,6 +123,11 @@ impl Schemas {
             mistakes.0.push("the model cannot be followed".to_owned());
         }
         Some(mistakes.0)
+    }
+
+    /// Whether nothing that is still to be seen could change what is told.
+    fn is_over(&self, mistakes: &Mistakes) -> bool {
+        mistakes.are_enough() || self.steps.get() == 0
     }
 
     fn holds(&self, place: Place<'_>, value: &Value, left: usize) -> bool {
@@ -131,7 +154,7 @@ impl Schemas {
             }
             return;
         }
-        for keyword in broken(members, value) {
+        for keyword in broken(members, value, &self.patterns) {
             mistakes.add(at, format_args!("fails {keyword}"));
         }
         self.combined(place, value, at, left, mistakes);
@@ -180,10 +203,14 @@ impl Schemas {
         let Place { schema, root } = place;
         let named = |keyword: &str| schema.get(keyword).and_then(Value::as_object);
         for (name, member) in object {
+            if self.is_over(mistakes) {
+                return;
+            }
             let within = At::Member(at, name);
             let own = named("properties").and_then(|properties| properties.get(name));
             let by_pattern = named("patternProperties").into_iter().flatten();
-            let by_pattern = by_pattern.filter(|(pattern, _)| matches(pattern, name)).map(|(_, schema)| schema);
+            let by_pattern =
+                by_pattern.filter(|(pattern, _)| self.patterns.matches(pattern, name)).map(|(_, schema)| schema);
             let mut about: Vec<&Value> = own.into_iter().chain(by_pattern).collect();
             match schema.get("additionalProperties") {
                 Some(Value::Bool(false)) if about.is_empty() => mistakes.add(&within, "is not allowed"),
@@ -209,6 +236,9 @@ impl Schemas {
     fn array(&self, place: Place<'_>, items: &[Value], at: &At<'_>, left: usize, mistakes: &mut Mistakes) {
         let Place { schema, root } = place;
         for (index, item) in items.iter().enumerate() {
+            if self.is_over(mistakes) {
+                return;
+            }
             let within = At::Item(at, index);
             let about = match schema.get("items") {
                 Some(Value::Array(each)) => each.get(index).or_else(|| schema.get("additionalItems")),
@@ -224,10 +254,15 @@ impl Schemas {
 }
 
 /// The keywords that a value does not keep by itself, without a look at what is within it.
-fn broken<'a>(schema: &'a Map<String, Value>, value: &Value) -> Vec<&'a str> {
+fn broken<'a>(schema: &'a Map<String, Value>, value: &Value, patterns: &Patterns) -> Vec<&'a str> {
     schema
         .iter()
-        .filter(|(keyword, argument)| !keeps(schema, keyword, argument, value))
+        .filter(|(keyword, argument)| match (keyword.as_str(), value) {
+            ("pattern", Value::String(text)) => {
+                argument.as_str().is_some_and(|pattern| !patterns.matches(pattern, text))
+            }
+            _ => !keeps(schema, keyword, argument, value),
+        })
         .map(|(keyword, _)| keyword.as_str())
         .collect()
 }
@@ -249,7 +284,6 @@ fn keeps(schema: &Map<String, Value>, keyword: &str, argument: &Value, value: &V
         ("minItems" | "maxItems", Value::Array(items)) => within(items.len(), keyword == "maxItems"),
         ("uniqueItems", Value::Array(items)) => argument != &Value::Bool(true) || are_unique(items),
         ("minLength" | "maxLength", Value::String(text)) => within(text.chars().count(), keyword == "maxLength"),
-        ("pattern", Value::String(text)) => argument.as_str().is_none_or(|pattern| matches(pattern, text)),
         ("minimum", Value::Number(number)) => {
             let (found, least) = (float(number), argument.as_f64());
             least.is_none_or(|least| found > least || !exclusive("exclusiveMinimum") && found >= least)
@@ -297,11 +331,6 @@ fn equal(left: &Value, right: &Value) -> bool {
 fn are_unique(items: &[Value]) -> bool {
     let mut seen = BTreeSet::new();
     items.iter().all(|item| seen.insert(item.to_string()))
-}
-
-/// A pattern is searched for, not matched as a whole. One that cannot be read matches nothing.
-fn matches(pattern: &str, text: &str) -> bool {
-    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
 }
 
 #[cfg(test)]
@@ -373,6 +402,16 @@ mod tests {
         assert!(told[0].len() < 2_000 && told[0].ends_with("...: fails type"), "{told:?}");
         assert_eq!(mistakes(&json!([])), ["/: fails type"]);
         assert_eq!(mistakes(&json!({ "a": { "b": [] } })), ["/a/b: fails type"]);
+    }
+
+    #[test]
+    fn a_body_of_many_members_has_no_pattern_compiled_anew() {
+        let large = format!("^(a|{})$", "[b-y]{0,400}z".repeat(5));
+        let schema = json!({ "patternProperties": { large.as_str(): { "items": { "pattern": large } } } });
+        let members = (0..5_000).map(|n| (format!("n{n}"), json!(["a"])));
+        let mut body: serde_json::Map<_, _> = members.collect();
+        body.insert("a".to_owned(), json!(vec!["a"; 5_000]));
+        assert!(holds(schema, body.into()));
     }
 
     #[test]
