@@ -2,6 +2,9 @@
 //!
 //! See <https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html>.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -13,6 +16,12 @@ use crate::local::wire::Fault;
 
 /// What precedes the id of a function URL in the path of the cloud's own URL.
 pub(crate) const PATH: &str = "/_aws/lambda-url/";
+
+/// The methods that pages of other origins may be let use.
+const METHODS: [&str; 7] = ["GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"];
+
+/// The longest that a browser may be told to remember what it was told, in seconds.
+const LONGEST_AGE: i64 = 86_400;
 
 /// The address of a function, or of one of its aliases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +95,8 @@ impl UrlSettings {
             }
             other => return Err(unknown(other, "invokeMode", "[RESPONSE_STREAM, BUFFERED]")),
         }
+        settings.cors = settings.cors.filter(|cors| *cors != UrlCors::default());
+        settings.cors.iter().try_for_each(UrlCors::check)?;
         match settings.auth_type.as_str() {
             "NONE" | "AWS_IAM" => Ok(settings),
             other => Err(unknown(other, "authType", "[NONE, AWS_IAM]")),
@@ -93,14 +104,56 @@ impl UrlSettings {
     }
 }
 
+impl UrlCors {
+    /// Holds it against the limits of <https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html>.
+    fn check(&self) -> Result<(), Fault> {
+        for (member, values, most, lengths) in [
+            ("cors.allowHeaders", &self.allow_headers, 100, 0..=1_024),
+            ("cors.allowMethods", &self.allow_methods, 6, 0..=6),
+            ("cors.allowOrigins", &self.allow_origins, 100, 1..=253),
+            ("cors.exposeHeaders", &self.expose_headers, 100, 0..=1_024),
+        ] {
+            check_list(member, values, most, &lengths)?;
+        }
+        if let Some(method) = self.allow_methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+            return Err(unknown(method, "cors.allowMethods", &format!("[{}]", METHODS.join(", "))));
+        }
+        match self.max_age {
+            Some(age) if age < 0 => Err(unmet(age, "cors.maxAge", "Member must have value greater than or equal to 0")),
+            Some(age) if age > LONGEST_AGE => {
+                let limit = format!("Member must have value less than or equal to {LONGEST_AGE}");
+                Err(unmet(age, "cors.maxAge", &limit))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_list(member: &str, values: &[String], most: usize, lengths: &RangeInclusive<usize>) -> Result<(), Fault> {
+    let told = format!("[{}]", values.join(", "));
+    if values.len() > most {
+        return Err(unmet(told, member, &format!("Member must have length less than or equal to {most}")));
+    }
+    if values.iter().all(|value| lengths.contains(&value.chars().count())) {
+        return Ok(());
+    }
+    let (least, longest) = (lengths.start(), lengths.end());
+    let limits = format!(
+        "Member must satisfy constraint: [Member must have length less than or equal to {longest}, Member must have length \
+         greater than or equal to {least}]"
+    );
+    Err(unmet(told, member, &limits))
+}
+
 fn unknown(value: &str, member: &str, values: &str) -> Fault {
-    Fault::new(
-        "ValidationException",
-        format!(
-            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must satisfy \
-             enum value set: {values}"
-        ),
-    )
+    unmet(value, member, &format!("Member must satisfy enum value set: {values}"))
+}
+
+fn unmet(value: impl Display, member: &str, constraint: &str) -> Fault {
+    let message = format!(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {constraint}"
+    );
+    Fault::new("ValidationException", message)
 }
 
 /// A function URL that a request is for.
@@ -193,8 +246,7 @@ pub(super) fn replace(
     members: &Map<String, Value>,
     now: OffsetDateTime,
 ) -> Result<FunctionUrl, Fault> {
-    let mut settings = UrlSettings::read(members)?;
-    settings.cors = settings.cors.filter(|cors| *cors != UrlCors::default());
+    let settings = UrlSettings::read(members)?;
     let url = FunctionUrl { settings, modified: now, ..of(account, target)?.clone() };
     if let Some(function) = account.lambda.0.get_mut(&target.name) {
         function.urls.insert(key(target).to_owned(), url.clone());
@@ -267,8 +319,23 @@ mod tests {
         assert_eq!(changed.settings.cors, None);
         delete(account, &target)?;
         assert!(account.lambda.behind(&url.id).is_none());
+        assert_eq!(create(account, &target, &signed, now)?.settings.cors, None, "an empty one is none");
+        delete(account, &target)?;
         assert_eq!(delete(account, &target).expect_err("it is gone").code, "ResourceNotFoundException");
         Ok(())
+    }
+
+    fn with_cors(cors: Value) -> Value {
+        json!({ "AuthType": "NONE", "Cors": cors })
+    }
+
+    #[test]
+    fn cors_reaches_as_far_as_the_limits_do() {
+        let cors = json!({
+            "AllowOrigins": ["*"], "AllowMethods": ["GET", "PUT", "HEAD", "POST", "PATCH", "DELETE"], "MaxAge": 86_400,
+            "AllowHeaders": vec!["x".repeat(1_024); 100],
+        });
+        assert!(UrlSettings::read(&members(with_cors(cors))).is_ok());
     }
 
     #[test]
@@ -281,6 +348,14 @@ mod tests {
             ("f:$LATEST", json!({ "AuthType": "NONE" })),
             ("f:live", json!({ "AuthType": "NONE" })),
             ("g", json!({ "AuthType": "NONE" })),
+            ("f", with_cors(json!({ "MaxAge": -5 }))),
+            ("f", with_cors(json!({ "MaxAge": 86_401 }))),
+            ("f", with_cors(json!({ "AllowMethods": ["BOGUS"] }))),
+            ("f", with_cors(json!({ "AllowMethods": ["OPTIONS"] }))),
+            ("f", with_cors(json!({ "AllowOrigins": vec!["https://a.example"; 101] }))),
+            ("f", with_cors(json!({ "AllowOrigins": [""] }))),
+            ("f", with_cors(json!({ "AllowHeaders": ["x".repeat(1_025)] }))),
+            ("f", with_cors(json!({ "ExposeHeaders": vec!["x-a"; 101] }))),
         ] {
             let target = deployed.cloud.read(|account| Target::parse(account, target)).expect("a name");
             let members = members(settings.clone());
