@@ -22,7 +22,8 @@ mod web_socket_api;
 
 use hyper::upgrade::OnUpgrade;
 
-use crate::local::cloud::Cloud;
+use crate::local::apigatewayv2::serving;
+use crate::local::cloud::{Account, Cloud};
 use crate::local::wire::{Request, Response};
 use crate::local::{apigateway, apigatewayv2};
 
@@ -45,14 +46,31 @@ pub struct Gateway {
 /// Which API a request is for, taken from its host or from `/_aws/execute-api/{api}/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Id of the API.
+    /// Id of the API, or a domain of one's own.
     pub api: String,
     /// Path as the client meant it: what follows the host on AWS, still percent-encoded. A named stage comes first in
     /// it; the `$default` stage has no segment.
     pub path: String,
 }
 
-/// Answers one request to a deployed API. The request is not signed, or not for us to verify: routes decide.
+impl Destination {
+    /// What a path of this API means; an empty one is that of the root.
+    pub(crate) fn new(api: &str, path: &str) -> Self {
+        let path = if path.is_empty() { "/" } else { path };
+        Self { api: api.to_owned(), path: path.to_owned() }
+    }
+
+    /// The same, with the domain that serves it in the place of the name that was called. It is chosen among those of
+    /// all generations of APIs: a wildcard of the one does not go before the very name of the other.
+    #[must_use]
+    pub(crate) fn settled(self, account: &Account) -> Self {
+        let (older, newer) = (account.apigateway.domain_names(), account.apigatewayv2.domain_names());
+        let domain = serving(&self.api, |name| older.contains_key(name) || newer.contains_key(name));
+        Self { api: domain.unwrap_or(self.api), ..self }
+    }
+}
+
+/// Answers one request to a deployed API, whose destination is settled. The request is not signed, or not for us to verify: routes decide.
 ///
 /// `upgrade` gives the connection itself, once the answer has switched protocols.
 pub(crate) async fn handle(
@@ -84,5 +102,31 @@ impl Gateway {
     /// Forgets what a stage of a REST API keeps of its answers.
     pub(crate) fn flush_answers(&self, api: &str, stage: &str) {
         self.rest_answers.forget(&[api.to_owned(), stage.to_owned()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Destination;
+    use crate::local::cloud::Account;
+    use crate::local::{apigateway, apigatewayv2};
+
+    fn account(older: &str, newer: &str) -> Account {
+        let mut account = Account::default();
+        let domain = apigateway::DomainName { domain_name: older.to_owned(), ..Default::default() };
+        account.apigateway.create_domain_name(domain).expect("it is a domain");
+        let domain = apigatewayv2::DomainName { domain_name: newer.to_owned(), ..Default::default() };
+        account.apigatewayv2.create_domain_name(domain).expect("it is a domain");
+        account
+    }
+
+    #[test]
+    fn the_very_name_goes_before_a_wildcard_of_either_generation() {
+        let (wildcard, exact) = ("*.example.com", "api.example.com");
+        for account in [account(wildcard, exact), account(exact, wildcard)] {
+            for (called, expected) in [(exact, exact), ("other.example.com", wildcard), ("abc", "abc")] {
+                assert_eq!(Destination::new(called, "/x").settled(&account), Destination::new(expected, "/x"));
+            }
+        }
     }
 }

@@ -102,6 +102,7 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
         };
     }
     if let Some(destination) = destination(&host, path) {
+        let destination = cloud.read(|account| destination.settled(account));
         let upgrade = arrival.parts.extensions.remove();
         return match calling(&cloud, &destination, arrival).await {
             Ok(request) => gateway::handle(cloud, destination, request, upgrade).await,
@@ -174,25 +175,27 @@ fn local_host(parts: &mut Parts) -> Option<String> {
 /// The API that a request is for: `{api}.execute-api.localhost`, or `/_aws/execute-api/{api}/{stage}/...`.
 fn destination(host: &str, path: &str) -> Option<Destination> {
     if let Some(api) = host.strip_suffix(".execute-api.localhost") {
-        return Some(Destination { api: api.to_owned(), path: path.to_owned() });
+        return Some(Destination::new(api, path));
     }
-    let rest = path.strip_prefix("/_aws/execute-api/")?;
-    let (api, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (api, rest) = addressed("/_aws/execute-api/", path)?;
     let path = rest.strip_prefix("/$default").or_else(|| rest.strip_prefix("/%24default"));
     let path = path.filter(|path| path.is_empty() || path.starts_with('/')).unwrap_or(rest);
-    let path = if path.is_empty() { "/" } else { path };
-    Some(Destination { api: api.to_owned(), path: path.to_owned() })
+    Some(Destination::new(api, path))
 }
 
 /// The function URL that a request is for: `{id}.lambda-url.localhost`, or `/_aws/lambda-url/{id}/...`.
 fn function_url(host: &str, path: &str) -> Option<Destination> {
     if let Some(id) = host.strip_suffix(".lambda-url.localhost") {
-        return Some(Destination { api: id.to_owned(), path: path.to_owned() });
+        return Some(Destination::new(id, path));
     }
-    let (id, rest) =
-        path.strip_prefix(lambda::url::PATH).map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len())))?;
-    let path = if rest.is_empty() { "/" } else { rest };
-    Some(Destination { api: id.to_owned(), path: path.to_owned() })
+    let (id, path) = addressed(lambda::url::PATH, path)?;
+    Some(Destination::new(id, path))
+}
+
+/// The id that follows in a path, and what follows the id.
+fn addressed<'a>(before: &str, path: &'a str) -> Option<(&'a str, &'a str)> {
+    let rest = path.strip_prefix(before)?;
+    Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
 }
 
 /// The pool and the name of a document that everybody may read, `/us-east-1_AbCdEfGhI/.well-known/NAME`. No bucket has an
@@ -356,6 +359,15 @@ mod tests {
         assert_eq!(path_of("localhost", "/_aws/execute-api/abc/$defaultx"), found("abc", "/$defaultx"));
         assert_eq!(path_of("localhost", "/_aws/execute-api/abc"), found("abc", "/"));
         assert_eq!(path_of("localhost", "/x"), None);
+    }
+
+    #[test]
+    fn both_forms_of_a_function_url_are_read() {
+        let found = |id: &str, path: &str| Some(Destination::new(id, path));
+        assert_eq!(function_url("abc.lambda-url.localhost", "/$default/x"), found("abc", "/$default/x"));
+        assert_eq!(function_url("localhost", "/_aws/lambda-url/abc/$default/x"), found("abc", "/$default/x"));
+        assert_eq!(function_url("localhost", "/_aws/lambda-url/abc"), found("abc", "/"));
+        assert_eq!(function_url("localhost", "/x"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{RestApis, bad_request, conflict, not_found};
-use crate::local::apigatewayv2::{below, is_domain, regional_name, serving};
+use crate::local::apigatewayv2::{below, is_domain, regional_name};
 use crate::local::wire::Fault;
 
 /// A domain name of one's own.
@@ -147,7 +147,7 @@ impl RestApis {
 
     /// Where a path of a domain leads: the mapping with the longest base path that it begins with, and the rest.
     pub(crate) fn mapped<'a, 'p>(&'a self, domain: &str, path: &'p str) -> Option<(&'a BasePathMapping, &'p str)> {
-        let mappings = serving(&self.domain_names, domain)?.mappings.iter();
+        let mappings = self.domain_names.get(domain)?.mappings.iter();
         mappings
             .filter_map(|(base, mapping)| below(base, path).map(|rest| (base.len(), mapping, rest)))
             .max_by_key(|(length, ..)| *length)

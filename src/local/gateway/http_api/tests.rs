@@ -71,7 +71,7 @@ impl World {
     }
 
     async fn call_as(&self, api: &str, method: Method, path: &str, headers: &[(&str, &str)]) -> Answered {
-        let destination = Destination { api: api.to_owned(), path: path.to_owned() };
+        let destination = self.cloud.read(|account| Destination::new(api, path).settled(account));
         let request = request(method, path, headers, String::new());
         let response = handle(self.cloud.clone(), destination, request).await;
         let (status, headers) = (response.status(), response.headers().clone());
@@ -204,7 +204,7 @@ async fn heads_and_bodies_have_limits() {
     let world = World::new(default_stage()).await;
     let answer = world.call("/echo/x", &[("x-long", &"x".repeat(10_300))]).await;
     assert_eq!(answer.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    let destination = Destination { api: world.api.clone(), path: "/echo/x".to_owned() };
+    let destination = Destination::new(&world.api, "/echo/x");
     let request = request(Method::POST, "/echo/x", &[], "x".repeat(10_485_761));
     let response = handle(world.cloud.clone(), destination, request).await;
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);

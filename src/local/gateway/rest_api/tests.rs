@@ -126,7 +126,7 @@ impl World {
     }
 
     async fn call_as(&self, api: &str, path: &str, headers: &[(&str, &str)]) -> Answered {
-        let destination = Destination { api: api.to_owned(), path: path.to_owned() };
+        let destination = self.cloud.read(|account| Destination::new(api, path).settled(account));
         let request = request(Method::GET, (path, ""), headers, String::new());
         let response = handle(self.cloud.clone(), destination, request, None).await;
         let (status, headers) = (response.status(), response.headers().clone());
