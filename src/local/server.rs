@@ -160,7 +160,7 @@ fn authorized(cloud: &Cloud, service: Service, request: Request) -> Result<Reque
 /// The host, when it is this machine under a name that no other site can claim: a page that rebinds its own name to
 /// 127.0.0.1 still sends that name.
 fn local_host(parts: &mut Parts) -> Option<String> {
-    // HTTP/2 has the host in the authority only; signatures cover the header.
+    // A request may have the host in its target only; signatures cover the header.
     if let (None, Some(authority)) = (parts.headers.get(HOST), parts.uri.authority()) {
         parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, router.clone(), stop.clone()))),
+                Ok((stream, _)) => drop(connections.spawn(converse(stream, router.clone(), stop.clone(), HEAD))),
                 // Out of file descriptors, for example: others may be closed meanwhile.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             },
@@ -34,17 +34,19 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
     while connections.join_next().await.is_some() {}
 }
 
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+/// HTTP/1.1 only: nothing that talks to this cloud asks for HTTP/2, whose connections would be open without a limit.
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, head: Duration) {
     // Answers are small and awaited: Nagle's algorithm would hold them back.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let mut server = auto::Builder::new(TokioExecutor::new());
+    let mut server = http1::Builder::new();
     // Functions behind REST APIs see the names of headers as the client spelled them.
     // Without a timer hyper waits for a head for ever.
-    server.http1().preserve_header_case(true).timer(TokioTimer::new()).header_read_timeout(HEAD);
+    server.preserve_header_case(true).timer(TokioTimer::new()).header_read_timeout(head);
     let service = TowerToHyperService::new(router);
-    let mut connection = std::pin::pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
@@ -54,5 +56,44 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// What a server that waits no longer than a moment for heads answers to these bytes, until it ends the connection.
+    async fn answered(sent: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let router = Router::new().fallback(|| async { "hello" });
+        let head = Duration::from_millis(50);
+        tokio::spawn(converse(server.expect("it is taken").0, router, CancellationToken::new(), head));
+        let mut client = client.expect("it connects");
+        client.write_all(sent).await.expect("it is sent");
+        let mut answer = Vec::new();
+        let patience = Duration::from_secs(60);
+        let ended = tokio::time::timeout(patience, client.read_to_end(&mut answer)).await.expect("it ends");
+        ended.expect("it is read");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_or_not_enough_is_not_waited_for() {
+        for sent in [&b""[..], b"P", b"GET / HTTP/1.1\r\nhost: localhost\r\n"] {
+            assert_eq!(answered(sent).await, "", "{sent:?}");
+        }
+        let whole = answered(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("hello"), "{whole}");
+    }
+
+    #[tokio::test]
+    async fn http_2_is_not_spoken() {
+        let frames = answered(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00").await;
+        assert!(!frames.starts_with('\0'), "{frames:?}");
     }
 }
