@@ -1,6 +1,7 @@
 //! What is kept for a while: in memory, within bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
@@ -22,9 +23,13 @@ pub(super) trait Weighed {
 
 #[derive(Debug)]
 struct Held<T> {
-    entries: BTreeMap<Vec<String>, Entry<T>>,
+    entries: BTreeMap<Key, Entry<T>>,
+    /// The keys of all entries, those that end soonest first.
+    ends: BTreeSet<(OffsetDateTime, Key)>,
     bytes: usize,
 }
+
+type Key = Arc<[String]>;
 
 #[derive(Debug)]
 struct Entry<T> {
@@ -35,7 +40,7 @@ struct Entry<T> {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self(Mutex::new(Held { entries: BTreeMap::new(), bytes: 0 }))
+        Self(Mutex::new(Held { entries: BTreeMap::new(), ends: BTreeSet::new(), bytes: 0 }))
     }
 }
 
@@ -46,7 +51,7 @@ impl<T: Weighed> Store<T> {
         held.entries.get(key).filter(|entry| now < entry.until).map(|entry| Arc::clone(&entry.thing))
     }
 
-    /// Keeps a thing from now on for so many seconds. Those that would end soonest make room for it.
+    /// Keeps a thing from now on for so many seconds. Those that have ended or would end soonest make room for it.
     pub(super) fn keep(&self, key: Vec<String>, thing: T, now: OffsetDateTime, seconds: u32) {
         let until = now + Duration::seconds(i64::from(seconds));
         let bytes = OVERHEAD + thing.bytes() + key.iter().map(String::len).sum::<usize>();
@@ -55,38 +60,39 @@ impl<T: Weighed> Store<T> {
         if bytes > ROOM {
             return;
         }
-        held.make_room(bytes, now);
-        held.bytes += bytes;
-        held.entries.insert(key, Entry { thing: Arc::new(thing), until, bytes });
+        held.make_room(bytes);
+        held.insert(key.into(), Entry { thing: Arc::new(thing), until, bytes });
     }
 
     /// Forgets everything whose key begins so.
     pub(super) fn forget(&self, beginning: &[String]) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|key, _| !key.starts_with(beginning));
+        let following = held.entries.range::<[String], _>((Bound::Included(beginning), Bound::Unbounded));
+        let below = following.map(|(key, _)| Arc::clone(key)).take_while(|key| key.starts_with(beginning));
+        for key in below.collect::<Vec<_>>() {
+            held.remove(&key);
+        }
     }
 }
 
 impl<T> Held<T> {
+    fn insert(&mut self, key: Key, entry: Entry<T>) {
+        self.bytes += entry.bytes;
+        self.ends.insert((entry.until, Arc::clone(&key)));
+        self.entries.insert(key, entry);
+    }
+
     fn remove(&mut self, key: &[String]) {
-        if let Some(entry) = self.entries.remove(key) {
+        if let Some((key, entry)) = self.entries.remove_entry(key) {
             self.bytes -= entry.bytes;
+            self.ends.remove(&(entry.until, key));
         }
     }
 
-    fn retain(&mut self, mut stays: impl FnMut(&[String], &Entry<T>) -> bool) {
-        self.entries.retain(|key, entry| stays(key, entry));
-        self.bytes = self.entries.values().map(|entry| entry.bytes).sum();
-    }
-
-    fn make_room(&mut self, bytes: usize, now: OffsetDateTime) {
-        if self.bytes + bytes > ROOM {
-            self.retain(|_, entry| now < entry.until);
-        }
+    fn make_room(&mut self, bytes: usize) {
         while self.bytes + bytes > ROOM {
-            let soonest = self.entries.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| key.clone());
-            let Some(key) = soonest else { return };
-            self.remove(&key);
+            let Some((_, soonest)) = self.ends.first().cloned() else { return };
+            self.remove(&soonest);
         }
     }
 }
@@ -140,5 +146,31 @@ mod tests {
         assert!(!stands("huge") && stands("late") && stands("new"), "what has no room drives nothing out");
         let held = store.0.lock().expect("nobody has panicked");
         assert!(held.bytes <= ROOM, "{} bytes", held.bytes);
+        assert_eq!(held.ends.len(), held.entries.len(), "whatever goes leaves both");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_what_begins_so() {
+        let store = Store::default();
+        let keys = [["api", "a", "x"], ["api", "b", "x"], ["api", "b", "y"], ["api", "ba", "x"], ["bpi", "b", "x"]];
+        for of in keys {
+            store.keep(key(&of), Thing(1), NOW, 300);
+        }
+        store.forget(&key(&["api", "b"]));
+        let left: Vec<_> = keys.into_iter().filter(|of| store.get(&key(of), NOW).is_some()).collect();
+        assert_eq!(left, [["api", "a", "x"], ["api", "ba", "x"], ["bpi", "b", "x"]]);
+        let held = store.0.lock().expect("nobody has panicked");
+        assert_eq!(held.ends.len(), left.len());
+    }
+
+    #[test]
+    fn many_things_make_room_for_as_many_in_no_time() {
+        let store = Store::default();
+        let most = ROOM / OVERHEAD;
+        for number in 0..2 * most {
+            store.keep(key(&[&number.to_string()]), Thing(0), NOW, 300);
+        }
+        let held = store.0.lock().expect("nobody has panicked");
+        assert!(held.bytes <= ROOM && held.entries.len() > most / 2, "{} things", held.entries.len());
     }
 }
