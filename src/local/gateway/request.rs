@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use http::header::{HOST, HeaderName};
-use serde_json::Value;
+use http::header::{HOST, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -60,6 +60,22 @@ pub(super) fn query(raw: &str) -> BTreeMap<String, Vec<String>> {
         parameters.entry(name).or_default().push(value);
     }
     parameters
+}
+
+/// What tells the value that an expression names, such as `method.request.header.X-Id` or `$request.querystring.id`, from
+/// others. Of a header or a parameter of the query every value counts, since functions see them all.
+pub(super) fn told_apart(request: &Request, expression: &str, value: String) -> String {
+    every_value(request, expression).map_or(value, |values| json!(values).to_string())
+}
+
+fn every_value(request: &Request, expression: &str) -> Option<Vec<String>> {
+    let named = expression.strip_prefix("method.request.").or_else(|| expression.strip_prefix("$request."))?;
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    match named.split_once('.')? {
+        ("header", name) => Some(request.headers.get_all(name.to_ascii_lowercase()).iter().map(text).collect()),
+        ("querystring", name) => query(&request.query).remove(name),
+        _ => None,
+    }
 }
 
 /// The last value of each name, where an event has but one.

@@ -14,6 +14,7 @@ use crate::local::cloud::Cloud;
 use crate::local::gateway::decisions;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
+use crate::local::gateway::request::told_apart;
 use crate::local::gateway::store::Weighed;
 use crate::local::iam::policy::{self, Policy};
 
@@ -85,14 +86,21 @@ async fn decision(
         return ask(cloud, call, id, authorizer, sources).await.map(Arc::new);
     }
     let kept = &cloud.gateway().http_decisions;
-    let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
-    key.extend_from_slice(sources);
+    let key = key(call, id, authorizer, sources);
     if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
     let decision = Arc::new(ask(cloud, call, id, authorizer, sources).await?);
     kept.keep(key, authorizer, &decision, call.time, lifetime);
     Ok(decision)
+}
+
+/// What tells this identity from others.
+fn key(call: &Call, id: &str, authorizer: &Authorizer, sources: &[String]) -> Vec<String> {
+    let place = [call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
+    let named = authorizer.identity_source.iter().zip(sources);
+    let identity = named.map(|(source, value)| told_apart(&call.request, source, value.clone()));
+    place.into_iter().chain(identity).collect()
 }
 
 async fn ask(
@@ -147,15 +155,63 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
     use serde_json::{Value, json};
+    use time::OffsetDateTime;
 
-    use super::{Decision, Invoked};
+    use super::{Authorizer, Call, Decision, Invoked, source};
+    use crate::local::apigatewayv2::Stage;
+    use crate::local::gateway::http_api::call::{Bound, Door};
+    use crate::local::wire::{Caller, Request};
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:000000000000:abc/$default/GET/p";
 
     fn allows(statement: Value) -> bool {
         let result = json!({ "principalId": "p", "policyDocument": { "Statement": statement } });
         Decision::read(&result, false).expect("it is of the form").allows(&Invoked::plain(ARN))
+    }
+
+    /// What tells a request with this query and these values of `x-id` from others.
+    fn key(query: &str, values: &[&'static str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HeaderName::from_static("x-id"), HeaderValue::from_static(value));
+        }
+        let request = Request {
+            id: "i".to_owned(),
+            method: Method::GET,
+            path: "/".to_owned(),
+            query: query.to_owned(),
+            headers,
+            spelling: Default::default(),
+            body: Bytes::new(),
+            caller: Caller::Anonymous,
+        };
+        let bound = Bound {
+            account: String::new(),
+            region: String::new(),
+            door: Door::Api,
+            api: "abc".to_owned(),
+            domain: String::new(),
+            stage: Stage::default(),
+            path: "/".to_owned(),
+            cors: None,
+            route: None,
+        };
+        let call = Call::new(request, "/".to_owned(), bound, OffsetDateTime::UNIX_EPOCH);
+        let identity_source = ["$request.querystring.q", "$request.header.X-Id"].map(str::to_owned).into();
+        let authorizer = Authorizer { identity_source, ..Authorizer::default() };
+        let sources: Option<Vec<String>> =
+            authorizer.identity_source.iter().map(|named| source(&call, named)).collect();
+        super::key(&call, "a", &authorizer, &sources.expect("both sources are there"))
+    }
+
+    #[test]
+    fn every_value_of_a_source_tells_callers_apart() {
+        assert_eq!(key("q=a&other=1", &["x"]), key("q=a", &["x"]));
+        assert_ne!(key("q=a&q=b", &["x"]), key("q=a,b", &["x"]));
+        assert_ne!(key("q=a", &["a", "b"]), key("q=a", &["a,b"]));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use http::Method as Verb;
 use http::header::{HeaderValue, WARNING};
-use serde_json::json;
 
 use super::call::{Call, Routed};
 use super::mapping::{self, Place};
@@ -18,7 +17,7 @@ use super::{Notes, context, integration, policy};
 use crate::local::apigateway::{Integration, MethodSetting};
 use crate::local::cloud::Cloud;
 use crate::local::gateway::answer::Answer;
-use crate::local::gateway::request::query;
+use crate::local::gateway::request::told_apart;
 use crate::local::gateway::store::{Store, Weighed};
 
 /// The answers of all stages.
@@ -154,10 +153,7 @@ fn key(call: &Call, routed: &Routed, integration: &Integration, notes: &Notes) -
     key
 }
 
-/// The value of a parameter. Of one of the query every value counts, since functions see them all.
 fn value(expression: &str, place: &Place<'_>) -> Option<String> {
-    match expression.strip_prefix("method.request.querystring.") {
-        Some(name) => query(&place.call.request.query).remove(name).map(|values| json!(values).to_string()),
-        None => mapping::parameter(expression, place),
-    }
+    let value = mapping::parameter(expression, place)?;
+    Some(told_apart(&place.call.request, expression, value))
 }

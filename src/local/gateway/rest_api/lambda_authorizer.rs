@@ -20,7 +20,7 @@ use crate::local::cloud::Cloud;
 use crate::local::gateway::decisions;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
-use crate::local::gateway::request::query;
+use crate::local::gateway::request::told_apart;
 use crate::local::gateway::store::Weighed;
 use crate::local::iam::policy::{Policy, Verdict};
 
@@ -115,14 +115,10 @@ fn source_value(call: &Call, context: &Value, source: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-/// What tells this identity from others. Of a parameter of the query every value counts, since functions see them all.
-fn told_apart(call: &Call, authorizer: &Authorizer, identity: Vec<String>) -> Vec<String> {
-    let parameters = query(&call.request.query);
-    let whole = |(source, value): (&str, String)| match source.strip_prefix("method.request.querystring.") {
-        Some(name) => json!(parameters.get(name)).to_string(),
-        None => value,
-    };
-    authorizer.sources().into_iter().zip(identity).map(whole).collect()
+/// What tells this identity from others.
+fn identity_key(call: &Call, authorizer: &Authorizer, identity: Vec<String>) -> Vec<String> {
+    let sources = authorizer.sources().into_iter().zip(identity);
+    sources.map(|(source, value)| told_apart(&call.request, source, value)).collect()
 }
 
 async fn decision(
@@ -143,7 +139,7 @@ async fn decision(
     }
     let kept = &cloud.gateway().rest_decisions;
     let mut key = vec![call.bound.api.clone(), call.bound.stage.stage_name.clone(), id.to_owned()];
-    key.extend(told_apart(call, authorizer, identity));
+    key.extend(identity_key(call, authorizer, identity));
     if let Some(decision) = kept.get(&key, authorizer, call.time) {
         return Ok(decision);
     }
@@ -258,7 +254,7 @@ pub(crate) async fn test(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::{HeaderMap, Method};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     use super::*;
     use crate::local::gateway::rest_api::call::Bound;
@@ -284,26 +280,31 @@ mod tests {
     }
 
     #[test]
-    fn every_value_of_a_parameter_tells_callers_apart() {
-        let source = Some("method.request.querystring.q".to_owned());
+    fn every_value_of_a_source_tells_callers_apart() {
+        let source = Some("method.request.querystring.q,method.request.header.X-Id".to_owned());
         let authorizer = Authorizer { kind: "REQUEST".to_owned(), identity_source: source, ..Authorizer::default() };
-        let key = |query: &str| {
+        let key = |query: &str, headers: &[&'static str]| {
+            let mut received = HeaderMap::new();
+            for value in headers {
+                received.append(HeaderName::from_static("x-id"), HeaderValue::from_static(value));
+            }
             let request = Request {
                 id: "i".to_owned(),
                 method: Method::GET,
                 path: "/".to_owned(),
                 query: query.to_owned(),
-                headers: HeaderMap::new(),
+                headers: received,
                 spelling: BTreeMap::new(),
                 body: Bytes::new(),
                 caller: Caller::Anonymous,
             };
             let call = Call::new(request, "/".to_owned(), Bound::default(), OffsetDateTime::UNIX_EPOCH);
-            told_apart(&call, &authorizer, identity(&call, &authorizer).expect("the parameter is there"))
+            identity_key(&call, &authorizer, identity(&call, &authorizer).expect("both sources are there"))
         };
-        assert_eq!(key("q=a&other=1"), key("q=a"));
-        assert_ne!(key("q=a&q=b"), key("q=b"));
-        assert_ne!(key("q=a&q=b"), key("q=%5B%22a%22%2C%22b%22%5D"));
+        assert_eq!(key("q=a&other=1", &["x"]), key("q=a", &["x"]));
+        assert_ne!(key("q=a&q=b", &["x"]), key("q=b", &["x"]));
+        assert_ne!(key("q=a&q=b", &["x"]), key("q=%5B%22a%22%2C%22b%22%5D", &["x"]));
+        assert_ne!(key("q=a", &["a", "b"]), key("q=a", &["a,b"]));
     }
 
     #[test]

@@ -433,6 +433,8 @@ async fn only_who_may_pass_is_given_a_kept_answer() {
     let nobody = world.answered("/test/own", &[]).await;
     assert_ne!(nobody, first);
     assert_ne!(of("").await, nobody, "an empty value is another than none");
+    let both = world.answered("/test/own", &[("who", "a"), ("who", "b")]).await;
+    assert_ne!(of("a,b").await, both, "two values are others than one that looks like them");
 }
 
 #[tokio::test]
