@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::store::{Store, Weighed};
-
-/// How many bytes JSON takes in memory for each one of its text, at most.
-const TREE: usize = 8;
 
 /// The decisions `D` that authorizers `A` took, by API, stage, authorizer and identity.
 #[derive(Debug)]
@@ -52,24 +50,51 @@ impl<A: Clone + PartialEq, D: Weighed> Decisions<A, D> {
     }
 }
 
-/// About how many bytes the answer of an authorizer takes: its policy, and what it says of the caller.
-pub(super) fn bytes(policy: &Value, context: &Map<String, Value>) -> usize {
-    let said = context.iter().map(|(name, value)| name.len() + value.to_string().len());
-    TREE * (policy.to_string().len() + said.sum::<usize>())
+/// A part of what an authorizer answered, kept as JSON text: read, it may take a hundred times as much memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said(Box<str>);
+
+impl Said {
+    pub(super) fn of(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+
+    /// The part as it was said.
+    pub(super) fn read<T: DeserializeOwned + Default>(&self) -> T {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::{Value, json};
     use time::{Duration, OffsetDateTime};
 
-    use super::{Decisions, Weighed};
+    use super::{Decisions, Said, Weighed};
 
     impl Weighed for bool {
         fn bytes(&self) -> usize {
             1
         }
+    }
+
+    #[test]
+    fn what_is_said_is_kept_as_text() {
+        let value = json!({ "a": vec![json!({ "": 0 }); 1_000], "b": 1.5, "c": "ü" });
+        let said = Said::of(&value);
+        assert_eq!(said.read::<Value>(), value);
+        assert_eq!((said.bytes(), said.text()), (value.to_string().len(), value.to_string().as_str()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::event::{self, Identity, source};
 use crate::local::apigatewayv2::Authorizer;
 use crate::local::cloud::Cloud;
-use crate::local::gateway::decisions;
+use crate::local::gateway::decisions::Said;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
 use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::told_apart;
@@ -37,7 +37,7 @@ pub(super) enum Denied {
 pub(in crate::local::gateway) struct Decision {
     verdict: Verdict,
     principal: Option<String>,
-    context: Map<String, Value>,
+    context: Said,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,15 +45,16 @@ enum Verdict {
     /// Yes or no, for the whole API.
     Simple(bool),
     /// For what a policy document allows.
-    Policy(Value),
+    Policy(Said),
 }
 
 impl Weighed for Decision {
     fn bytes(&self) -> usize {
-        match &self.verdict {
-            Verdict::Simple(_) => decisions::bytes(&Value::Null, &self.context),
-            Verdict::Policy(document) => decisions::bytes(document, &self.context),
-        }
+        let policy = match &self.verdict {
+            Verdict::Simple(_) => 0,
+            Verdict::Policy(document) => document.bytes(),
+        };
+        policy + self.context.bytes() + self.principal.as_ref().map_or(0, String::len)
     }
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn authorize(
     let sources = sources.ok_or(Denied::Unidentified)?;
     let decision = decision(cloud, call, id, authorizer, &sources).await?;
     match decision.allows(&call.invoked()) {
-        true => Ok(Identity::Function { principal: decision.principal.clone(), context: decision.context.clone() }),
+        true => Ok(Identity::Function { principal: decision.principal.clone(), context: decision.context.read() }),
         false => Err(Denied::Forbidden),
     }
 }
@@ -134,11 +135,11 @@ impl Decision {
         } else {
             let document = result.get("policyDocument")?;
             Policy::parse_identity(document).ok()?;
-            Verdict::Policy(document.clone())
+            Verdict::Policy(Said::of(document))
         };
         let context = match result.get("context") {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(context)) => context.clone(),
+            None | Some(Value::Null) => Said::of(&Map::new().into()),
+            Some(context @ Value::Object(_)) => Said::of(context),
             Some(_) => return None,
         };
         let principal = result.get("principalId").and_then(Value::as_str).map(str::to_owned);
@@ -148,7 +149,7 @@ impl Decision {
     fn allows(&self, invoked: &Invoked) -> bool {
         match &self.verdict {
             Verdict::Simple(allowed) => *allowed,
-            Verdict::Policy(document) => invoked.judged_by(document) == policy::Verdict::Allowed,
+            Verdict::Policy(document) => invoked.judged_by(&document.read()) == policy::Verdict::Allowed,
         }
     }
 }

@@ -17,9 +17,8 @@ use super::event;
 use super::refusal::Refusal;
 use crate::local::apigateway::Authorizer;
 use crate::local::cloud::Cloud;
-use crate::local::gateway::decisions;
+use crate::local::gateway::decisions::Said;
 use crate::local::gateway::function::{self, Wanted, with_stage_variables};
-use crate::local::gateway::invoked::Invoked;
 use crate::local::gateway::request::told_apart;
 use crate::local::gateway::store::Weighed;
 use crate::local::iam::policy::{Policy, Verdict};
@@ -33,14 +32,14 @@ const UNAUTHORIZED: &str = "Unauthorized";
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::local::gateway) struct Decision {
     principal: String,
-    policy: Value,
-    context: Map<String, Value>,
+    policy: Said,
+    context: Said,
     latency: i64,
 }
 
 impl Weighed for Decision {
     fn bytes(&self) -> usize {
-        self.principal.len() + decisions::bytes(&self.policy, &self.context)
+        self.principal.len() + self.policy.bytes() + self.context.bytes()
     }
 }
 
@@ -71,14 +70,14 @@ pub(super) async fn authorize(
             Refusal::AuthorizerBroken
         }
     })?;
-    let verdict = decision.verdict(&call.invoked());
+    let verdict = call.invoked().judged_by(&decision.policy.read());
     notes.authorizer_status = Some(if verdict == Verdict::Allowed { 200 } else { 403 });
     match (verdict, resource) {
         (Verdict::Denied, _) => Err(denied(" with an explicit deny in an identity-based policy")),
         (Verdict::NotAllowed, Verdict::NotAllowed | Verdict::Denied) => Err(denied("")),
         _ => Ok(Identity::Function {
             principal: decision.principal.clone(),
-            context: decision.context.clone(),
+            context: decision.context.read(),
             latency: decision.latency,
         }),
     }
@@ -190,11 +189,7 @@ impl Decision {
             None | Some(Value::Null) => {}
             Some(key) => drop(context.insert("usageIdentifierKey".to_owned(), key.as_str()?.into())),
         }
-        Some(Self { principal, policy: policy.clone(), context, latency })
-    }
-
-    fn verdict(&self, invoked: &Invoked) -> Verdict {
-        invoked.judged_by(&self.policy)
+        Some(Self { principal, policy: Said::of(policy), context: Said::of(&context.into()), latency })
     }
 }
 
@@ -244,7 +239,7 @@ pub(crate) async fn test(
     match outcome {
         Ok(decision) => json!({
             "clientStatus": 0, "log": "", "latency": latency, "principalId": decision.principal,
-            "policy": decision.policy.to_string(), "authorization": {}, "claims": decision.context,
+            "policy": decision.policy.text(), "authorization": {}, "claims": decision.context.read::<Value>(),
         }),
         Err(Undecided::Unauthorized) => json!({ "clientStatus": 401, "log": UNAUTHORIZED, "latency": latency }),
         Err(Undecided::Broken(reason)) => json!({ "clientStatus": 500, "log": reason, "latency": latency }),
@@ -257,6 +252,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
     use super::*;
+    use crate::local::gateway::invoked::Invoked;
     use crate::local::gateway::rest_api::call::Bound;
     use crate::local::wire::{Caller, Request};
 
@@ -271,7 +267,7 @@ mod tests {
     fn the_policy_is_asked_about_each_method() {
         let verdict = |effect: &str, resource: &str| {
             let decision = Decision::read(&result(effect, resource), 0).expect("it is of the form");
-            decision.verdict(&Invoked::plain(ARN))
+            Invoked::plain(ARN).judged_by(&decision.policy.read())
         };
         assert_eq!(verdict("Allow", ARN), Verdict::Allowed);
         assert_eq!(verdict("Allow", "arn:aws:execute-api:*:*:abc/*"), Verdict::Allowed);
@@ -334,6 +330,6 @@ mod tests {
         let mut answer = result("Allow", "*");
         answer["context"] = json!({ "number": 1, "truth": true, "nothing": null });
         let context = Decision::read(&answer, 0).expect("it is of the form").context;
-        assert_eq!(Value::Object(context), json!({ "number": "1", "truth": "true" }));
+        assert_eq!(context.read::<Value>(), json!({ "number": "1", "truth": "true" }));
     }
 }
