@@ -41,10 +41,12 @@ impl Wire {
         let far = || self.far.as_ref().ok_or_else(|| "this build speaks no TLS".to_owned());
         let connector = if is_loopback(url) { &self.near } else { far()? };
         let mut request = HttpRequest::new(SdkBody::empty());
-        request.set_uri(url).map_err(|_| "the address cannot be sent".to_owned())?;
+        let (address, host) = reached(url);
+        request.set_uri(address).map_err(|_| "the address cannot be sent".to_owned())?;
         request.set_method(method).map_err(|_| "the method cannot be sent".to_owned())?;
         let agent = ("user-agent".to_owned(), concat!("stackgen/", env!("CARGO_PKG_VERSION")).to_owned());
-        for (name, value) in headers.iter().chain([&agent]) {
+        let host = host.map(|host| ("host".to_owned(), host));
+        for (name, value) in headers.iter().chain([&agent]).chain(&host) {
             // The value may be a token: it is never repeated.
             let added = request.headers_mut().try_append(name.to_ascii_lowercase(), value.clone());
             added.map_err(|_| format!("header `{name}` cannot be sent"))?;
@@ -59,6 +61,19 @@ impl Wire {
     }
 }
 
+/// The address that a connection is made to, and the name that is asked for there where it is another one. Names under
+/// `localhost` are this machine, which not every resolver knows.
+fn reached(url: &str) -> (String, Option<String>) {
+    let unchanged = || (url.to_owned(), None);
+    let Some((scheme, rest)) = url.split_once("://") else { return unchanged() };
+    let (host, below) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+    match name.ends_with(".localhost") {
+        true => (format!("{scheme}://127.0.0.1{port}{below}"), Some(host.to_owned())),
+        false => unchanged(),
+    }
+}
+
 async fn body(body: SdkBody) -> Result<Vec<u8>, String> {
     let mut stream = ByteStream::new(body);
     let mut bytes = Vec::new();
@@ -69,4 +84,48 @@ async fn body(body: SdkBody) -> Result<Vec<u8>, String> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::{Wire, reached};
+
+    #[test]
+    fn a_name_under_localhost_is_this_machine() {
+        let own = |url: &str| reached(url);
+        let local = (
+            "http://127.0.0.1:4566//a/../b?x=a.localhost".to_owned(),
+            Some("a1.execute-api.localhost:4566".to_owned()),
+        );
+        assert_eq!(own("http://a1.execute-api.localhost:4566//a/../b?x=a.localhost"), local);
+        let bare = ("http://127.0.0.1".to_owned(), Some("a.localhost".to_owned()));
+        assert_eq!(own("http://a.localhost"), bare);
+        for other in
+            ["https://a.example/b.localhost", "http://127.0.0.1:1/", "http://evil.localhost.example/", "a.localhost"]
+        {
+            assert_eq!(own(other), (other.to_owned(), None));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_asked_there_hears_the_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has free ports");
+        let port = listener.local_addr().expect("it listens").port();
+        let heard = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody calls");
+            let mut said = [0; 4096];
+            let length = stream.read(&mut said).expect("it is a request");
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("it listens");
+            String::from_utf8_lossy(&said[..length]).to_ascii_lowercase()
+        });
+        let answer = Wire::new().send("GET", &format!("http://api.localhost:{port}/a//b/../c"), &[]).await;
+        assert_eq!(answer.map(|answer| answer.status), Ok(204));
+        let heard = heard.join().expect("it has heard");
+        assert!(heard.starts_with("get /a//b/../c http/1.1\r\n"), "{heard}");
+        let names: Vec<&str> = heard.lines().filter(|line| line.starts_with("host:")).collect();
+        assert_eq!(names, [format!("host: api.localhost:{port}")]);
+    }
 }
