@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::flaw::Flaw;
-use super::matrix::{Api, Behind, Function, Guard, Kind, Matrix, Route, Setting, readable};
+use super::matrix::{Api, Behind, Function, FunctionUrl, Guard, Kind, Matrix, Route, Setting, readable};
 use super::routing;
 
 /// A call, and what must come of it.
@@ -79,10 +79,12 @@ pub enum Door {
         /// Name of the stage.
         stage: String,
     },
-    /// The address of a function.
+    /// The address of a function, or of an alias of it.
     Url {
         /// Logical id of the function.
         function: String,
+        /// Name of the alias, where it is one's.
+        alias: Option<String>,
     },
     /// A part of the stack whose doors are not known.
     Part {
@@ -123,7 +125,10 @@ impl fmt::Display for Door {
             Self::Cors { api, path, .. } if path == "/*" => write!(formatter, "CORS of {api}")?,
             Self::Cors { api, path, .. } => write!(formatter, "CORS of {path} of {api}")?,
             Self::Endpoint { api, .. } => write!(formatter, "address of {api}")?,
-            Self::Url { function } => write!(formatter, "address of function {function}")?,
+            Self::Url { function, alias: None } => write!(formatter, "address of function {function}")?,
+            Self::Url { function, alias: Some(alias) } => {
+                write!(formatter, "address of alias {} of function {function}", readable(alias))?;
+            }
             Self::Part { id } => write!(formatter, "{}", readable(id))?,
         }
         match self.api() {
@@ -463,12 +468,28 @@ impl Plan {
         }
     }
 
+    /// The addresses of a function and of its aliases.
     fn function(&mut self, matrix: &Matrix, id: &str, function: &Function) {
-        let Some(url) = &function.url else { return };
-        let door = Door::Url { function: id.to_owned() };
+        let own = function.url.iter().map(|url| (None, url));
+        let of_aliases = function.aliases.iter().map(|(alias, url)| (Some(alias.clone()), url));
+        for (alias, url) in own.chain(of_aliases) {
+            let is_known = alias.as_ref().is_none_or(|alias| !alias.contains("${"));
+            let door = Door::Url { function: id.to_owned(), alias };
+            if !matrix.ids.contains(id) {
+                let part = Door::Part { id: id.to_owned() };
+                self.leave_out(part, "the address of the function", "the function is none of this stack's");
+            } else if is_known {
+                self.address(matrix, &door, url);
+            } else {
+                self.leave_out(door, "everything", "what the alias is called, only the deployment knows");
+            }
+        }
+    }
+
+    fn address(&mut self, matrix: &Matrix, door: &Door, url: &FunctionUrl) {
         let request = Request { method: "GET".to_owned(), path: "/".to_owned(), ..Request::default() };
         guard::url(self, matrix, door.clone(), request, &url.guard);
-        origin::of_url(self, &door, url);
+        origin::of_url(self, door, url);
     }
 
     fn leave_out(&mut self, door: Door, what: impl Into<String>, why: impl Into<String>) {

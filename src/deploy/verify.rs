@@ -271,7 +271,7 @@ impl Preparation<'_, '_> {
             return known.clone();
         }
         let found = match door {
-            Door::Url { function } => address::declared(&self.subject, function).await,
+            Door::Url { function, alias } => address::declared(&self.subject, function, alias.as_deref()).await,
             _ => self.api(door).await,
         };
         self.bases.insert(key, found.clone());

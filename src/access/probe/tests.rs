@@ -229,9 +229,41 @@ fn a_function_with_an_address_is_tried_there() {
             &json!({ "F": { "Type": "AWS::Lambda::Function" }, "U": { "Type": "AWS::Lambda::Url", "Properties": properties } }),
         )
     };
-    let door = Door::Url { function: "F".to_owned() }.to_string();
+    let door = Door::Url { function: "F".to_owned(), alias: None }.to_string();
     assert_eq!(tried(&url("NONE"), &door, passes).len(), 1);
     assert!(tried(&url("AWS_IAM"), &door, refused).contains("no credentials"));
+}
+
+#[test]
+fn the_address_of_an_alias_is_a_door_of_its_own() {
+    let url = |target: Value, qualifier: Value| {
+        let mut properties = json!({ "TargetFunctionArn": target, "AuthType": "AWS_IAM" });
+        properties["Qualifier"] = qualifier;
+        plan(&json!({
+            "F": { "Type": "AWS::Lambda::Function" },
+            "Live": { "Type": "AWS::Lambda::Alias", "Properties": { "FunctionName": { "Ref": "F" }, "Name": "live" } },
+            "U": { "Type": "AWS::Lambda::Url", "Properties": properties },
+        }))
+    };
+    let own = || json!({ "Ref": "F" });
+    for plan in [url(own(), json!("live")), url(json!({ "Ref": "Live" }), Value::Null)] {
+        let door = "address of alias live of function F";
+        assert!(tried(&plan, door, refused).contains("no credentials"), "{:?}", plan.probes);
+        assert!(tried(&plan, "address of function F", passes).is_empty() && plan.left_out.is_empty());
+    }
+    let hidden = url(own(), json!({ "Fn::ImportValue": "alias" }));
+    assert!(hidden.probes.is_empty());
+    assert!(hidden.left_out[0].why.contains("only the deployment knows"), "{:?}", hidden.left_out);
+}
+
+#[test]
+fn the_address_of_a_function_of_elsewhere_is_left_out_by_name() {
+    let arn = "arn:aws:lambda:eu-west-1:111122223333:function:other";
+    let properties = json!({ "TargetFunctionArn": arn, "AuthType": "NONE" });
+    let plan = plan(&json!({ "U": { "Type": "AWS::Lambda::Url", "Properties": properties } }));
+    assert!(plan.probes.is_empty(), "{:?}", plan.probes);
+    let [left] = plan.left_out.as_slice() else { panic!("{:?}", plan.left_out) };
+    assert_eq!((left.door.name(), left.why.as_str()), (arn, "the function is none of this stack's"));
 }
 
 #[test]
@@ -275,7 +307,7 @@ fn pages_are_told_apart_at_the_address_of_a_function() {
         let url = json!({ "Type": "AWS::Lambda::Url", "Properties": properties });
         plan(&json!({ "F": { "Type": "AWS::Lambda::Function" }, "U": url }))
     };
-    let door = Door::Url { function: "F".to_owned() }.to_string();
+    let door = Door::Url { function: "F".to_owned(), alias: None }.to_string();
     let may = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::Share(_))).len();
     let may_not = |plan: &Plan| tried(plan, &door, |must| matches!(must, Must::NotShare(_))).len();
     let named = url("NONE", json!({ "AllowOrigins": ["https://good.example"] }));
