@@ -331,9 +331,9 @@ pub struct Shared {
     pub with_everybody: bool,
     /// Whether browsers may send cookies.
     pub credentials: bool,
-    /// Methods beside those that every page may use.
+    /// Methods beside those that every page may use; `*` is all of them.
     pub methods: BTreeSet<String>,
-    /// Headers beside those that every page may send, in lower case.
+    /// Headers beside those that every page may send, in lower case; `*` is all of them but `authorization`.
     pub headers: BTreeSet<String>,
 }
 

@@ -12,6 +12,9 @@
 //! integration, or that there was none. Where the line is missing, or there is neither mark nor log, the answer is
 //! [`Outcome::Untold`], and proves nothing.
 
+use std::collections::BTreeSet;
+
+use super::origin::{ASKED_HEADERS, ASKED_METHOD, headers_to_tell, methods_to_tell};
 use super::{Asked, Gateway, Must, Probe, Shared};
 
 /// An answer as it came.
@@ -99,7 +102,7 @@ enum By {
 #[must_use]
 pub fn judge(probe: &Probe, answer: &Answer, log: Log) -> Outcome {
     match &probe.must {
-        Must::Share(shared) => share(shared, answer),
+        Must::Share(shared) => share(shared, probe, answer),
         Must::NotShare(origin) => not_share(origin, answer),
         Must::Pass => passed(by(probe, answer, log), answer),
         Must::BeRefused(_) => refused(by(probe, answer, log), answer),
@@ -335,29 +338,81 @@ fn url(answer: &Answer) -> By {
     }
 }
 
-fn share(shared: &Shared, answer: &Answer) -> Outcome {
-    let allowed = answer.header("access-control-allow-origin");
-    let is_named = allowed == Some(shared.origin.as_str());
-    match allowed {
+/// Whether browsers are told that an origin may do what the file says, and no more.
+fn share(shared: &Shared, probe: &Probe, answer: &Answer) -> Outcome {
+    if is_passing(answer) {
+        return Outcome::Untold(busy(answer));
+    }
+    // Browsers take every other status for a no, whatever the headers say: <https://fetch.spec.whatwg.org/#cors-preflight-fetch>.
+    if !(200..300).contains(&answer.status) {
+        return Outcome::Shut(format!("browsers are refused beforehand ({})", answer.status));
+    }
+    match excess(shared, answer) {
+        Some(why) => Outcome::Leaked(why),
+        None => lack(shared, probe, answer).map_or(Outcome::Proved, Outcome::Shut),
+    }
+}
+
+/// What browsers are told beyond what the file says.
+fn excess(shared: &Shared, answer: &Answer) -> Option<String> {
+    if answer.header("access-control-allow-origin") == Some("*") && !shared.with_everybody {
+        return Some("every origin may read answers".to_owned());
+    }
+    if has_credentials(answer) && !shared.credentials {
+        return Some("browsers may send cookies".to_owned());
+    }
+    // What only the deployment knows may be anything.
+    let is_allowed = |declared: &BTreeSet<String>, name: &str| {
+        declared.iter().any(|own| own == "*" || own.contains("${") || own.eq_ignore_ascii_case(name))
+    };
+    let method = listed(answer, METHODS).into_iter().find(|method| !is_allowed(&shared.methods, method));
+    if let Some(method) = method {
+        return Some(format!("method {} is allowed", plain(method, REASON)));
+    }
+    let header = listed(answer, HEADERS).into_iter().find(|header| !is_allowed(&shared.headers, header))?;
+    Some(format!("header {} may be sent", plain(header, REASON)))
+}
+
+/// What the file says and browsers are not told.
+fn lack(shared: &Shared, probe: &Probe, answer: &Answer) -> Option<String> {
+    match answer.header("access-control-allow-origin") {
         Some("*") if shared.with_everybody => {}
-        Some("*") => return Outcome::Leaked("every origin may read answers".to_owned()),
-        _ if is_named => {}
-        Some(other) => return Outcome::Shut(format!("only {} may", plain(other, REASON))),
-        None if is_passing(answer) => return Outcome::Untold(busy(answer)),
-        None => return Outcome::Shut(format!("no origin may ({})", answer.status)),
+        Some(allowed) if allowed == shared.origin => {}
+        Some(other) => return Some(format!("only {} may", plain(other, REASON))),
+        None => return Some(format!("no origin may ({})", answer.status)),
     }
-    if answer.header("access-control-allow-credentials") == Some("true") && !shared.credentials {
-        return Outcome::Leaked("browsers may send cookies".to_owned());
+    if shared.credentials && !has_credentials(answer) {
+        return Some("browsers may not send cookies".to_owned());
     }
-    let listed = |name: &str| answer.header(name).unwrap_or_default().split(',').map(str::trim);
-    let may = |method: &str| shared.methods.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(method));
-    if let Some(method) = listed("access-control-allow-methods").find(|method| !method.is_empty() && !may(method)) {
-        return Outcome::Leaked(format!("method {} is allowed", plain(method, REASON)));
+    let (methods, headers) = (listed(answer, METHODS), listed(answer, HEADERS));
+    let method = methods_to_tell(&shared.methods).find(|one| !is_told(one, &methods, asked(probe, ASKED_METHOD)));
+    if let Some(method) = method {
+        return Some(format!("method {method} is not allowed"));
     }
-    let may_send = |header: &str| shared.headers.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(header));
-    match listed("access-control-allow-headers").find(|header| !header.is_empty() && !may_send(header)) {
-        Some(header) => Outcome::Leaked(format!("header {} may be sent", plain(header, REASON))),
-        None => Outcome::Proved,
+    let header = headers_to_tell(&shared.headers).find(|one| !is_told(one, &headers, asked(probe, ASKED_HEADERS)))?;
+    Some(format!("header {header} may not be sent"))
+}
+
+const METHODS: &str = "access-control-allow-methods";
+const HEADERS: &str = "access-control-allow-headers";
+
+fn has_credentials(answer: &Answer) -> bool {
+    answer.header("access-control-allow-credentials") == Some("true")
+}
+
+/// The members of a list in a header.
+fn listed<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
+    let all = answer.header(name).unwrap_or_default().split(',').map(str::trim);
+    all.filter(|one| !one.is_empty()).collect()
+}
+
+/// Whether a list has a name that the file allows. For all of them stands `*`, or what was asked for.
+fn is_told(name: &str, listed: &[&str], asked: &str) -> bool {
+    let has = |wanted: &str| listed.iter().any(|one| one.eq_ignore_ascii_case(wanted));
+    match name {
+        "*" => has("*") || asked.split(',').all(has),
+        "authorization" => has(name),
+        _ => has(name) || has("*"),
     }
 }
 
@@ -376,3 +431,9 @@ fn busy(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests;
+/// What a question asks for in a header.
+fn asked<'a>(probe: &'a Probe, name: &str) -> &'a str {
+    let found = probe.request.headers.iter().find(|(own, _)| own == name);
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+

@@ -318,6 +318,97 @@ fn pages_are_told_apart_at_the_address_of_a_function() {
     assert_eq!((may(&public), may_not(&public)), (0, 0));
 }
 
+/// Where browsers ask of an API, with what they say in the question: by door.
+fn questions(plan: &Plan) -> BTreeMap<String, (String, Vec<String>)> {
+    let own = plan.probes.iter().filter(|probe| matches!(probe.must, Must::Share(_) | Must::NotShare(_)));
+    own.map(|probe| {
+        let said = probe.request.headers.iter().filter(|(name, _)| name != "origin").map(|(_, value)| value.clone());
+        (probe.door.to_string(), (probe.request.path.clone(), said.collect()))
+    })
+    .collect()
+}
+
+#[test]
+fn browsers_are_heard_wherever_a_route_takes_their_question() {
+    let open = || json!({ "AuthorizationType": "NONE" });
+    let routes = [
+        ("GET /a", guarded()),
+        ("GET /z", guarded()),
+        ("ANY /users/{id}", guarded()),
+        ("ANY /open", open()),
+        ("OPTIONS /asked", open()),
+        ("GET /asked", guarded()),
+    ];
+    let mut resources = http(&routes, jwt());
+    let paths = |plan: &Plan| questions(plan).into_iter().map(|(door, (path, _))| (door, path)).collect::<Vec<_>>();
+    let owned = |all: &[(&str, &str)]| {
+        all.iter().map(|(door, path)| ((*door).to_owned(), (*path).to_owned())).collect::<Vec<_>>()
+    };
+    let quiet = [("CORS of /users/{id} of Api", "/users/stackgen-verify"), ("CORS of Api", "/a")];
+    assert_eq!(paths(&plan(&resources)), owned(&quiet), "what a public function says is its own affair");
+    resources["Api"]["Properties"]["CorsConfiguration"] = json!({ "AllowOrigins": ["https://good.example"] });
+    let shared = [("CORS of /asked of Api", "/asked"), ("CORS of /open of Api", "/open"), quiet[0], quiet[1]];
+    let plan = plan(&resources);
+    assert_eq!(paths(&plan), owned(&shared));
+    let why = |door: &str| {
+        let own =
+            plan.probes.iter().find(|probe| probe.door.to_string() == door && matches!(probe.must, Must::Share(_)));
+        own.map(|probe| probe.why.clone()).unwrap_or_default()
+    };
+    assert!(why("CORS of /users/{id} of Api").contains("`ANY /users/{id}`"), "{}", why("CORS of /users/{id} of Api"));
+    assert!(!why("CORS of /open of Api").contains("ANY"));
+}
+
+#[test]
+fn an_api_with_nothing_but_a_default_route_is_asked_as_well() {
+    let mut resources = http(&[("$default", guarded())], jwt());
+    let asked =
+        |resources: &Value| questions(&plan(resources)).into_iter().map(|(door, (path, _))| (door, path)).collect();
+    let expected = vec![("CORS of Api".to_owned(), "/stackgen-verify".to_owned())];
+    let nobody: Vec<(String, String)> = asked(&resources);
+    assert_eq!(nobody, expected);
+    resources["Api"]["Properties"]["CorsConfiguration"] = json!({ "AllowOrigins": ["https://good.example"] });
+    let named: Vec<(String, String)> = asked(&resources);
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn browsers_say_what_a_page_would_do() {
+    let mut resources = http(&[("GET /a", guarded())], jwt());
+    let mut said = |cors: Value| {
+        resources["Api"]["Properties"]["CorsConfiguration"] = cors;
+        questions(&plan(&resources)).remove("CORS of Api").expect("it is asked").1
+    };
+    let origins = || json!(["https://good.example"]);
+    assert_eq!(said(json!({ "AllowOrigins": origins(), "AllowMethods": ["GET", "POST"] })), ["GET"]);
+    let named =
+        json!({ "AllowOrigins": origins(), "AllowMethods": ["GET", "PUT"], "AllowHeaders": ["X-A", "authorization"] });
+    assert_eq!(said(named), ["PUT", "authorization,x-a"]);
+    let all = json!({ "AllowOrigins": origins(), "AllowMethods": ["*"], "AllowHeaders": ["*"] });
+    assert_eq!(said(all), ["PUT", "x-stackgen-verify"]);
+}
+
+#[test]
+fn the_paths_of_a_rest_api_are_filled_for_browsers_too() {
+    let step = |parent: Value, part: &str| {
+        let properties = json!({ "RestApiId": { "Ref": "Api" }, "ParentId": parent, "PathPart": part });
+        json!({ "Type": "AWS::ApiGateway::Resource", "Properties": properties })
+    };
+    let origin = json!({ "method.response.header.Access-Control-Allow-Origin": "'https://good.example'" });
+    let answers =
+        json!({ "Type": "MOCK", "IntegrationResponses": [{ "StatusCode": "204", "ResponseParameters": origin }] });
+    let plan = plan(&json!({
+        "Api": { "Type": "AWS::ApiGateway::RestApi" },
+        "Stage": { "Type": "AWS::ApiGateway::Stage", "Properties": { "RestApiId": { "Ref": "Api" }, "StageName": "prod" } },
+        "Notes": step(json!({ "Fn::GetAtt": ["Api", "RootResourceId"] }), "notes"),
+        "Note": step(json!({ "Ref": "Notes" }), "{id}"),
+        "Options": { "Type": "AWS::ApiGateway::Method", "Properties": { "RestApiId": { "Ref": "Api" },
+            "ResourceId": { "Ref": "Note" }, "HttpMethod": "OPTIONS", "AuthorizationType": "NONE", "Integration": answers } },
+    }));
+    let (door, (path, _)) = questions(&plan).pop_first().expect("it is asked");
+    assert_eq!((door.as_str(), path.as_str()), ("CORS of /notes/{id} of Api at prod", "/notes/stackgen-verify"));
+}
+
 /// The only request to an address that must be closed, and what is said where there is none.
 fn closed(kind: &str, routes: &[(&str, Value)]) -> (Option<(String, String)>, Vec<String>) {
     let mut resources = http(routes, jwt());

@@ -232,35 +232,100 @@ fn a_function_says_itself_whether_its_address_is_guarded() {
     assert_eq!(word(Gateway::Url, Must::BeRefused(Asked::Signature), &own, Log::Absent), "leaked");
 }
 
-#[test]
-fn origins_are_told_apart_by_what_browsers_are_told() {
-    let origin = "https://good.example";
-    let shared = Shared {
-        origin: origin.to_owned(),
+const ORIGIN: &str = "https://good.example";
+
+/// The origin, with what the file lets it do.
+fn shared() -> Shared {
+    Shared {
+        origin: ORIGIN.to_owned(),
         with_everybody: false,
         credentials: false,
-        methods: BTreeSet::from(["GET".to_owned()]),
+        methods: ["GET", "PUT"].map(str::to_owned).into(),
         headers: BTreeSet::from(["authorization".to_owned()]),
-    };
-    let share = || Must::Share(shared.clone());
-    let told = |headers: &[(&str, &str)]| answer(204, headers, "");
-    let own = ("access-control-allow-origin", origin);
-    let all = ("access-control-allow-origin", "*");
-    let credentials = ("access-control-allow-credentials", "true");
-    assert_eq!(word(Gateway::Http, share(), &told(&[own]), Log::Silent), "proved");
-    assert_eq!(word(Gateway::Http, share(), &told(&[]), Log::Silent), "shut");
-    assert_eq!(word(Gateway::Http, share(), &told(&[all]), Log::Silent), "leaked");
-    assert_eq!(word(Gateway::Http, share(), &told(&[own, credentials]), Log::Silent), "leaked");
-    let methods = ("access-control-allow-methods", "GET,DELETE");
-    assert_eq!(word(Gateway::Http, share(), &told(&[own, methods]), Log::Silent), "leaked");
-    for (headers, expected) in [("Authorization", "proved"), ("authorization, x-other", "leaked"), ("*", "leaked")] {
-        let headers = ("access-control-allow-headers", headers);
-        assert_eq!(word(Gateway::Http, share(), &told(&[own, headers]), Log::Silent), expected, "{headers:?}");
     }
-    assert_eq!(word(Gateway::Http, share(), &answer(503, &[], ""), Log::Silent), "untold");
+}
+
+/// What becomes of a page's question that is answered with these headers and with what the file says.
+fn of_page(shared: &Shared, status: u16, headers: &[(&str, &str)]) -> &'static str {
+    let told = [
+        ("access-control-allow-origin", ORIGIN),
+        ("access-control-allow-methods", "GET,PUT"),
+        ("access-control-allow-headers", "Authorization"),
+    ];
+    let rest = told.iter().filter(|(name, _)| !headers.iter().any(|(own, _)| own == name));
+    let all: Vec<(&str, &str)> = rest.chain(headers).copied().filter(|(_, value)| !value.is_empty()).collect();
+    word(Gateway::Http, Must::Share(shared.clone()), &answer(status, &all, ""), Log::Silent)
+}
+
+#[test]
+fn origins_are_told_apart_by_what_browsers_are_told() {
+    let own = |headers: &[(&str, &str)]| of_page(&shared(), 204, headers);
+    assert_eq!(own(&[]), "proved");
+    assert_eq!(own(&[("access-control-allow-origin", "")]), "shut");
+    assert_eq!(own(&[("access-control-allow-origin", "https://other.example")]), "shut");
+    assert_eq!(own(&[("access-control-allow-origin", "*")]), "leaked");
     let evil = || Must::NotShare("https://evil.example".to_owned());
-    assert_eq!(word(Gateway::Http, evil(), &told(&[own]), Log::Silent), "proved");
-    assert_eq!(word(Gateway::Http, evil(), &told(&[all]), Log::Silent), "leaked");
-    let evil_told = ("access-control-allow-origin", "https://evil.example");
-    assert_eq!(word(Gateway::Http, evil(), &told(&[evil_told]), Log::Silent), "leaked");
+    for (allowed, expected) in [(ORIGIN, "proved"), ("*", "leaked"), ("https://evil.example", "leaked")] {
+        let told = answer(204, &[("access-control-allow-origin", allowed)], "");
+        assert_eq!(word(Gateway::Http, evil(), &told, Log::Silent), expected, "{allowed}");
+    }
+}
+
+#[test]
+fn a_page_may_do_what_the_file_says_and_no_more() {
+    let own = |name: &str, value: &str| of_page(&shared(), 204, &[(name, value)]);
+    for (methods, expected) in [
+        ("GET,PUT", "proved"),
+        ("PUT", "proved"),
+        ("GET", "shut"),
+        ("", "shut"),
+        ("PUT,DELETE", "leaked"),
+        ("*", "leaked"),
+    ] {
+        assert_eq!(own("access-control-allow-methods", methods), expected, "every page may GET; {methods}");
+    }
+    for (headers, expected) in
+        [("Authorization", "proved"), ("", "shut"), ("authorization, x-other", "leaked"), ("*", "leaked")]
+    {
+        assert_eq!(own("access-control-allow-headers", headers), expected, "{headers}");
+    }
+    assert_eq!(own("access-control-allow-credentials", "true"), "leaked");
+    let with_cookies = Shared { credentials: true, ..shared() };
+    assert_eq!(of_page(&with_cookies, 204, &[]), "shut");
+    assert_eq!(of_page(&with_cookies, 204, &[("access-control-allow-credentials", "true")]), "proved");
+}
+
+#[test]
+fn all_of_them_are_a_star_or_what_was_asked_for() {
+    let all = || BTreeSet::from(["*".to_owned()]);
+    let shared = Shared { methods: all(), headers: all(), ..shared() };
+    let mut asked = probe(Gateway::Url, Must::Share(shared));
+    let header = |name: &str, value: &str| (format!("access-control-request-{name}"), value.to_owned());
+    asked.request.headers = vec![header("method", "PUT"), header("headers", "x-own")];
+    for (methods, headers, expected) in
+        [("*", "*", true), ("PUT", "x-own", true), ("GET", "*", false), ("*", "", false), ("PUT", "x-other", false)]
+    {
+        let told = [
+            ("access-control-allow-origin", ORIGIN),
+            ("access-control-allow-methods", methods),
+            ("access-control-allow-headers", headers),
+        ];
+        let outcome = judge(&asked, &answer(200, &told, ""), Log::Absent);
+        assert_eq!(outcome == Outcome::Proved, expected, "{methods} {headers}: {outcome:?}");
+    }
+}
+
+#[test]
+fn what_only_the_deployment_knows_is_not_held_against_it() {
+    let hidden = || BTreeSet::from(["${Parameter}".to_owned()]);
+    let shared = Shared { methods: hidden(), headers: hidden(), ..shared() };
+    assert_eq!(of_page(&shared, 204, &[]), "proved");
+}
+
+#[test]
+fn browsers_take_a_refusal_for_a_no_whatever_its_headers_say() {
+    let expected = [(200, "proved"), (204, "proved"), (301, "shut"), (401, "shut"), (403, "shut"), (404, "shut")];
+    for (status, expected) in expected.into_iter().chain([(429, "untold"), (500, "untold"), (503, "untold")]) {
+        assert_eq!(of_page(&shared(), status, &[]), expected, "{status}");
+    }
 }
