@@ -454,31 +454,41 @@ impl Runner<'_> {
     /// What the access logs say of all calls. AWS shows lines late: they are waited for as long as one is missing.
     async fn logs(&self, called: &[Called]) -> (Logs, Ended) {
         let account = self.subject.account;
-        let mut logs = Logs::default();
+        let (mut logs, mut ended) = self.stages(called).await;
+        let end = Instant::now() + if account.is_local() { LINES_ARE_THERE } else { LINES_ARRIVE };
+        let mut pause = account.pace();
+        while ended == Ended::Whole {
+            match self.look(&mut logs, called).await {
+                Ok(is_whole) if is_whole || Instant::now() >= end => return (logs, ended),
+                Ok(_) => ended = self.bounds.patiently(tokio::time::sleep(pause)).await.err().unwrap_or_default(),
+                Err(over) => ended = over,
+            }
+            pause = (pause * 2).min(LONGEST_LOOK);
+        }
+        logs.cut(ended);
+        (logs, ended)
+    }
+
+    /// The logs of the stages that were called.
+    async fn stages(&self, called: &[Called]) -> (Logs, Ended) {
+        let (mut logs, mut ended) = (Logs::default(), Ended::Whole);
         for place in called.iter().filter_map(|one| one.probe.door.api()).collect::<BTreeSet<_>>() {
             let (id, stage) = place;
             let deployed = self.subject.resources.iter().find(|one| one.logical_id == id);
             let kind = self.subject.matrix.apis.get(id).map(|api| api.kind);
             let (Some(deployed), Some(kind)) = (deployed, kind) else { continue };
-            let asked = AccessLog::of(account, kind, (&deployed.physical_id, stage));
-            let found = self.bounds.patiently(asked).await.unwrap_or_else(|ended| Err(ended.words().to_owned()));
+            let asked = AccessLog::of(self.subject.account, kind, (&deployed.physical_id, stage));
+            let found = self.bounds.patiently(asked).await.unwrap_or_else(|over| {
+                ended = over;
+                Err(over.words().to_owned())
+            });
             logs.stages.extend(found.transpose().map(|found| (own(place), found)));
         }
-        let end = Instant::now() + if account.is_local() { LINES_ARE_THERE } else { LINES_ARRIVE };
-        let mut pause = account.pace();
-        loop {
-            if self.look(&mut logs, called).await || Instant::now() >= end {
-                return (logs, Ended::Whole);
-            }
-            if let Err(ended) = self.bounds.patiently(tokio::time::sleep(pause)).await {
-                return (logs, ended);
-            }
-            pause = (pause * 2).min(LONGEST_LOOK);
-        }
+        (logs, ended)
     }
 
     /// Looks into each log in which a line is missing, and says whether none is now.
-    async fn look(&self, logs: &mut Logs, called: &[Called]) -> bool {
+    async fn look(&self, logs: &mut Logs, called: &[Called]) -> Result<bool, Ended> {
         let account = self.subject.account;
         let mut is_whole = true;
         let stages = logs.stages.clone();
@@ -487,17 +497,16 @@ impl Runner<'_> {
             let missing: Vec<&Called> = of_stage().filter(|one| one.waits(logs)).collect();
             let Some(start) = missing.iter().map(|one| one.sent).min() else { continue };
             let wanted: BTreeSet<&str> = missing.iter().filter_map(|one| one.id()).collect();
-            match self.bounds.patiently(log.since(account, start, &wanted)).await {
-                Ok(Ok(said)) => {
+            match self.bounds.patiently(log.since(account, start, &wanted)).await? {
+                Ok(said) => {
                     logs.lines.extend(said);
                     logs.unread.remove(place);
                 }
-                Ok(Err(why)) => logs.unread.extend([(place.clone(), why)]),
-                Err(ended) => logs.unread.extend([(place.clone(), ended.words().to_owned())]),
+                Err(why) => logs.unread.extend([(place.clone(), why)]),
             }
             is_whole &= !of_stage().any(|one| one.waits(logs));
         }
-        is_whole
+        Ok(is_whole)
     }
 }
 
@@ -522,11 +531,27 @@ struct Logs {
 impl Logs {
     fn about(&self, called: &Called) -> Log {
         let line = called.id().and_then(|id| self.lines.get(id)).copied();
-        let is_kept = || called.probe.door.api().is_some_and(|place| self.stages.contains_key(&own(place)));
-        line.unwrap_or_else(|| if is_kept() { Log::Silent } else { Log::Absent })
+        line.unwrap_or_else(|| self.without_line(&called.probe))
+    }
+
+    /// What it says of a call that no line is there for.
+    fn without_line(&self, probe: &Probe) -> Log {
+        let is_kept = probe.door.api().is_some_and(|place| self.stages.contains_key(&own(place)));
+        match self.trouble(probe) {
+            Some(_) => Log::Unread,
+            None if is_kept => Log::Silent,
+            None => Log::Absent,
+        }
     }
 
     /// Why there may be no line.
+
+    /// Says of all lines that are missing that nobody waited for them to the end.
+    fn cut(&mut self, ended: Ended) {
+        for place in self.stages.keys() {
+            self.unread.entry(place.clone()).or_insert_with(|| ended.words().to_owned());
+        }
+    }
     fn trouble(&self, probe: &Probe) -> Option<&String> {
         let place = own(probe.door.api()?);
         self.stages.get(&place)?.as_ref().err().or_else(|| self.unread.get(&place))
@@ -541,7 +566,7 @@ impl Called {
 
     /// Whether a line of the log is missing that would tell more.
     fn waits(&self, logs: &Logs) -> bool {
-        let is_missing = self.id().is_some() && logs.about(self) == Log::Silent;
+        let is_missing = self.id().is_some() && matches!(logs.about(self), Log::Unread | Log::Silent);
         is_missing && self.answer.as_ref().is_ok_and(|answer| needs_line(&self.probe, answer))
     }
 
@@ -552,7 +577,7 @@ impl Called {
             Err(why) => Outcome::Untold(format!("nobody answered: {why}")),
         };
         let outcome = match (outcome, logs.trouble(&self.probe)) {
-            (Outcome::Untold(why), Some(trouble)) if log == Log::Silent => {
+            (Outcome::Untold(why), Some(trouble)) if log == Log::Unread => {
                 Outcome::Untold(format!("{why} ({trouble})"))
             }
             (outcome, _) => outcome,
@@ -604,11 +629,17 @@ fn with_other_signature(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeMap;
+    use std::time::{Duration, SystemTime};
+    use super::purse::tests::account;
+
+    use serde_json::json;
+    use tokio_util::sync::CancellationToken;
 
     use super::{
-        Answer, ApiKey, Carrier, Credential, Door, Ended, Gateway, Outcome, Probe, Report, Tried, is_named,
-        may_be_repeated, pause, with_other_signature,
+        AccessLog, Answer, ApiKey, Bounds, Called, Carrier, Credential, Deployed, Door, Ended, Gateway, Logs, Matrix,
+        Outcome, Probe, Report, Runner, Stage, Subject, Tried, Wire, is_named, may_be_repeated, pause,
+        with_other_signature,
     };
     use crate::access::probe::{Must, Request};
 
@@ -667,6 +698,68 @@ mod tests {
         let own = Answer { body: b"slow down".to_vec(), ..http };
         assert!(!may_be_repeated(&probe(Gateway::Http, "GET"), &own), "a function has taken it");
         let rest = vec![header("x-amzn-errortype", "TooManyRequestsException"), header("x-amzn-requestid", "a")];
+    /// An address that nobody answers at, as an HTTP API says so.
+    fn closed() -> Called {
+        let door = Door::Endpoint { api: "Api".into(), stage: "$default".into() };
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![header("apigw-requestid", "a="), header("content-type", "application/json")];
+        let answer = Answer { status: 404, headers, body: br#"{"message":"Not Found"}"#.to_vec() };
+        let probe = Probe { door, must: Must::BeClosed, ..probe(Gateway::Http, "GET") };
+        Called { probe, url: String::new(), sent: SystemTime::UNIX_EPOCH, answer: Ok(answer) }
+    }
+
+    fn place() -> Stage {
+        ("Api".to_owned(), "$default".to_owned())
+    }
+
+    fn access_log() -> AccessLog {
+        let format = r#"{"id":"$context.requestId","behind":"$context.integrationStatus"}"#;
+        let destination = "arn:aws:logs:us-east-1:123456789012:log-group:a";
+        let settings = json!({ "destinationArn": destination, "format": format });
+        AccessLog::read(&json!({ "accessLogSettings": settings })).expect("it has both")
+    }
+
+    #[test]
+    fn a_log_that_nobody_could_read_closes_no_address() {
+        let stages = |log| BTreeMap::from([(place(), log)]);
+        let whole = Logs { stages: stages(Ok(access_log())), ..Logs::default() };
+        assert_eq!(closed().judged(&whole).outcome, Outcome::Proved);
+        let unknown = Logs { stages: stages(Err("403 not for you".to_owned())), ..Logs::default() };
+        let unread = BTreeMap::from([(place(), "403 not for you".to_owned())]);
+        let unread = Logs { stages: stages(Ok(access_log())), unread, ..Logs::default() };
+        for logs in [unknown, unread] {
+            let Outcome::Untold(why) = closed().judged(&logs).outcome else { panic!("nobody has looked") };
+            assert!(why.ends_with("(403 not for you)"), "{why}");
+        }
+        let none = closed().judged(&Logs::default()).outcome;
+        assert!(matches!(none, Outcome::Untold(_)), "there is neither log nor mark: {none:?}");
+    }
+
+    #[test]
+    fn who_was_interrupted_has_not_waited_for_lines() {
+        let mut logs = Logs { stages: BTreeMap::from([(place(), Ok(access_log()))]), ..Logs::default() };
+        logs.cut(Ended::Interrupted);
+        let Outcome::Untold(why) = closed().judged(&logs).outcome else { panic!("a line may come") };
+        assert!(why.ends_with("(it was interrupted)"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn the_end_is_told_wherever_it_comes() {
+        let account = account();
+        let template = json!({ "Resources": { "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "ProtocolType": "HTTP" } } } });
+        let matrix = Matrix::of(&template, &BTreeMap::new());
+        let kind = "AWS::ApiGatewayV2::Api".to_owned();
+        let resources = [Deployed { logical_id: "Api".into(), physical_id: "a1".into(), kind, status: String::new() }];
+        let subject =
+            Subject { account: &account, stack: "s", resources: &resources, template: &template, matrix: &matrix };
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let runner = Runner { subject, wire: Wire::new(), bounds: Bounds::new(&cancel, Duration::from_secs(60)) };
+        let (logs, ended) = runner.logs(&[closed()]).await;
+        assert_eq!(ended, Ended::Interrupted);
+        assert!(matches!(closed().judged(&logs).outcome, Outcome::Untold(_)));
+    }
+
         let rest = Answer { status: 429, headers: rest, body: Vec::new() };
         assert!(may_be_repeated(&probe(Gateway::Rest, "POST"), &rest));
     }

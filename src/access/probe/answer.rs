@@ -54,6 +54,8 @@ impl Answer {
 pub enum Log {
     /// The stage keeps none that would tell.
     Absent,
+    /// Whether it has a line for the request cannot be told.
+    Unread,
     /// It keeps one, which has no line for the request, or none yet.
     Silent,
     /// What lies behind the route was asked.
@@ -84,6 +86,8 @@ enum By {
     Early,
     /// The gateway, which has no route for it.
     NoRoute,
+    /// The gateway, which takes no such request from anybody.
+    Senseless,
     /// What lies behind the route; or the gateway, after the guard let it pass.
     Behind,
     /// The gateway, because of its limits.
@@ -124,7 +128,11 @@ pub fn needs_line(probe: &Probe, answer: &Answer) -> bool {
         Must::Share(_) | Must::NotShare(_) => false,
         Must::BeClosed => judge(probe, answer, Log::Silent) == Outcome::Proved,
         // What the limits refuse is not always logged.
-        _ => !is_throttled(probe, answer) && matches!(judge(probe, answer, Log::Silent), Outcome::Untold(_)),
+        _ if is_throttled(probe, answer) => false,
+        _ => {
+            let without = judge(probe, answer, Log::Silent);
+            matches!(without, Outcome::Untold(_)) || without != judge(probe, answer, Log::NotReached)
+        }
     }
 }
 
@@ -134,6 +142,7 @@ fn passed(by: By, answer: &Answer) -> Outcome {
         By::Behind => Outcome::Proved,
         By::Guard | By::Early => Outcome::Shut(format!("it was refused ({status}): {}", reason(answer))),
         By::NoRoute => Outcome::Shut(format!("no route takes it ({status})")),
+        By::Senseless => Outcome::Shut(format!("the gateway takes no such request ({status}): {}", reason(answer))),
         By::Front => Outcome::Shut(format!("it did not come as far as the gateway ({status})")),
         By::Broken => Outcome::Shut(format!("the guard is broken ({status}): {}", reason(answer))),
         By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
@@ -147,6 +156,9 @@ fn refused(by: By, answer: &Answer) -> Outcome {
         By::Behind => Outcome::Leaked(format!("it passed the guard ({status})")),
         By::Early => Outcome::Untold(format!("it was refused before the API key was looked at ({status})")),
         By::NoRoute => Outcome::Untold(format!("no route takes it ({status}), so nothing was guarded")),
+        By::Senseless => {
+            Outcome::Untold(format!("the gateway takes no such request from anybody ({status}): {}", reason(answer)))
+        }
         By::Front => Outcome::Untold(format!("it did not come as far as the gateway ({status})")),
         By::Broken => Outcome::Untold(format!("the guard is broken ({status}): {}", reason(answer))),
         By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
@@ -159,23 +171,32 @@ fn reached_nothing(by: By, answer: &Answer) -> Outcome {
         By::Front if is_passing(answer) => {
             Outcome::Untold(format!("it did not come as far as the gateway, for now ({status})"))
         }
-        By::Guard | By::Early | By::NoRoute | By::Front => Outcome::Proved,
+        By::Guard | By::Early | By::NoRoute | By::Senseless | By::Front => Outcome::Proved,
         By::Behind => Outcome::Leaked(format!("it passed without credentials ({status})")),
         By::Broken => Outcome::Untold(format!("a guard is broken ({status}): {}", reason(answer))),
         By::Limit | By::Unmarked | By::Unlogged => Outcome::Untold(untold(by, status)),
     }
 }
 
-/// An API that is not there answers as one without any route, and writes no log.
+/// An API that is not there answers as one without any route, and writes no log. An HTTP API has no mark for that: only a
+/// log without a line tells it from a function that says the same.
 fn closed(probe: &Probe, answer: &Answer, log: Log) -> Outcome {
-    let is_own = match probe.gateway {
-        Gateway::Http => answer.status == 404 && is_own(answer, probe.request.method == "HEAD"),
-        _ => answer.header("x-amzn-errortype") == Some("ForbiddenException"),
+    let (status, is_http) = (answer.status, probe.gateway == Gateway::Http);
+    let is_own = match is_http {
+        true => status == 404 && is_own(answer, probe.request.method == "HEAD"),
+        false => answer.header("x-amzn-errortype") == Some("ForbiddenException"),
     };
+    let is_named = answer.request_id(probe.gateway).is_some();
     match log {
-        Log::Absent | Log::Silent if is_own => Outcome::Proved,
-        Log::Absent | Log::Silent if is_passing(answer) => Outcome::Untold(format!("{}, for now", answer.status)),
-        _ => Outcome::Leaked(format!("the API answers there ({})", answer.status)),
+        Log::Silent if is_own && is_named => Outcome::Proved,
+        Log::Absent if is_own && !is_http => Outcome::Proved,
+        Log::Absent if is_own => Outcome::Untold(untold(By::Unmarked, status)),
+        Log::Unread | Log::Silent if is_own => {
+            let why = "as where nobody answers; but the access log does not tell whether somebody did";
+            Outcome::Untold(format!("{status}, {why}"))
+        }
+        Log::Absent | Log::Unread | Log::Silent if is_passing(answer) => Outcome::Untold(format!("{status}, for now")),
+        _ => Outcome::Leaked(format!("the API answers there ({status})")),
     }
 }
 
@@ -231,7 +252,7 @@ fn by(probe: &Probe, answer: &Answer, log: Log) -> By {
         Gateway::Url => url(answer),
     };
     let is_said = matches!(by, By::Guard | By::Early | By::NoRoute | By::Unmarked);
-    if is_said && log == Log::Silent { By::Unlogged } else { by }
+    if is_said && matches!(log, Log::Unread | Log::Silent) { By::Unlogged } else { by }
 }
 
 fn http(probe: &Probe, answer: &Answer, log: Log) -> By {
@@ -243,7 +264,9 @@ fn http(probe: &Probe, answer: &Answer, log: Log) -> By {
     if is_like_preflight(probe, answer) {
         return if is_sure { By::NoRoute } else { By::Unmarked };
     }
-    if !is_own(answer, probe.request.method == "HEAD") {
+    // Where nothing behind it was asked, a refusal is its own in any words.
+    let is_refusal = is_sure && status >= 400;
+    if !is_refusal && !is_own(answer, probe.request.method == "HEAD") {
         return By::Behind;
     }
     // Only JWT authorizers challenge. A call that must pass has failed, whoever says so.
@@ -252,7 +275,8 @@ fn http(probe: &Probe, answer: &Answer, log: Log) -> By {
         401 | 403 if is_sure || is_challenge => By::Guard,
         404 if is_sure => By::NoRoute,
         429 => By::Limit,
-        500 | 503 if is_sure => By::Broken,
+        500.. if is_sure => By::Broken,
+        _ if is_sure => By::Senseless,
         _ => By::Unmarked,
     }
 }
@@ -265,9 +289,11 @@ fn is_like_preflight(probe: &Probe, answer: &Answer) -> bool {
 /// Whether an HTTP API words its own answers so.
 fn is_own(answer: &Answer, is_head: bool) -> bool {
     let message = match answer.status {
+        400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        413 => "Request Entity Too Large",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         503 => "Service Unavailable",
@@ -416,6 +442,12 @@ fn is_told(name: &str, listed: &[&str], asked: &str) -> bool {
     }
 }
 
+/// What a question asks for in a header.
+fn asked<'a>(probe: &'a Probe, name: &str) -> &'a str {
+    let found = probe.request.headers.iter().find(|(own, _)| own == name);
+    found.map(|(_, value)| value.as_str()).unwrap_or_default()
+}
+
 fn not_share(origin: &str, answer: &Answer) -> Outcome {
     match answer.header("access-control-allow-origin") {
         Some("*") => Outcome::Leaked("every origin may read answers".to_owned()),
@@ -431,9 +463,3 @@ fn busy(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests;
-/// What a question asks for in a header.
-fn asked<'a>(probe: &'a Probe, name: &str) -> &'a str {
-    let found = probe.request.headers.iter().find(|(own, _)| own == name);
-    found.map(|(_, value)| value.as_str()).unwrap_or_default()
-}
-

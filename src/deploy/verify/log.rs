@@ -46,7 +46,7 @@ impl AccessLog {
     }
 
     /// Reads what the gateway says of a stage.
-    fn read(stage: &Value) -> Option<Self> {
+    pub(super) fn read(stage: &Value) -> Option<Self> {
         let settings = stage.get("accessLogSettings")?;
         let (_, group) = settings.get("destinationArn")?.as_str()?.split_once(":log-group:")?;
         let format: BTreeMap<String, Value> = serde_json::from_str(settings.get("format")?.as_str()?).ok()?;

@@ -309,7 +309,7 @@ fn opening_key(template: &Value, api: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use aws_config::{Region, SdkConfig};
     use base64::Engine as _;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -317,7 +317,8 @@ mod tests {
 
     use super::*;
 
-    fn account() -> Account {
+    /// An account that is never asked.
+    pub(in crate::deploy::verify) fn account() -> Account {
         let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
         let config = config.region(Region::new("eu-west-1")).build();
         Account {

@@ -211,17 +211,52 @@ fn a_connection_that_opens_has_passed() {
 #[test]
 fn an_address_is_closed_where_not_even_a_guard_answers() {
     let unserved = http(404, "Not Found", &[]);
-    assert_eq!(word(Gateway::Http, Must::BeClosed, &unserved, Log::Silent), "proved");
-    assert_eq!(word(Gateway::Http, Must::BeClosed, &unserved, Log::NotReached), "leaked");
+    let of_http = |answer: &Answer, log| word(Gateway::Http, Must::BeClosed, answer, log);
+    for (log, expected) in [
+        (Log::Absent, "untold"),
+        (Log::Unread, "untold"),
+        (Log::Silent, "proved"),
+        (Log::NotReached, "leaked"),
+        (Log::Reached, "leaked"),
+    ] {
+        assert_eq!(of_http(&unserved, log), expected, "{log:?}");
+    }
+    let twice = http(404, "Not Found", &[("apigw-requestid", "forged=")]);
+    assert_eq!(of_http(&twice, Log::Silent), "untold", "no line can be found for it");
     let guarded = http(401, "Unauthorized", &[("www-authenticate", "Bearer")]);
-    assert_eq!(word(Gateway::Http, Must::BeClosed, &guarded, Log::Silent), "leaked");
-    assert_eq!(word(Gateway::Rest, Must::BeClosed, &rest(403, "ForbiddenException"), Log::Silent), "proved");
-    assert_eq!(word(Gateway::Rest, Must::BeClosed, &rest(401, "UnauthorizedException"), Log::Silent), "leaked");
-    assert_eq!(word(Gateway::WebSocket, Must::BeClosed, &rest(403, "ForbiddenException"), Log::Absent), "proved");
-    assert_eq!(word(Gateway::WebSocket, Must::BeClosed, &answer(101, &[], ""), Log::Absent), "leaked");
-    assert_eq!(word(Gateway::Http, Must::BeClosed, &answer(503, &[], ""), Log::Absent), "untold");
+    assert_eq!(of_http(&guarded, Log::Silent), "leaked");
+    assert_eq!(of_http(&guarded, Log::Unread), "leaked");
+    assert_eq!(of_http(&answer(503, &[], ""), Log::Absent), "untold");
     assert!(needs_line(&probe(Gateway::Http, Must::BeClosed), &unserved), "a function could say so too");
     assert!(!needs_line(&probe(Gateway::Http, Must::BeClosed), &guarded));
+    let marked = rest(403, "ForbiddenException");
+    for gateway in [Gateway::Rest, Gateway::WebSocket] {
+        let words = [Log::Absent, Log::Silent, Log::Unread].map(|log| word(gateway, Must::BeClosed, &marked, log));
+        assert_eq!(words, ["proved", "proved", "untold"], "{gateway:?}");
+    }
+    assert_eq!(word(Gateway::Rest, Must::BeClosed, &rest(401, "UnauthorizedException"), Log::Silent), "leaked");
+    assert_eq!(word(Gateway::WebSocket, Must::BeClosed, &answer(101, &[], ""), Log::Absent), "leaked");
+}
+
+#[test]
+fn what_the_gateway_cannot_read_reaches_nothing() {
+    let unreadable = http(400, "Bad Request", &[]);
+    let in_other_words = http(414, "Too long", &[]);
+    let refused = || Must::BeRefused(Asked::Token);
+    for answer in [&unreadable, &in_other_words] {
+        assert_eq!(word(Gateway::Http, Must::Pass, answer, Log::NotReached), "shut");
+        assert_eq!(word(Gateway::Http, refused(), answer, Log::NotReached), "untold", "nothing was guarded");
+        assert_eq!(word(Gateway::Http, Must::ReachNothing, answer, Log::NotReached), "proved");
+        assert_eq!(word(Gateway::Http, Must::Pass, answer, Log::Reached), "proved", "a function said so");
+        assert_eq!(word(Gateway::Http, refused(), answer, Log::Reached), "leaked");
+        for must in [Must::Pass, refused(), Must::ReachNothing] {
+            assert!(needs_line(&probe(Gateway::Http, must), answer), "only its line tells who it was");
+        }
+    }
+    for log in [Log::Absent, Log::Unread, Log::Silent] {
+        assert_eq!(word(Gateway::Http, Must::Pass, &unreadable, log), "untold", "{log:?}");
+    }
+    assert!(!needs_line(&probe(Gateway::Http, Must::Pass), &answer(200, &[("apigw-requestid", "abc=")], "")));
 }
 
 #[test]
