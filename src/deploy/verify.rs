@@ -224,7 +224,7 @@ struct Preparation<'a, 'b> {
     options: &'a Options,
     purse: &'b mut Purse<'a>,
     bases: BTreeMap<String, Result<String, Lack>>,
-    keys: BTreeMap<String, Result<String, String>>,
+    keys: BTreeMap<Stage, Result<String, String>>,
 }
 
 impl Preparation<'_, '_> {
@@ -294,12 +294,12 @@ impl Preparation<'_, '_> {
     }
 
     async fn api_key(&mut self, probe: &Probe) -> Result<String, String> {
-        let (api, _) = probe.door.api().unwrap_or_default();
-        if let Some(known) = self.keys.get(api) {
+        let place = probe.door.api().unwrap_or_default();
+        if let Some(known) = self.keys.get(&own(place)) {
             return known.clone();
         }
-        let found = self.purse.api_key(self.subject.template, api).await;
-        self.keys.insert(api.to_owned(), found.clone());
+        let found = self.purse.api_key(self.subject.template, place).await;
+        self.keys.insert(own(place), found.clone());
         found
     }
 }

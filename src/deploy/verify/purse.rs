@@ -147,20 +147,46 @@ impl<'a> Purse<'a> {
         answer.get("SecretString").and_then(Value::as_str).map(str::to_owned)
     }
 
-    /// The value of an API key that opens an API, by the template that is deployed.
-    pub(super) async fn api_key(&self, template: &Value, api: &str) -> Result<String, String> {
+    /// The value of an API key that opens a stage of an API, by the template that is deployed.
+    pub(super) async fn api_key(&self, template: &Value, place: (&str, &str)) -> Result<String, String> {
         if self.given.secrets == Secrets::Untouched {
             return Err("an API key is needed besides: add `--read-secrets` to use one of the stack".to_owned());
         }
-        let none = || "no API key of the stack opens it".to_owned();
-        let key =
-            opening_key(template, api).and_then(|id| self.of_kind(&format!("${{{id}}}"), "AWS::ApiGateway::ApiKey"));
-        let key = key.ok_or_else(none)?;
+        let key = self.opening_key(template, place);
+        let key = key.and_then(|id| self.of_kind(&format!("${{{id}}}"), "AWS::ApiGateway::ApiKey"));
+        let key = key.ok_or_else(|| "no API key of the stack opens it".to_owned())?;
         let url = format!("{}/apikeys/{}?includeValue=true", service(self.account, "apigateway"), key.physical_id);
         let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
         let answer = self.ask("apigateway", &url, call).await;
         let value = answer.as_ref().and_then(|answer| answer.get("value")).and_then(Value::as_str);
         value.map(str::to_owned).ok_or_else(|| format!("API key `{}` cannot be read", key.logical_id))
+    }
+
+    /// The API key that a usage plan lets into a stage of an API.
+    fn opening_key(&self, template: &Value, (api, stage): (&str, &str)) -> Option<String> {
+        let resources = template.get("Resources")?.as_object()?;
+        let of_kind = |kind: &'static str| {
+            let own = resources.iter().filter(move |(_, one)| one.get("Type").and_then(Value::as_str) == Some(kind));
+            own.filter_map(|(id, one)| Some((id, one.get("Properties")?)))
+        };
+        let is_opened = |opened: &Value| {
+            refers(opened.get("ApiId"), api) && opened.get("Stage").is_some_and(|named| self.is_stage(named, stage))
+        };
+        let opens =
+            |plan: &Value| plan.get("ApiStages").and_then(Value::as_array).is_some_and(|all| all.iter().any(is_opened));
+        let plans: Vec<&String> =
+            of_kind("AWS::ApiGateway::UsagePlan").filter(|(_, plan)| opens(plan)).map(|(id, _)| id).collect();
+        let keys = of_kind("AWS::ApiGateway::UsagePlanKey");
+        let mut own = keys.filter(|(_, key)| plans.iter().any(|plan| refers(key.get("UsagePlanId"), plan)));
+        own.find_map(|(_, key)| Some(key.get("KeyId")?.get("Ref")?.as_str()?.to_owned()))
+    }
+
+    /// Whether a value of the deployed template names a stage, which is deployed under its name.
+    fn is_stage(&self, named: &Value, stage: &str) -> bool {
+        match named.get("Ref").and_then(Value::as_str) {
+            Some(id) => self.physical(id) == Ok(stage),
+            None => named.as_str() == Some(stage),
+        }
     }
 
     async fn ask(&self, name: &str, url: &str, mut call: Call) -> Option<Value> {
@@ -283,29 +309,14 @@ impl<'a> Purse<'a> {
 /// Why a credential is not to be had elsewhere.
 pub(super) const NO_MINT: &str = "only the local cloud makes such a token";
 
+fn refers(value: Option<&Value>, id: &str) -> bool {
+    value.and_then(|value| value.get("Ref")?.as_str()) == Some(id)
+}
+
 fn groups_in(token: &str) -> BTreeSet<String> {
     let claims = claims(token).unwrap_or_default();
     let groups = claims.get("cognito:groups").and_then(Value::as_array).cloned().unwrap_or_default();
     groups.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The API key that a usage plan lets into an API.
-fn opening_key(template: &Value, api: &str) -> Option<String> {
-    let resources = template.get("Resources")?.as_object()?;
-    let of_kind = |kind: &'static str| {
-        let own = resources.iter().filter(move |(_, one)| one.get("Type").and_then(Value::as_str) == Some(kind));
-        own.filter_map(|(id, one)| Some((id, one.get("Properties")?)))
-    };
-    let names = |value: Option<&Value>, id: &str| value.and_then(|value| value.get("Ref")?.as_str()) == Some(id);
-    let opens = |plan: &Value| {
-        let stages = plan.get("ApiStages").and_then(Value::as_array);
-        stages.into_iter().flatten().any(|stage| names(stage.get("ApiId"), api))
-    };
-    let plans: Vec<&String> =
-        of_kind("AWS::ApiGateway::UsagePlan").filter(|(_, plan)| opens(plan)).map(|(id, _)| id).collect();
-    let keys = of_kind("AWS::ApiGateway::UsagePlanKey");
-    let mut own = keys.filter(|(_, key)| plans.iter().any(|plan| names(key.get("UsagePlanId"), plan)));
-    own.find_map(|(_, key)| Some(key.get("KeyId")?.get("Ref")?.as_str()?.to_owned()))
 }
 
 #[cfg(test)]
@@ -379,12 +390,61 @@ pub(super) mod tests {
         assert!(purse.lawfully_flawed(&of_itself, Flaw::MissingScope).is_err(), "every sign-in has that scope");
     }
 
+    fn resource(logical_id: &str, physical_id: &str) -> Deployed {
+        let text = |text: &str| text.to_owned();
+        Deployed { logical_id: text(logical_id), physical_id: text(physical_id), kind: text(""), status: text("") }
+    }
+
+    #[tokio::test]
+    async fn no_secret_is_read_without_asking() {
+        let kind = "AWS::SecretsManager::Secret".to_owned();
+        let (account, resources) = (account(), [Deployed { kind, ..resource("ApiToken", "arn") }]);
+        let shared = Credential::Shared {
+            api: "Api".to_owned(),
+            authorizer: "Token".to_owned(),
+            secret: Some("${ApiToken}".to_owned()),
+        };
+        let nothing = Given::default();
+        let mut purse = Purse::new(&account, &resources, &nothing, None);
+        for refused in [purse.take(&shared).await.err(), purse.api_key(&json!({}), ("Api", "prod")).await.err()] {
+            assert!(refused.as_ref().is_some_and(|why| why.contains("`--read-secrets`")), "{refused:?}");
+        }
+        let by_hand = BTreeMap::from([("Api/Token".to_owned(), "given".to_owned())]);
+        let given = Given { shared: by_hand, ..Given::default() };
+        let mut purse = Purse::new(&account, &resources, &given, None);
+        assert!(purse.take(&shared).await == Ok(Shown::Text("given".to_owned())), "what is given is shown");
+    }
+
     #[test]
     fn the_key_of_a_plan_for_the_api_opens_it() {
         let template: Value =
             serde_json::from_str(include_str!("../../../tests/templates/contact.json")).expect("it is JSON");
-        assert_eq!(opening_key(&template, "Api").as_deref(), Some("ApiPartnerApiKey"));
-        assert_eq!(opening_key(&template, "Other"), None);
-        assert_eq!(opening_key(&json!({}), "Api"), None);
+        let (account, given, resources) = (account(), given(), [resource("ApiProdStage", "prod")]);
+        let purse = Purse::new(&account, &resources, &given, None);
+        assert_eq!(purse.opening_key(&template, ("Api", "prod")).as_deref(), Some("ApiPartnerApiKey"));
+        assert_eq!(purse.opening_key(&template, ("Api", "test")), None, "the plan is for another stage");
+        assert_eq!(purse.opening_key(&template, ("Other", "prod")), None);
+        assert_eq!(purse.opening_key(&json!({}), ("Api", "prod")), None);
+    }
+
+    #[test]
+    fn each_stage_is_opened_by_the_key_of_its_own_plan() {
+        let plan = |stage: Value| {
+            let stages = json!([{ "ApiId": { "Ref": "Api" }, "Stage": stage }]);
+            json!({ "Type": "AWS::ApiGateway::UsagePlan", "Properties": { "ApiStages": stages } })
+        };
+        let key = |plan: &str, key: &str| {
+            let properties = json!({ "UsagePlanId": { "Ref": plan }, "KeyId": { "Ref": key }, "KeyType": "API_KEY" });
+            json!({ "Type": "AWS::ApiGateway::UsagePlanKey", "Properties": properties })
+        };
+        let template = json!({ "Resources": {
+            "A": plan(json!("prod")), "AKey": key("A", "K1"),
+            "B": plan(json!({ "Ref": "Test" })), "BKey": key("B", "K2"),
+        } });
+        let (account, given, resources) = (account(), given(), [resource("Test", "test")]);
+        let purse = Purse::new(&account, &resources, &given, None);
+        let opened = |stage: &str| purse.opening_key(&template, ("Api", stage));
+        assert_eq!((opened("prod").as_deref(), opened("test").as_deref()), (Some("K1"), Some("K2")));
+        assert_eq!(opened("other"), None);
     }
 }
