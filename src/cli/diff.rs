@@ -96,8 +96,16 @@ impl Compared {
             "access": access,
             "open": open,
             "resources": resources,
-            "refused": self.refusals().map(update::document).collect::<Vec<_>>(),
+            "refused": self.refused_document(),
         })
+    }
+
+    /// What `deploy` would not do: nothing at all where the deployed template cannot be read.
+    fn refused_document(&self) -> Vec<Value> {
+        match &self.refused {
+            Ok(found) => found.iter().map(update::document).collect(),
+            Err(unreadable) => vec![unreadable.document()],
+        }
     }
 
     fn refusals(&self) -> impl Iterator<Item = &Finding> {
@@ -162,4 +170,25 @@ pub(crate) fn access_table(changes: &[Change]) -> String {
         table.row([verdict, change.name.clone(), change.words.clone()]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use stackgen::deploy::gate::{self, Comparison};
+    use stackgen::template::text;
+
+    use super::{Compared, Unreadable};
+
+    #[test]
+    fn a_deployed_template_that_cannot_be_read_is_told_to_programs_too() {
+        let cause = text::parse("a: [").expect_err("it is no template");
+        let refused = Err(Unreadable { stack: "notes".to_owned(), cause });
+        let comparison = Comparison { access: vec![gate::unreadable()], ..Comparison::default() };
+        let compared = Compared { stack: "notes".to_owned(), comparison, refused };
+        let document = compared.document();
+        let message = document["refused"][0]["message"].as_str().expect("it is refused");
+        assert!(message.starts_with("the deployed template of stack `notes` cannot be read"), "{message}");
+        assert!(document["refused"][0]["help"].as_str().is_some_and(|help| help.contains("get-template")));
+        assert!(compared.told().contains(message), "people and programs are told the same");
+    }
 }

@@ -63,8 +63,16 @@ pub(crate) fn document(finding: &Finding) -> Value {
     )
 )]
 pub(crate) struct Unreadable {
-    stack: String,
-    cause: text::Malformed,
+    pub(super) stack: String,
+    pub(super) cause: text::Malformed,
+}
+
+impl Unreadable {
+    /// It for a program, in the form of a finding, but of no rule.
+    pub(crate) fn document(&self) -> Value {
+        let help = self.help().map(|help| help.to_string());
+        json!({ "rule": null, "resource": null, "message": self.to_string(), "help": help, "page": null })
+    }
 }
 
 /// All that an update would do against the rules.

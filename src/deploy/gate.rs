@@ -102,20 +102,15 @@ fn place(account: &Account, stack: &str) -> BTreeMap<String, String> {
 /// What a new stack opens to everybody: where there was nothing, nothing is weakened. What is not read may open nothing,
 /// and a role opens nothing to everybody.
 fn open(wanted: &Matrix) -> Vec<String> {
-    let nothing = Matrix { principals: wanted.principals.clone(), unread: wanted.unread.clone(), ..Matrix::default() };
+    let (principals, roles) = (wanted.principals.clone(), wanted.roles.clone());
+    let nothing = Matrix { principals, roles, unread: wanted.unread.clone(), ..Matrix::default() };
     let changes = change::changes(&nothing, wanted).into_iter();
     changes.filter(|change| change.verdict == Verdict::Weakened).map(|change| change.words).collect()
 }
 
 fn judge(text: &str, stack: &Stack, unit: &Unit, (wanted, place): (&Matrix, &BTreeMap<String, String>)) -> Comparison {
     let Ok(before) = text::parse(text) else {
-        let unread = Change {
-            verdict: Verdict::Weakened,
-            subject: Subject::Unseen,
-            name: "template".to_owned(),
-            words: "the deployed template cannot be read, so nothing can be compared with it".to_owned(),
-        };
-        return Comparison { access: vec![unread], ..Comparison::default() };
+        return Comparison { access: vec![unreadable()], ..Comparison::default() };
     };
     let deployed = Matrix::of_place(&before, &shown(&before, stack), place);
     let after = serde_json::from_str(&unit.template).unwrap_or_default();
@@ -123,6 +118,17 @@ fn judge(text: &str, stack: &Stack, unit: &Unit, (wanted, place): (&Matrix, &BTr
         access: change::changes(&deployed, wanted),
         resources: resources(&before, &after),
         ..Comparison::default()
+    }
+}
+
+/// What is said of a deployed template that cannot be read: what it lets pass may be anything.
+#[must_use]
+pub fn unreadable() -> Change {
+    Change {
+        verdict: Verdict::Weakened,
+        subject: Subject::Unseen,
+        name: "template".to_owned(),
+        words: "the deployed template cannot be read, so nothing can be compared with it".to_owned(),
     }
 }
 
