@@ -12,10 +12,11 @@ use miette::Diagnostic;
 use stackgen::access::change::{self, Change, Verdict};
 use stackgen::access::matrix::Matrix;
 use stackgen::access::probe::{Credential, Door, Plan, Token};
+use stackgen::deploy::Unit;
 use stackgen::deploy::gate;
 use stackgen::deploy::tokens::Mint;
 use stackgen::deploy::users::{Pool, SignedIn};
-use stackgen::deploy::verify::{self, Ended, Given, Lawful, Options, Report, Secrets, Subject, Writes};
+use stackgen::deploy::verify::{self, Bounds, Ended, Given, Lawful, Options, Report, Secrets, Subject, Writes};
 use thiserror::Error;
 
 use super::deploy::pair;
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     /// Writes the results as JUnit XML too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Longest time that it may take, its preparation and the logs included.
+    /// Longest time that it may take, from the first question to the last line of a log.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     patience: u64,
     #[command(flatten)]
@@ -99,6 +100,15 @@ impl Verified {
     }
 }
 
+/// What is needed to try the doors of a stack.
+struct Prepared {
+    reached: Reached,
+    matrix: Matrix,
+    plan: Plan,
+    options: Options,
+    weaker: Vec<Change>,
+}
+
 impl Arguments {
     /// Tries every door, and tells what came of it.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
@@ -119,53 +129,63 @@ impl Arguments {
         let name = session.stack(&project, self.stack.as_deref(), "")?;
         let planned = plan::synthesize(plan::read(session, &project, std::slice::from_ref(&name))?)?;
         let units = plan::units(&planned, &vec![Vec::new(); planned.len()], &BTreeMap::new())?;
+        let interrupts = session.interrupts();
+        interrupts.stands(NOTHING_STANDS);
+        let bounds = Bounds::new(interrupts.token(), Duration::from_secs(self.patience));
+        match bounds.patiently(self.prepared(session, &name, &units)).await {
+            Ok(prepared) => self.tried(session, name, prepared?, bounds).await,
+            Err(Ended::Interrupted) => {
+                Err(Step { during: "what is deployed was looked at", stands: NOTHING_STANDS }.interrupted())
+            }
+            Err(ended) => {
+                let report = Report { ended, ..Report::default() };
+                Ok(Verified { stack: name, report, weaker: Vec::new() })
+            }
+        }
+    }
+
+    /// Looks at what is deployed, and gets ready what is shown there.
+    async fn prepared(&self, session: &Session, name: &str, units: &[Unit]) -> Outcome<Prepared> {
         let shared = self.shared()?;
-        let reached = Reached::stack(session, Some(&name), &self.target).await?;
+        let reached = Reached::stack(session, Some(name), &self.target).await?;
         session.screen.note(format_args!("{} {}", dim("target:"), reached.account.title()));
         let matrix = units.first().map(|unit| gate::wanted(&reached.account, unit, Some(&reached.stack)));
         let matrix = matrix.unwrap_or_default();
-        let deployed = gate::deployed(&reached.account, &reached.stack).await?;
+        let weaker = weaker(&matrix, gate::deployed(&reached.account, &reached.stack).await?.as_ref());
         let plan = Plan::of(&matrix);
-        self.check_names(&name, &plan)?;
+        self.check_names(name, &plan)?;
         let given = Given { shared, secrets: self.secrets(&reached), ..self.tokens(session, &reached, &plan).await? };
-        let options = Options {
-            given,
-            writes: if self.write { Writes::Made } else { Writes::LeftOut },
-            only: self.only.clone(),
-            patience: Duration::from_secs(self.patience),
-        };
-        let weaker = deployed.map(|deployed| weaker(&matrix, &deployed)).unwrap_or_default();
-        let report = self.tried(session, &reached, &matrix, plan, &options).await?;
-        Ok(Verified { stack: name, report, weaker })
+        let writes = if self.write { Writes::Made } else { Writes::LeftOut };
+        let options = Options { given, writes, only: self.only.clone() };
+        Ok(Prepared { reached, matrix, plan, options, weaker })
     }
 
     async fn tried(
         &self,
         session: &Session,
-        reached: &Reached,
-        matrix: &Matrix,
-        plan: Plan,
-        options: &Options,
-    ) -> Outcome<Report> {
-        let interrupts = session.interrupts();
-        interrupts.stands(STANDS);
+        stack: String,
+        prepared: Prepared,
+        bounds: Bounds<'_>,
+    ) -> Outcome<Verified> {
+        session.interrupts().stands(STANDS);
+        let Prepared { reached, matrix, plan, options, weaker } = prepared;
         let subject = Subject {
             account: &reached.account,
             stack: &reached.stack.name,
             resources: &reached.resources,
             template: &reached.template,
-            matrix,
+            matrix: &matrix,
         };
         let screen = session.screen.clone();
         let told = move |door: &Door| screen.note(format_args!("{} {door}", dim("tried")));
-        let report = verify::run(subject, plan, options, interrupts.token(), &told).await;
+        let report = verify::run(subject, plan, &options, bounds, &told).await;
         for user in &report.users_left {
             session.screen.warn(format_args!("user `{user}` was made for this, and could not be removed"));
         }
         if report.ended == Ended::Interrupted {
             return Err(Step { during: "routes were tried", stands: &stands(&report.users_left) }.interrupted());
         }
-        Ok(report)
+        Ok(Verified { stack, report, weaker })
     }
 
     fn secrets(&self, reached: &Reached) -> Secrets {
@@ -243,6 +263,9 @@ fn some_token(user: &str, given: Given) -> Outcome<Given> {
     Err(Failure::refused(Error::NoToken { user: user.to_owned(), reasons }))
 }
 
+/// What stands before a call is made.
+const NOTHING_STANDS: &str = "nothing was called or changed";
+
 /// What stands when the process ends at once.
 const STANDS: &str = "a user whose name begins with `stackgen-verify-` may be left in a pool of the local cloud";
 
@@ -255,8 +278,9 @@ fn stands(users_left: &[String]) -> String {
     }
 }
 
-/// In what the deployed template lets pass whom the file does not.
-fn weaker(file: &Matrix, deployed: &Matrix) -> Vec<Change> {
+/// In what the deployed template lets pass whom the file does not; where it cannot be read, that may be anybody.
+fn weaker(file: &Matrix, deployed: Option<&Matrix>) -> Vec<Change> {
+    let Some(deployed) = deployed else { return vec![gate::unreadable()] };
     change::changes(file, deployed).into_iter().filter(|change| change.verdict == Verdict::Weakened).collect()
 }
 
@@ -298,10 +322,21 @@ async fn signed_in(
 mod tests {
     use std::collections::BTreeMap;
 
-    use stackgen::deploy::verify::{Given, Lawful};
+    use stackgen::access::matrix::Matrix;
+    use stackgen::deploy::verify::{Given, Lawful, Report};
 
-    use super::{some_token, stands};
+    use super::{Verified, some_token, stands, weaker};
     use crate::cli::failure::Exit;
+
+    #[test]
+    fn a_deployed_template_that_cannot_be_read_is_no_proof() {
+        let file = Matrix::default();
+        assert!(weaker(&file, Some(&file)).is_empty());
+        let weaker = weaker(&file, None);
+        assert!(weaker[0].words.contains("cannot be read"), "{weaker:?}");
+        let verified = Verified { stack: "s".to_owned(), report: Report::default(), weaker };
+        assert!(!verified.is_proof() && !verified.is_empty());
+    }
 
     #[test]
     fn a_user_who_signs_in_nowhere_is_refused() {

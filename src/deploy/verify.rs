@@ -16,7 +16,6 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
 use super::api::{self, Call};
@@ -26,12 +25,12 @@ use super::tokens::Mint;
 use crate::access::matrix::{Kind, Limits, Matrix, Setting};
 use crate::access::probe::answer::{Answer, Log, Outcome, is_throttled, judge, needs_line};
 use crate::access::probe::{ApiKey, Carrier, Credential, Door, Gateway, LeftOut, Plan, Probe, Signature};
-use bounds::Bounds;
 use log::AccessLog;
 use pace::Pace;
 use purse::{NO_MINT, Purse, Shown};
 use wire::Wire;
 
+pub use bounds::Bounds;
 pub use purse::{Given, Lawful, Secrets};
 
 /// What is deployed, and what it should be.
@@ -58,8 +57,6 @@ pub struct Options {
     pub writes: Writes,
     /// Doors that are tried, by name or as `NAME of API`; all when there are none.
     pub only: Vec<String>,
-    /// How long it may take.
-    pub patience: Duration,
 }
 
 /// Whether calls are made that change data when all is as it should be.
@@ -164,15 +161,14 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// The same on this machine, which writes a line before it answers.
 const LINES_ARE_THERE: Duration = Duration::from_secs(1);
 
-/// Makes the calls of a plan. `told` hears of each door when it is done.
+/// Makes the calls of a plan within bounds. `told` hears of each door when it is done.
 pub async fn run(
     subject: Subject<'_>,
     plan: Plan,
     options: &Options,
-    cancel: &CancellationToken,
+    bounds: Bounds<'_>,
     told: &(dyn Fn(&Door) + Sync),
 ) -> Report {
-    let bounds = Bounds::new(cancel, options.patience);
     let mint = bounds.patiently(Mint::of(subject.account)).await.ok().and_then(Result::ok);
     let mut purse = Purse::new(subject.account, subject.resources, &options.given, mint);
     let mut report = Report::default();
@@ -545,16 +541,16 @@ impl Logs {
     }
 
     /// Why there may be no line.
+    fn trouble(&self, probe: &Probe) -> Option<&String> {
+        let place = own(probe.door.api()?);
+        self.stages.get(&place)?.as_ref().err().or_else(|| self.unread.get(&place))
+    }
 
     /// Says of all lines that are missing that nobody waited for them to the end.
     fn cut(&mut self, ended: Ended) {
         for place in self.stages.keys() {
             self.unread.entry(place.clone()).or_insert_with(|| ended.words().to_owned());
         }
-    }
-    fn trouble(&self, probe: &Probe) -> Option<&String> {
-        let place = own(probe.door.api()?);
-        self.stages.get(&place)?.as_ref().err().or_else(|| self.unread.get(&place))
     }
 }
 
@@ -631,11 +627,11 @@ fn with_other_signature(value: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
     use std::time::{Duration, SystemTime};
-    use super::purse::tests::account;
 
     use serde_json::json;
     use tokio_util::sync::CancellationToken;
 
+    use super::purse::tests::account;
     use super::{
         AccessLog, Answer, ApiKey, Bounds, Called, Carrier, Credential, Deployed, Door, Ended, Gateway, Logs, Matrix,
         Outcome, Probe, Report, Runner, Stage, Subject, Tried, Wire, is_named, may_be_repeated, pause,
@@ -698,6 +694,10 @@ mod tests {
         let own = Answer { body: b"slow down".to_vec(), ..http };
         assert!(!may_be_repeated(&probe(Gateway::Http, "GET"), &own), "a function has taken it");
         let rest = vec![header("x-amzn-errortype", "TooManyRequestsException"), header("x-amzn-requestid", "a")];
+        let rest = Answer { status: 429, headers: rest, body: Vec::new() };
+        assert!(may_be_repeated(&probe(Gateway::Rest, "POST"), &rest));
+    }
+
     /// An address that nobody answers at, as an HTTP API says so.
     fn closed() -> Called {
         let door = Door::Endpoint { api: "Api".into(), stage: "$default".into() };
@@ -758,10 +758,6 @@ mod tests {
         let (logs, ended) = runner.logs(&[closed()]).await;
         assert_eq!(ended, Ended::Interrupted);
         assert!(matches!(closed().judged(&logs).outcome, Outcome::Untold(_)));
-    }
-
-        let rest = Answer { status: 429, headers: rest, body: Vec::new() };
-        assert!(may_be_repeated(&probe(Gateway::Rest, "POST"), &rest));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::Ended;
 
 /// How long it may go on.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
     cancel: &'a CancellationToken,
     /// None where it lies beyond all that can be counted.
     deadline: Option<Instant>,
@@ -18,12 +18,16 @@ pub(super) struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     /// Bounds that begin now.
-    pub(super) fn new(cancel: &'a CancellationToken, patience: Duration) -> Self {
+    #[must_use]
+    pub fn new(cancel: &'a CancellationToken, patience: Duration) -> Self {
         Self { cancel, deadline: Instant::now().checked_add(patience) }
     }
 
     /// Does a work unless it is interrupted, or time is over.
-    pub(super) async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
+    ///
+    /// # Errors
+    /// What has ended it.
+    pub async fn patiently<T>(&self, work: impl Future<Output = T>) -> Result<T, Ended> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(Ended::Interrupted),
