@@ -47,6 +47,44 @@ print(json.dumps({
 }))
 "#;
 
+/// Calls the URLs of a function and of its alias as roles: with no policy, with one of the two actions that a call is,
+/// with both, and with none but named by the permissions of the function, then by those of the alias.
+const ROLES: &str = r#"
+address, alias, function = sys.argv[1:]
+iam, sts, client = (boto3.client(name) for name in ("iam", "sts", "lambda"))
+account = sts.get_caller_identity()["Account"]
+principal = {"AWS": f"arn:aws:iam::{account}:root"}
+trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]}
+url, invoke = "lambda:InvokeFunctionUrl", "lambda:InvokeFunction"
+
+def role(name, *actions):
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    if actions:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy)
+    key = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="session")["Credentials"]
+    return made["Arn"], Credentials(key["AccessKeyId"], key["SecretAccessKey"], key["SessionToken"])
+
+def permit(arn, **of):
+    client.add_permission(FunctionName=function, StatementId="a", Action=url, Principal=arn, FunctionUrlAuthType="AWS_IAM", **of)
+    client.add_permission(FunctionName=function, StatementId="b", Action=invoke, Principal=arn, InvokedViaFunctionUrl=True, **of)
+
+none, one, other, both = (role(f"role-{number}", *actions) for number, actions in enumerate([(), (url,), (invoke,), (url, invoke)]))
+named = role("named")
+before = call(address, named[1])
+permit(named[0])
+after, beside = call(address, named[1]), call(alias, named[1])
+permit(named[0], Qualifier="live")
+told = client.get_function_url_config(FunctionName=function, Qualifier="live")
+assert told["FunctionUrl"] == alias and told["FunctionArn"].endswith(":live"), told
+print(json.dumps({
+    "none": call(address, none[1]), "one": call(address, one[1]), "other": call(address, other[1]),
+    "both": call(address, both[1]), "both at the alias": call(alias, both[1]),
+    "named before": before, "named": after, "named beside": beside, "named at the alias": call(alias, named[1]),
+}))
+"#;
+
 /// Gives a function whose file declares none a URL that everybody may call.
 const ADD: &str = r#"
 import boto3, sys
@@ -139,6 +177,30 @@ fn a_function_url_lets_in_whom_its_function_lets_in() {
     }
     let iam = &event(&signed["signed"])["requestContext"]["authorizer"]["iam"];
     assert!(iam["userArn"].as_str().is_some_and(|arn| arn.ends_with(":root")), "{iam}");
+    project.destroy();
+}
+
+#[test]
+fn a_role_is_let_in_by_its_own_policies_or_by_name() {
+    let project = deployed();
+    let [signed, alias, function] = ["signed", "alias", "signedFunction"].map(|name| output(&project, name));
+    let printed = with_account(&project, &format!("{CALL}{ROLES}"), &[&signed, &alias, &function]);
+    let answers: Value = serde_json::from_str(&printed).expect("it prints JSON");
+    for (caller, status) in [
+        ("none", 403),
+        ("one", 403),
+        ("other", 403),
+        ("both", 200),
+        ("both at the alias", 200),
+        ("named before", 403),
+        ("named", 200),
+        ("named beside", 403),
+        ("named at the alias", 200),
+    ] {
+        assert_eq!(answers[caller]["status"], status, "{caller}: {}", answers[caller]);
+    }
+    let iam = &event(&answers["named"])["requestContext"]["authorizer"]["iam"];
+    assert!(iam["userArn"].as_str().is_some_and(|arn| arn.ends_with(":assumed-role/named/session")), "{iam}");
     project.destroy();
 }
 
