@@ -256,32 +256,44 @@ impl Found {
     }
 
     fn principals(&mut self, old: &Matrix, new: &Matrix) {
-        let named = |id: &str, principal: &Principal| match principal.kind {
-            PrincipalKind::Role => format!("role {id}"),
-            PrincipalKind::User => format!("user {id}"),
-            PrincipalKind::Group => format!("group {id}"),
-        };
         for (id, principal) in &new.principals {
-            let name = named(id, principal);
-            let Some(before) = old.principals.get(id).filter(|before| before.kind == principal.kind) else {
-                self.all(Subject::Principal, &name, power::new_principal(&name, principal));
-                continue;
-            };
-            self.all(Subject::Principal, &name, power::powers(&name, &before.powers, &principal.powers));
-            self.all(Subject::Principal, &name, power::trust(&name, &before.powers, &principal.powers));
-            let groups = value::admits(
-                &before.groups,
-                &principal.groups,
-                |came| format!("{name} is now in group {came}"),
-                |went| format!("{name} is in group {went} no more"),
-            );
-            self.all(Subject::Principal, &name, groups);
+            self.principal(id, standing(old, id, principal.kind), principal);
         }
-        let gone = old.principals.iter().filter(|(id, _)| !new.principals.contains_key(*id));
+        for (id, role) in new.roles.iter().filter(|(id, _)| !is_told_of_functions(id, old, new)) {
+            match standing(old, id, role.kind) {
+                Some(before) => self.principal(id, Some(before), role),
+                None => self.new_role(id, role),
+            }
+        }
+        let is_there = |id: &String| new.principals.contains_key(id) || new.roles.contains_key(id);
+        let gone = old.principals.iter().filter(|(id, _)| !is_there(id));
         for (id, principal) in gone.filter(|(_, one)| !power::told(&one.powers).is_empty()) {
-            let name = named(id, principal);
+            let name = named(id, principal.kind);
             self.add(Subject::Principal, &name, strengthened(format!("{name} goes")));
         }
+    }
+
+    fn principal(&mut self, id: &str, old: Option<&Principal>, new: &Principal) {
+        let name = named(id, new.kind);
+        let Some(old) = old else {
+            return self.all(Subject::Principal, &name, power::new_principal(&name, new));
+        };
+        self.all(Subject::Principal, &name, power::powers(&name, &old.powers, &new.powers));
+        self.all(Subject::Principal, &name, power::trust(&name, &old.powers, &new.powers));
+        let groups = value::admits(
+            &old.groups,
+            &new.groups,
+            |came| format!("{name} is now in group {came}"),
+            |went| format!("{name} is in group {went} no more"),
+        );
+        self.all(Subject::Principal, &name, groups);
+    }
+
+    /// A new role of a new function, which tells what it may do: only who else has that is told of the role.
+    fn new_role(&mut self, id: &str, role: &Principal) {
+        let name = named(id, role.kind);
+        let finding = power::new_principal(&name, role).filter(|finding| finding.verdict == Verdict::Weakened);
+        self.all(Subject::Principal, &name, finding);
     }
 
     /// Who reaches a function other than by an API.
@@ -403,6 +415,29 @@ impl Found {
             }
         }
     }
+}
+
+/// The name of a role, user or group.
+fn named(id: &str, kind: PrincipalKind) -> String {
+    match kind {
+        PrincipalKind::Role => format!("role {id}"),
+        PrincipalKind::User => format!("user {id}"),
+        PrincipalKind::Group => format!("group {id}"),
+    }
+}
+
+/// A role, user or group of a matrix, whether or not a function has it.
+fn standing<'a>(matrix: &'a Matrix, id: &str, kind: PrincipalKind) -> Option<&'a Principal> {
+    let found = matrix.principals.get(id).or_else(|| matrix.roles.get(id));
+    found.filter(|principal| principal.kind == kind)
+}
+
+/// Whether what changes about a role is told of a function: of one that had it before, or that had another one in place
+/// of a new role.
+fn is_told_of_functions(role: &str, old: &Matrix, new: &Matrix) -> bool {
+    let is_new = standing(old, role, PrincipalKind::Role).is_none();
+    let mut having = new.functions.iter().filter(|(_, function)| function.role.as_deref() == Some(role));
+    having.any(|(id, function)| old.functions.get(id).is_some_and(|before| is_new || before.role == function.role))
 }
 
 /// Whether a new resource of a type lets nobody in before something else leads to it, or it leads to something.

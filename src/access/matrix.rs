@@ -52,6 +52,9 @@ pub struct Matrix {
     /// The roles, users and groups that no function has, by logical id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub principals: BTreeMap<String, Principal>,
+    /// The roles that functions have, by logical id. What they may do is told of the functions.
+    #[serde(skip)]
+    pub roles: BTreeMap<String, Principal>,
     /// Parts that hold more than the template shows, by logical id.
     pub unseen: BTreeMap<String, Unseen>,
     /// Resources that may say who gets in and that no fact above was read from, by logical id. A page does not list them:
@@ -86,9 +89,11 @@ impl Matrix {
         let resources = Resources::of(template, Known { parameters, place });
         let mut apis = api::apis(&resources);
         apis.extend(rest::apis(&resources));
+        let functions = function::functions(&resources);
         let mut matrix = Self {
             apis,
-            functions: function::functions(&resources),
+            roles: function::roles(&functions),
+            functions,
             pools: pool::pools(&resources),
             domains: api::domains(&resources),
             plans: rest::plans(&resources),
@@ -319,6 +324,9 @@ pub struct Cors {
 pub struct Function {
     /// What it may do.
     pub powers: Powers,
+    /// Logical id of its role, where that is in the template.
+    #[serde(skip)]
+    pub role: Option<String>,
     /// Who may invoke it besides the APIs and resources of this very template.
     pub callers: BTreeSet<Caller>,
     /// Its own address, where it has one.

@@ -625,6 +625,42 @@ fn roles_users_and_groups_of_no_function_count() {
 }
 
 #[test]
+fn the_role_of_a_new_function_is_a_role_as_well() {
+    let (lambda, everybody) = (json!({ "Service": "lambda.amazonaws.com" }), json!({ "AWS": "*" }));
+    let account = json!({ "AWS": "arn:aws:iam::111122223333:root" });
+    let function =
+        || json!({ "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["R", "Arn"] } } });
+    let both = |role: Value| json!({ "F": function(), "R": role });
+    let new = |role: Value| of(&json!({}), &both(role));
+    let neutral = |action: &str| format!("= function F: function F is new and may {action} on *");
+    assert_eq!(
+        new(role(&everybody, "s3:*")),
+        ["- role R: role R is new and may s3:* on *".to_owned(), neutral("s3:*")]
+    );
+    assert_eq!(new(role(&lambda, "s3:*")), [neutral("s3:*")], "only the function has it");
+    let alone = json!({ "R": role(&account, "s3:GetObject") });
+    assert_eq!(of(&alone, &both(role(&account, "s3:GetObject"))), [neutral("s3:GetObject")]);
+    assert_eq!(
+        of(&alone, &both(role(&everybody, "dynamodb:*"))),
+        [
+            "- role R: role R may now be assumed by everybody (sts:AssumeRole)".to_owned(),
+            "- role R: role R may now dynamodb:* on *".to_owned(),
+            neutral("dynamodb:*"),
+            "+ role R: role R may s3:GetObject on * no more".to_owned(),
+        ]
+    );
+    // The function that had it goes, and another one has it.
+    let with = |id: &str, role: Value| {
+        let mut resources = json!({ "R": role });
+        resources[id] = function();
+        resources
+    };
+    let other = of(&with("G", role(&lambda, "s3:GetObject")), &with("F", role(&lambda, "s3:*")));
+    assert_eq!(other[0], "- role R: role R may now s3:* on *");
+    assert_eq!(of(&both(role(&lambda, "s3:*")), &json!({ "R": role(&lambda, "s3:*") })), [""; 0], "it stays");
+}
+
+#[test]
 fn what_may_say_who_gets_in_and_is_not_read_must_stay() {
     let changed = |kind: &str, property: &str| {
         let with = |value: &str| json!({ "X": { "Type": kind, "Properties": { property: value } } });

@@ -1,13 +1,13 @@
 //! Functions: what they may do, and who may invoke them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::read_cors;
 use super::guard::Guard;
 use super::iam;
 use super::resolve::references;
 use super::resources::{Resource, Resources, written};
-use super::{Caller, Function, FunctionUrl};
+use super::{Caller, Function, FunctionUrl, Principal, PrincipalKind};
 
 /// The functions by logical id.
 pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
@@ -15,8 +15,8 @@ pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
     let mut functions: BTreeMap<String, Function> = all
         .map(|(id, function)| {
             function.note();
-            let powers = iam::powers_of_role(resources, &function.text("Role").unwrap_or_default());
-            (id.to_owned(), Function { powers, ..Function::default() })
+            let (role, powers) = iam::powers_of_role(resources, &function.text("Role").unwrap_or_default());
+            (id.to_owned(), Function { powers, role, ..Function::default() })
         })
         .collect();
     for (_, permission) in resources.of_type("AWS::Lambda::Permission") {
@@ -39,6 +39,16 @@ pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
         }
     }
     functions
+}
+
+/// The roles that functions have, by logical id.
+pub(super) fn roles(functions: &BTreeMap<String, Function>) -> BTreeMap<String, Principal> {
+    let role = |function: &Function| Principal {
+        kind: PrincipalKind::Role,
+        powers: function.powers.clone(),
+        groups: BTreeSet::new(),
+    };
+    functions.values().filter_map(|function| Some((function.role.clone()?, role(function)))).collect()
 }
 
 /// Who a permission lets in, unless that is a resource of this template: it has its own place in the matrix.

@@ -40,12 +40,12 @@ const KINDS: [Kind; 3] = [
     },
 ];
 
-/// What whoever has a role may do, by the expression that names it.
-pub(super) fn powers_of_role(resources: &Resources, named: &str) -> Powers {
+/// What whoever has a role may do, by the expression that names it, and its logical id where it is in the template.
+pub(super) fn powers_of_role(resources: &Resources, named: &str) -> (Option<String>, Powers) {
     let [roles, ..] = &KINDS;
     match resources.principal(named, ROLE, roles.name) {
-        Some((id, role)) => powers(resources, roles, id, role),
-        None => Powers { role: Some(named.to_owned()), ..Powers::default() },
+        Some((id, role)) => (Some(id.to_owned()), powers(resources, roles, id, role)),
+        None => (None, Powers { role: Some(named.to_owned()), ..Powers::default() }),
     }
 }
 
