@@ -225,9 +225,8 @@ impl Found {
             self.add(Subject::Unseen, id, weakened(words));
         }
         for domain in new.domains.difference(&old.domains) {
-            let is_guarded = |matrix: &Matrix, domain: &String| {
-                matrix.domains.get(domain).is_some_and(|domain| domain.mutual_tls.is_some())
-            };
+            let is_guarded =
+                |matrix: &Matrix, domain: &String| matrix.domains.get(domain).is_some_and(asks_for_certificates);
             let was_open = old.execute_api_endpoint == Setting::Known(true)
                 || old.domains.iter().any(|domain| !is_guarded(olds, domain));
             let name = news.domains.get(domain).map_or(domain, |domain| &domain.name);
@@ -473,13 +472,24 @@ fn bars_somebody(kind: &str) -> bool {
     bars.contains(&kind)
 }
 
+/// Whether a domain name takes only clients with certificates for certain. An expression for the whole setting may come
+/// to nothing.
+fn asks_for_certificates(domain: &Domain) -> bool {
+    domain.mutual_tls.as_ref().is_some_and(|trusted| !trusted.starts_with("${Fn::"))
+}
+
 fn domain_changes(old: &Domain, new: &Domain) -> Vec<Finding> {
     let mut findings = Vec::new();
     let name = &new.name;
     match (&old.mutual_tls, &new.mutual_tls) {
         (before, after) if before == after => {}
         (Some(_), None) => findings.push(weakened(format!("{name} takes connections without a client's certificate"))),
-        (None, Some(_)) => findings.push(strengthened(format!("{name} asks for a client's certificate"))),
+        (None, Some(_)) if asks_for_certificates(new) => {
+            findings.push(strengthened(format!("{name} asks for a client's certificate")));
+        }
+        (None, Some(undecided)) => {
+            findings.push(neutral(format!("{name} asks for a client's certificate, where {undecided} says so")));
+        }
         (Some(before), Some(after)) => {
             findings.push(weakened(format!("{name} trusts the certificates of {after} instead of {before}")));
         }

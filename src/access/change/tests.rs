@@ -799,6 +799,81 @@ fn names_are_followed_as_references_are() {
 }
 
 #[test]
+fn an_expression_in_place_of_a_whole_setting_may_say_anything() {
+    let include =
+        |file: &str| json!({ "Fn::Transform": { "Name": "AWS::Include", "Parameters": { "Location": file } } });
+    let choice = |setting: &Value| json!({ "Fn::If": ["Undecided", setting, { "Ref": "AWS::NoValue" }] });
+    // Where a whole setting stands, and of whom a change is told.
+    let http = [
+        ("ApiMembersAuthorizer/Properties/JwtConfiguration", "Members"),
+        ("Decide/Properties/Environment", "Token"),
+        ("Users/Properties/Policies", "user pool Users"),
+        ("Users/Properties/AdminCreateUserConfig", "user pool Users"),
+        ("Users/Properties/UserPoolAddOns", "user pool Users"),
+        ("Web/Properties/TokenValidityUnits", "user pool Users"),
+        ("Stage/Properties/DefaultRouteSettings", "throttle of Api"),
+        ("Stage/Properties/RouteSettings", "throttle of RouteSettings"),
+    ];
+    for (pointer, name) in http {
+        let was = template()["Resources"].pointer(&format!("/{pointer}")).cloned().unwrap_or_else(|| json!({}));
+        for whole in [include("s3://a/b"), choice(&was)] {
+            let lines = after(&[(pointer, whole.clone())]);
+            assert!(lines.iter().any(|line| line.starts_with(&format!("- {name}: "))), "{pointer}: {lines:?}");
+        }
+    }
+    let mut old = rest(json!({ "Ref": "One" }));
+    old["Get"]["Properties"]["Integration"] = json!({ "Type": "MOCK" });
+    old["Plan"] = json!({ "Type": "AWS::ApiGateway::UsagePlan", "Properties": {
+        "ApiStages": [{ "ApiId": { "Ref": "Rest" }, "Stage": "prod" }],
+        "Throttle": { "RateLimit": 10 }, "Quota": { "Limit": 100, "Period": "DAY" } } });
+    old["Name"] = json!({ "Type": "AWS::ApiGateway::DomainName", "Properties": { "DomainName": "a.example",
+        "MutualTlsAuthentication": { "TruststoreUri": "s3://a/b" } } });
+    let others = [
+        ("Stage/Properties/MethodSettings", '-', "throttle of Rest"),
+        ("Plan/Properties/Throttle", '-', "usage plan Plan"),
+        ("Plan/Properties/Quota", '-', "usage plan Plan"),
+        ("Name/Properties/MutualTlsAuthentication", '-', "domain a.example"),
+        ("Get/Properties/Integration", '=', "GET /"),
+    ];
+    for (pointer, mark, name) in others {
+        let lines = of_edit(&old, pointer, include("s3://a/b"));
+        assert!(lines.iter().any(|line| line.starts_with(&format!("{mark} {name}: "))), "{pointer}: {lines:?}");
+        let of_one = |file: &str| {
+            let mut new = old.clone();
+            set(&mut new, pointer, include(file));
+            new
+        };
+        let lines = of(&of_one("s3://a/b"), &of_one("s3://c/d"));
+        assert!(lines.iter().any(|line| line.starts_with(&format!("{mark} {name}: "))), "{pointer}: {lines:?}");
+    }
+    let stage = json!({ "ApiId": { "Ref": "Rest" }, "Stage": "prod", "Throttle": include("s3://a/b") });
+    let lines = of_edit(&old, "Plan/Properties/ApiStages", json!([stage]));
+    assert!(lines[0].starts_with("- usage plan Plan: requests a second of each key of usage plan Plan on methods"));
+}
+
+#[test]
+fn a_certificate_that_may_not_be_asked_for_keeps_nobody_out() {
+    let trusted = json!({ "TruststoreUri": "s3://a/b" });
+    let perhaps = json!({ "Fn::If": ["Undecided", trusted, { "Ref": "AWS::NoValue" }] });
+    let with = |certificates: Value| {
+        json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "DisableExecuteApiEndpoint": true } },
+            "Name": { "Type": "AWS::ApiGatewayV2::DomainName", "Properties": { "DomainName": "a.example",
+                "MutualTlsAuthentication": certificates } },
+        })
+    };
+    let mapped = |mut resources: Value| {
+        resources["Mapping"] = json!({ "Type": "AWS::ApiGatewayV2::ApiMapping", "Properties": {
+            "ApiId": { "Ref": "Api" }, "DomainName": { "Ref": "Name" }, "Stage": "$default" } });
+        resources
+    };
+    assert_eq!(of(&with(trusted.clone()), &mapped(with(trusted.clone()))), ["= Api: Api answers at a.example"]);
+    assert_eq!(of(&with(perhaps.clone()), &mapped(with(perhaps.clone()))), ["- Api: Api answers at a.example"]);
+    assert!(of(&with(Value::Null), &with(trusted))[0].starts_with('+'));
+    assert!(of(&with(Value::Null), &with(perhaps))[0].starts_with('='));
+}
+
+#[test]
 fn an_authorizer_that_is_one_of_two_must_stay_as_it_is() {
     let mut old = template();
     old["Resources"]["GetToken"]["Properties"]["AuthorizerId"] =

@@ -9,7 +9,7 @@ use super::guard::{Guard, Reader};
 use super::policy::Policy;
 use super::resolve::referred;
 use super::resolve::spelled;
-use super::resources::{Resource, Resources, digest, flag, number, texts, written};
+use super::resources::{Resource, Resources, digest, flag, member, number, texts, written};
 use super::{Api, Behind, Cors, Domain, KeySource, Kind, Limits, Route, Setting, Stage};
 
 const API: &str = "AWS::ApiGatewayV2::Api";
@@ -185,16 +185,15 @@ fn open(api: &mut Api) {
 
 fn read_stage(stage: &Resource) -> Stage {
     let limits = |settings: &Value| Limits {
-        rate: number(settings.get("ThrottlingRateLimit").unwrap_or(&Value::Null)),
-        burst: number(settings.get("ThrottlingBurstLimit").unwrap_or(&Value::Null)),
+        rate: number(member(settings, "ThrottlingRateLimit")),
+        burst: number(member(settings, "ThrottlingBurstLimit")),
         cached: None,
     };
     let own = limits(stage.get("DefaultRouteSettings"));
-    let routes = stage.get("RouteSettings").as_object().into_iter().flatten();
-    let routes = routes.map(|(key, settings)| {
+    let routes = members(stage.get("RouteSettings"), "RouteSettings").into_iter().map(|(key, settings)| {
         let given = limits(settings);
         let (rate, burst) = (given.rate.or_else(|| own.rate.clone()), given.burst.or_else(|| own.burst.clone()));
-        (key.clone(), unbounded(Limits { rate, burst, cached: None }))
+        (key.to_owned(), unbounded(Limits { rate, burst, cached: None }))
     });
     Stage {
         routes: routes.collect(),
@@ -202,6 +201,15 @@ fn read_stage(stage: &Resource) -> Stage {
         variables: variables(stage.get("StageVariables"), ""),
         deployment: deployment(stage.get("DeploymentId")),
         canary: None,
+    }
+}
+
+/// The members of a map by name. An expression for the whole map stands for one that has this name.
+pub(super) fn members<'a>(map: &'a Value, whole: &'a str) -> Vec<(&'a str, &'a Value)> {
+    match map {
+        Value::Object(members) => members.iter().map(|(name, member)| (name.as_str(), member)).collect(),
+        Value::String(_) => vec![(whole, map)],
+        _ => Vec::new(),
     }
 }
 

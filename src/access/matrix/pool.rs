@@ -9,7 +9,7 @@ use super::Setting;
 use super::api::not;
 use super::guard::Decider;
 use super::resolve::spelled;
-use super::resources::{Resource, Resources, digest, flag, names_only, number, texts, written};
+use super::resources::{Resource, Resources, digest, flag, member, names_only, number, texts, written};
 
 /// A user pool.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -218,7 +218,7 @@ fn foreign() -> Pool {
 
 fn read(resources: &Resources, pool: &Resource) -> Pool {
     pool.note();
-    let password = |name: &str| pool.part("/Policies/PasswordPolicy").get(name).unwrap_or(&Value::Null);
+    let password = |name: &str| member(pool.part("/Policies/PasswordPolicy"), name);
     let class = |(property, class): (&str, &str)| is_on(password(property)).then(|| class.to_owned());
     let classes = [
         ("RequireLowercase", "lowercase"),
@@ -264,7 +264,7 @@ fn pool_others(pool: &Resource) -> BTreeMap<String, String> {
     let parts =
         [("UserPoolAddOns", "AdvancedSecurityAdditionalFlows"), ("AdminCreateUserConfig", "UnusedAccountValidityDays")];
     for (whole, part) in parts {
-        let said = pool.get(whole).get(part).unwrap_or(&Value::Null);
+        let said = member(pool.get(whole), part);
         if !said.is_null() {
             others.insert(part.to_owned(), digest(&spelled(said)));
         }

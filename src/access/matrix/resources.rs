@@ -329,12 +329,24 @@ impl Resource {
 
     /// A property, or a part of it, by its pointer.
     pub(super) fn part(&self, pointer: &str) -> &Value {
-        self.properties.pointer(pointer).unwrap_or(&Value::Null)
+        let mut steps = pointer.split('/').skip(1);
+        let first = steps.next().map_or(&Value::Null, |name| self.get(name));
+        steps.fold(first, member)
     }
 
     /// A property in words.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         written(self.get(name))
+    }
+}
+
+/// A member of a map, or an item of a list; null where it is absent. What is in an expression for the whole is not known:
+/// it stands for each of its parts.
+pub(super) fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
+    match value {
+        Value::String(_) => value,
+        Value::Array(items) => name.parse().ok().and_then(|at: usize| items.get(at)).unwrap_or(&Value::Null),
+        other => other.get(name).unwrap_or(&Value::Null),
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::api::{self, add, add_domain, add_stage, empty, not, unbounded, variables};
+use super::api::{self, add, add_domain, add_stage, empty, not, read_cors, unbounded, variables};
 use super::guard::Reader;
 use super::policy::Policy;
 use super::resolve::{readable, referred, spelled};
-use super::resources::{Resource, Resources, digest, flag, number, texts, written};
+use super::resources::{Resource, Resources, digest, flag, member, number, texts, written};
 use super::{Api, Behind, Cors, KeySource, Kind, Limits, Route, Setting, Stage, UsagePlan};
 
 const API: &str = "AWS::ApiGateway::RestApi";
@@ -82,7 +82,7 @@ pub(super) fn plans(resources: &Resources) -> BTreeMap<String, UsagePlan> {
 fn read_plan(plan: &Resource) -> UsagePlan {
     plan.note();
     let limits = |throttle: &Value| {
-        let part = |name: &str| number(throttle.get(name).unwrap_or(&Value::Null));
+        let part = |name: &str| number(member(throttle, name));
         unbounded(Limits { rate: part("RateLimit"), burst: part("BurstLimit"), cached: None })
     };
     let mut stages = BTreeSet::new();
@@ -92,14 +92,14 @@ fn read_plan(plan: &Resource) -> UsagePlan {
         let (api, stage) = (part("ApiId"), part("Stage"));
         let known = format!("{} of {}", readable(&stage), readable(&api));
         let stage = if opened.is_object() { known } else { spelled(opened) };
-        let own = opened.get("Throttle").and_then(Value::as_object).into_iter().flatten();
-        methods.extend(own.map(|(path, throttle)| (format!("{path} at {stage}"), limits(throttle))));
+        let own = api::members(opened.get("Throttle").unwrap_or(&Value::Null), "methods");
+        methods.extend(own.into_iter().map(|(path, throttle)| (format!("{path} at {stage}"), limits(throttle))));
         stages.insert(stage);
     }
     // A list that cannot be told is one stage that is not known.
     stages.extend(written(plan.get("ApiStages")).filter(|_| plan.get("ApiStages").is_string()));
     let quota = plan.get("Quota");
-    let quota = |name: &str| quota.get(name).unwrap_or(&Value::Null);
+    let quota = |name: &str| member(quota, name);
     UsagePlan {
         stages,
         limits: limits(plan.get("Throttle")),
@@ -211,7 +211,11 @@ fn behind(resources: &Resources, method: &Resource) -> Behind {
 fn preflight(method: &Resource) -> Option<Cors> {
     let answers = method.part("/Integration/IntegrationResponses");
     let template = template(answers);
-    let answer = answers.pointer("/0/ResponseParameters").and_then(Value::as_object);
+    let parameters = member(member(answers, "0"), "ResponseParameters");
+    if parameters.is_string() {
+        return Some(Cors { template, ..read_cors(parameters) });
+    }
+    let answer = parameters.as_object();
     if answer.is_none() && template.is_none() {
         return None;
     }
@@ -248,6 +252,10 @@ fn template(answers: &Value) -> Option<String> {
 /// is said of `ANY`.
 fn read_stage(settings: &Value) -> Stage {
     let mut stage = Stage::default();
+    if settings.is_string() {
+        // An expression for all of them may say anything.
+        return Stage { limits: limits(settings, &Limits::default()), ..stage };
+    }
     let all = settings.as_array().into_iter().flatten();
     let (general, own): (Vec<_>, Vec<_>) = all.partition(|setting| key(setting).is_none());
     let said = general.first().map(|setting| limits(setting, &Limits::default())).unwrap_or_default();
@@ -261,14 +269,14 @@ fn read_stage(settings: &Value) -> Stage {
 }
 
 fn key(setting: &Value) -> Option<String> {
-    let part = |name: &str| setting.get(name).and_then(written);
+    let part = |name: &str| written(member(setting, name));
     let (verb, path) = (part("HttpMethod")?, part("ResourcePath")?);
     let path = if path.contains("~1") { path.trim_start_matches('/').replace("~1", "/") } else { path };
     (verb != "*" || path != "/*").then(|| format!("{verb} {path}"))
 }
 
 fn limits(setting: &Value, general: &Limits) -> Limits {
-    let part = |name: &str| setting.get(name).unwrap_or(&Value::Null);
+    let part = |name: &str| member(setting, name);
     // Five minutes where caching is on and nothing else is said.
     let lifetime = || number(part("CacheTtlInSeconds")).or_else(|| number(&Value::from(300)));
     let cached = match written(part("CachingEnabled")).as_deref() {
