@@ -38,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::matrix::{Api, Domain, Function, FunctionUrl, Matrix, Principal, PrincipalKind, Setting, readable};
+use super::matrix::{Api, Domain, Function, FunctionUrl, Matrix, Principal, PrincipalKind, Setting, Unseen, readable};
 use name::Names;
 
 /// One change of one fact.
@@ -377,7 +377,7 @@ impl Found {
     fn unread(&mut self, old: &Matrix, new: &Matrix) {
         for (id, part) in new.unread.iter().filter(|(id, part)| old.unread.get(*id) != Some(part)) {
             let kind = &part.kind;
-            let (opens, was_read) = (!opens_nothing(kind, old), old.ids.contains(id));
+            let (opens, was_read) = (!opens_nothing(part, old), old.ids.contains(id));
             let finding = match old.unread.get(id) {
                 Some(_) => weakened(format!("{id} ({kind}) changes, which is not read")),
                 None if was_read && opens => weakened(format!("{id} ({kind}) is not read any more")),
@@ -387,10 +387,15 @@ impl Found {
             };
             self.add(Subject::Unseen, id, finding);
         }
-        // What goes may have been in somebody's way.
-        for (id, part) in old.unread.iter().filter(|(id, _)| !new.ids.contains(*id)) {
-            let words = format!("{id} ({}) goes, which was not read", part.kind);
-            let finding = if bars_somebody(&part.kind) { weakened(words) } else { neutral(words) };
+        // What goes, or becomes something that is read, may have been in somebody's way.
+        for (id, part) in old.unread.iter().filter(|(id, _)| !new.unread.contains_key(*id)) {
+            let (kind, bars) = (&part.kind, bars_somebody(part));
+            let finding = match new.ids.contains(id) {
+                false if bars => weakened(format!("{id} ({kind}) goes, which was not read")),
+                false => neutral(format!("{id} ({kind}) goes, which was not read")),
+                true if bars => weakened(format!("{id} ({kind}) is read now, and what it said before is not known")),
+                true => continue,
+            };
             self.add(Subject::Unseen, id, finding);
         }
     }
@@ -439,8 +444,8 @@ fn is_told_of_functions(role: &str, old: &Matrix, new: &Matrix) -> bool {
     having.any(|(id, function)| old.functions.get(id).is_some_and(|before| is_new || before.role == function.role))
 }
 
-/// Whether a new resource of a type lets nobody in before something else leads to it, or it leads to something.
-fn opens_nothing(kind: &str, old: &Matrix) -> bool {
+/// Whether a new resource lets nobody in before something else leads to it, or it leads to something.
+fn opens_nothing(part: &Unseen, old: &Matrix) -> bool {
     const INERT: &[&str] = &[
         "AWS::ApiGateway::ApiKey",
         "AWS::ApiGateway::Authorizer",
@@ -454,11 +459,14 @@ fn opens_nothing(kind: &str, old: &Matrix) -> bool {
         "AWS::IAM::SAMLProvider",
         "AWS::Lambda::CodeSigningConfig",
     ];
-    INERT.contains(&kind) || (kind == "AWS::ApiGateway::UsagePlanKey" && !plan::needs_keys(old))
+    match part.kind.as_str() {
+        "AWS::ApiGateway::UsagePlanKey" => !plan::needs_keys(old),
+        kind => INERT.contains(&kind) && !part.is_given,
+    }
 }
 
 /// Whether a resource that goes may have kept somebody out.
-fn bars_somebody(kind: &str) -> bool {
+fn bars_somebody(part: &Unseen) -> bool {
     let bars = [
         "AWS::ApiGatewayV2::ApiGatewayManagedOverrides",
         "AWS::ApiGatewayV2::RoutingRule",
@@ -469,7 +477,7 @@ fn bars_somebody(kind: &str) -> bool {
         "AWS::IAM::UserPolicy",
         "AWS::Lambda::CodeSigningConfig",
     ];
-    bars.contains(&kind)
+    bars.contains(&part.kind.as_str()) || part.is_given
 }
 
 /// Whether a domain name takes only clients with certificates for certain. An expression for the whole setting may come

@@ -441,6 +441,15 @@ pub struct Unseen {
     /// Digest of all that the template says of it, which may hold secrets and is not written.
     #[serde(skip)]
     pub digest: String,
+    /// Whether it says by itself to whom it is given, as a managed policy may.
+    #[serde(skip)]
+    pub is_given: bool,
+}
+
+impl Unseen {
+    fn of(kind: String, digest: String) -> Self {
+        Self { kind, digest, is_given: false }
+    }
 }
 
 #[cfg(test)]

@@ -692,6 +692,30 @@ fn what_may_say_who_gets_in_and_is_not_read_must_stay() {
 }
 
 #[test]
+fn a_managed_policy_that_says_whose_it_is_does_something_by_itself() {
+    let policy = |effect: &str, roles: Value| {
+        json!({ "P": { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "Roles": roles,
+            "PolicyDocument": { "Statement": [{ "Effect": effect, "Action": "*", "Resource": "*" }] } } },
+            "R": role(&json!({ "Service": "ecs-tasks.amazonaws.com" }), "s3:*") })
+    };
+    let with = |effect: &str, name: Value| policy(effect, json!([name]));
+    let (own, foreign) = (json!({ "Ref": "R" }), json!("ExistingAdmin"));
+    let without = json!({ "R": policy("Allow", json!([]))["R"] });
+    let told = |what: &str| format!("- P: P (AWS::IAM::ManagedPolicy) {what}");
+    assert_eq!(of(&without, &with("Allow", foreign.clone())), [told("is new, which is not read")]);
+    assert_eq!(
+        of(&without, &policy("Allow", json!([]))),
+        ["= P: P (AWS::IAM::ManagedPolicy) is new, which is not read"],
+        "it is nobody's"
+    );
+    let moved = of(&with("Allow", own.clone()), &with("Allow", foreign.clone()));
+    assert!(moved.contains(&told("is not read any more")), "{moved:?}");
+    let back = of(&with("Deny", foreign.clone()), &with("Deny", own));
+    assert!(back.contains(&told("is read now, and what it said before is not known")), "{back:?}");
+    assert_eq!(of(&with("Deny", foreign), &without), [told("goes, which was not read")]);
+}
+
+#[test]
 fn a_statement_that_may_deny_is_never_taken_for_one_that_allows() {
     let statements = |more: Value| {
         let all = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": "*" }, more]);

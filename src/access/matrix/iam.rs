@@ -98,6 +98,11 @@ fn managed<'a>(resources: &'a Resources, named: &'a str) -> Option<(&'a str, &'a
     resources.principal(named, MANAGED, "ManagedPolicyName")
 }
 
+/// Whether a resource is a managed policy that says whose it is. One that does not is nobody's until somebody names it.
+pub(super) fn is_given(resource: &Resource) -> bool {
+    resource.kind == MANAGED && KINDS.iter().any(|kind| !names(resource, kind).is_empty())
+}
+
 /// Whom of one kind a policy that stands by itself names.
 fn names(policy: &Resource, kind: &Kind) -> BTreeSet<String> {
     let mut all = texts(policy.get(kind.list));

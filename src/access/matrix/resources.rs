@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::resolve::{Known, Resolver, is_macro, references, referred, spelled, text};
-use super::{Setting, Unseen};
+use super::{Setting, Unseen, iam};
 
 /// Types that say who may call what. Others are not worked out, and cost nothing.
 const CONCERNED: &[&str] =
@@ -101,7 +101,7 @@ impl Resources {
             // Whatever changes in it may change who passes.
             let digest = digest(&format!("{template} {:?}", known.parameters));
             let kind = "too large to be worked out".to_owned();
-            found.unseen.insert("Template".to_owned(), Unseen { kind, digest });
+            found.unseen.insert("Template".to_owned(), Unseen::of(kind, digest));
         }
         found
     }
@@ -119,13 +119,13 @@ impl Resources {
         let said = concerned.map(ToString::to_string).unwrap_or_default();
         let kind = if names.is_empty() { "macro".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") };
         let digest = digest(&[said, beside.join(" ")].join(""));
-        self.unseen.insert("Transform".to_owned(), Unseen { kind, digest });
+        self.unseen.insert("Transform".to_owned(), Unseen::of(kind, digest));
     }
 
     fn add(&mut self, id: &str, resource: &Value, resolver: &Resolver<'_>) {
         let Some(kind) = resource.get("Type").and_then(Value::as_str) else {
             // A loop, or a macro that makes resources.
-            let unseen = Unseen { kind: "resources".to_owned(), digest: digest(&resource.to_string()) };
+            let unseen = Unseen::of("resources".to_owned(), digest(&resource.to_string()));
             self.unseen.insert(id.to_owned(), unseen);
             return;
         };
@@ -151,7 +151,7 @@ impl Resources {
             || resource.as_object().is_some_and(|members| members.keys().any(|name| is_macro(name)));
         if is_unseen || is_made_by_macro {
             let said = if is_unseen { spelled(&properties) } else { resource.to_string() };
-            self.unseen.insert(id.to_owned(), Unseen { kind: kind.to_owned(), digest: digest(&said) });
+            self.unseen.insert(id.to_owned(), Unseen::of(kind.to_owned(), digest(&said)));
         }
         if is_concerned {
             let resource =
@@ -167,7 +167,11 @@ impl Resources {
     /// The resources from which nothing was read so far, though they may say who gets in.
     pub(super) fn unread(&self) -> BTreeMap<String, Unseen> {
         let left = self.all.iter().filter(|(_, one)| !one.is_read.get() && !HARMLESS.contains(&one.kind.as_str()));
-        left.map(|(id, one)| (id.clone(), Unseen { kind: one.kind.clone(), digest: digest(&one.said()) })).collect()
+        let unread = |one: &Resource| Unseen {
+            is_given: iam::is_given(one),
+            ..Unseen::of(one.kind.clone(), digest(&one.said()))
+        };
+        left.map(|(id, one)| (id.clone(), unread(one))).collect()
     }
 
     /// Logical ids of all resources that may say who gets in.
