@@ -1,5 +1,6 @@
 //! OpenAPI documents, of which API Gateway makes an API: whether all of it asks who is calling.
 
+use super::matrix::Kind;
 use crate::model::Json;
 
 /// What a document says about its callers.
@@ -28,10 +29,12 @@ const METHODS: [(&str, &str); 9] = [
 
 /// Who may call what a document declares, its functions worked out.
 ///
-/// An operation asks by the security schemes that it, or else the document, names; API Gateway looks only at those that
-/// name an authorizer, and an API key is none.
+/// An operation asks by the security schemes that it names, on an HTTP API also by those of the document; API Gateway
+/// looks only at those that name an authorizer, and an API key is none. What a document says for all of its operations
+/// guards none of a REST API.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html>
-pub(super) fn callers(document: &Json) -> Callers {
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>
+pub(super) fn callers(kind: Kind, document: &Json) -> Callers {
     let Some(paths) = document.get("paths").and_then(Json::as_object) else { return Callers::Untold };
     for (path, operations) in paths {
         let Some(operations) = operations.as_object() else { return Callers::Untold };
@@ -41,7 +44,7 @@ pub(super) fn callers(document: &Json) -> Callers {
                 Some(_) => return Callers::Untold,
             }
             let open = operations.get(member).filter(|operation| !is_preflight(method, operation));
-            if open.is_some_and(|operation| !asks(document, operation)) {
+            if open.is_some_and(|operation| !asks(kind, document, operation)) {
                 return Callers::Anyone(format!("{method} {path}"));
             }
         }
@@ -55,12 +58,13 @@ fn is_preflight(method: &str, operation: &Json) -> bool {
     method == "OPTIONS" && kind.is_none_or(|kind| kind.eq_ignore_ascii_case("mock"))
 }
 
-fn asks(document: &Json, operation: &Json) -> bool {
-    let kind = operation.get("x-amazon-apigateway-auth").and_then(|it| it.get("type")).and_then(Json::as_str);
-    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("AWS_IAM")) {
+fn asks(kind: Kind, document: &Json, operation: &Json) -> bool {
+    let auth = operation.get("x-amazon-apigateway-auth").and_then(|it| it.get("type")).and_then(Json::as_str);
+    if auth.is_some_and(|auth| auth.eq_ignore_ascii_case("AWS_IAM")) {
         return true;
     }
-    let security = operation.get("security").or_else(|| document.get("security")).and_then(Json::as_array);
+    let of_all = document.get("security").filter(|_| kind != Kind::Rest);
+    let security = operation.get("security").or(of_all).and_then(Json::as_array);
     let ways = security.map(Vec::as_slice).unwrap_or_default();
     // Any one of the ways is enough, so none of them may be open.
     !ways.is_empty() && ways.iter().all(|way| names_authorizer(document, way))
@@ -79,10 +83,10 @@ fn names_authorizer(document: &Json, way: &Json) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::{Callers, callers};
+    use super::{Callers, Kind, callers};
     use crate::model::Json;
 
-    fn with(operation: Json, more: Json) -> Callers {
+    fn with(kind: Kind, operation: Json, more: Json) -> Callers {
         let mut document = json!({
             "paths": { "/notes": { "parameters": [], "get": operation } },
             "components": { "securitySchemes": {
@@ -93,7 +97,7 @@ mod tests {
             } },
         });
         document.as_object_mut().expect("it is one").extend(more.as_object().cloned().unwrap_or_default());
-        callers(&document)
+        callers(kind, &document)
     }
 
     #[test]
@@ -113,23 +117,26 @@ mod tests {
             (json!({ "x-amazon-apigateway-auth": { "type": "NONE" } }), open()),
             (json!("${Fn::Transform(x)}"), Callers::Untold),
         ] {
-            assert_eq!(with(operation.clone(), json!({})), expected, "{operation}");
+            for kind in [Kind::Http, Kind::Rest] {
+                assert_eq!(with(kind, operation.clone(), json!({})), expected, "{kind:?} {operation}");
+            }
         }
     }
 
     #[test]
-    fn a_document_asks_for_all_operations_that_say_nothing() {
+    fn a_document_asks_for_operations_that_say_nothing_on_an_http_api_only() {
         let all = json!({ "security": [{ "members": [] }] });
-        assert_eq!(with(json!({}), all.clone()), Callers::Asked);
-        assert_eq!(with(json!({ "security": [] }), all), Callers::Anyone("GET /notes".to_owned()));
+        let open = Callers::Anyone("GET /notes".to_owned());
+        assert_eq!(with(Kind::Http, json!({}), all.clone()), Callers::Asked);
+        assert_eq!(with(Kind::Rest, json!({}), all.clone()), open);
+        assert_eq!(with(Kind::Http, json!({ "security": [] }), all), open);
     }
 
     #[test]
     fn a_preflight_answer_asks_nobody() {
         let options = |kind: &str| {
-            callers(
-                &json!({ "paths": { "/a": { "options": { "x-amazon-apigateway-integration": { "type": kind } } } } }),
-            )
+            let integration = json!({ "x-amazon-apigateway-integration": { "type": kind } });
+            callers(Kind::Rest, &json!({ "paths": { "/a": { "options": integration } } }))
         };
         assert_eq!(options("MOCK"), Callers::Asked);
         assert_eq!(options("aws_proxy"), Callers::Anyone("OPTIONS /a".to_owned()));
@@ -138,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_no_document_tells_nothing() {
         for document in [json!("${Fn::Transform(x)}"), json!({}), json!({ "paths": { "/a": "x" } })] {
-            assert_eq!(callers(&document), Callers::Untold, "{document}");
+            assert_eq!(callers(Kind::Http, &document), Callers::Untold, "{document}");
         }
     }
 }

@@ -558,7 +558,7 @@ fn a_policy_asks_for_what_requests_of_its_api_have() {
 }
 
 /// Doors that the model does not know, each with the property that is underlined.
-const OPEN: [(&str, &str); 32] = [
+const OPEN: [(&str, &str); 33] = [
     ("AuthType", "AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE }"),
     ("AuthType", "AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }"),
     ("Principal", "AWS::Lambda::Permission, properties: { Action: lambda:InvokeFunction, Principal: '*' }"),
@@ -619,6 +619,11 @@ const OPEN: [(&str, &str); 32] = [
     ("Target", "AWS::ApiGatewayV2::Api, properties: { Target: { Fn::If: [C, x, { Ref: AWS::NoValue }] } }"),
     ("Body", "AWS::ApiGatewayV2::Api, properties: { Body: { paths: { /a: { get: {} } } } }"),
     ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { paths: { /a: { get: { security: [{ key: [] }] } } } } }"),
+    (
+        "Body",
+        "AWS::ApiGateway::RestApi, properties: { Body: { paths: { /a: { get: {} } }, security: [{ a: [] }], \
+         securityDefinitions: { a: { x-amazon-apigateway-authorizer: {} } } } }",
+    ),
     ("Body", "AWS::ApiGateway::RestApi, properties: { Body: { Fn::Transform: { Name: AWS::Include } } }"),
     ("BodyS3Location", "AWS::ApiGateway::RestApi, properties: { BodyS3Location: { Bucket: x, Key: y } }"),
     ("CloneFrom", "AWS::ApiGateway::RestApi, properties: { CloneFrom: x }"),

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use super::{Find, Rule, Verdict};
 use crate::access::doors::{Door, doors};
-use crate::access::matrix::{readable, worked_out};
+use crate::access::matrix::{Kind, readable, worked_out};
 use crate::access::openapi::{self, Callers};
 use crate::model::apigatewayv2::web_socket_api::CONNECT;
 use crate::model::raw::RawResource;
@@ -145,7 +145,8 @@ impl<'a> Hatch<'a> {
     /// An API whose routes are declared by an OpenAPI document, or by another API.
     fn document(&self, known: &Known<'_>) -> Option<Opening> {
         if let Some(body) = self.get("Body") {
-            let words = match openapi::callers(&known.value(body)) {
+            let kind = if &*self.kind == "AWS::ApiGateway::RestApi" { Kind::Rest } else { Kind::Http };
+            let words = match openapi::callers(kind, &known.value(body)) {
                 Callers::Asked => return None,
                 Callers::Anyone(operation) => format!("everyone may call `{operation}`, which names no authorizer"),
                 Callers::Untold => "whom its routes let in cannot be seen".to_owned(),
