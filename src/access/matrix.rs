@@ -32,6 +32,7 @@ use resources::Resources;
 pub use guard::{Cognito, Guard, Jwt, Lambda};
 pub use policy::{Grant, Policy};
 pub use pool::{Client, Digests, Pool};
+pub(super) use resolve::fields;
 pub use resolve::{readable, references};
 
 /// Every way into a stack.

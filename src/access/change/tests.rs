@@ -74,7 +74,9 @@ fn route(key: &str, kind: &str, authorizer: &str, scopes: &[&str]) -> Value {
 }
 
 fn between(old: &Value, new: &Value) -> Vec<Change> {
-    let read = |template: &Value| Matrix::of(template, &BTreeMap::new());
+    let place = [("AWS::AccountId", "111122223333"), ("AWS::Region", "eu-west-1")];
+    let place = place.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let read = |template: &Value| Matrix::of_place(template, &BTreeMap::new(), &place);
     changes(&read(old), &read(new))
 }
 
@@ -789,6 +791,8 @@ fn names_are_followed_as_references_are() {
         json!({ "Fn::Sub": "${Decide.Arn}:live" }),
         json!("arn:aws:lambda:eu-west-1:111122223333:function:decide"),
         json!("arn:aws:lambda:eu-west-1:111122223333:function:decide:live"),
+        json!({ "Fn::Sub": "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:decide" }),
+        json!("111122223333:function:decide"),
         json!({ "Fn::If": ["InTest", { "Fn::GetAtt": ["Decide", "Arn"] }, { "Fn::GetAtt": ["Other", "Arn"] }] }),
     ];
     for address in addresses {
@@ -820,6 +824,47 @@ fn names_are_followed_as_references_are() {
         of_edit(&old, &format!("Boundary/{statement}"), wide),
         ["- function Decide: the policy that bounds function Decide now allows s3:* on *"]
     );
+}
+
+#[test]
+fn names_are_not_followed_into_other_accounts_and_regions() {
+    let with = |address: Value| {
+        json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "ApiTokenAuthorizer": { "Type": "AWS::ApiGatewayV2::Authorizer", "Properties": {
+                "ApiId": { "Ref": "Api" }, "AuthorizerType": "REQUEST", "AuthorizerUri": address } },
+            "Route": route("GET /a", "CUSTOM", "ApiTokenAuthorizer", &[]),
+            "Decide": { "Type": "AWS::Lambda::Function", "Properties": { "FunctionName": "decide" } },
+        })
+    };
+    let own = with(json!({ "Fn::GetAtt": ["Decide", "Arn"] }));
+    for address in [
+        "arn:aws:lambda:eu-west-1:999999999999:function:decide",
+        "arn:aws:lambda:us-east-1:111122223333:function:decide",
+        "arn:aws:lambda:eu-west-1:${Account}:function:decide",
+        "999999999999:function:decide",
+    ] {
+        let lines = of(&own, &with(json!({ "Fn::Sub": address })));
+        assert!(lines[0].starts_with("- Token: Token asks function"), "{address}: {lines:?}");
+    }
+    let had = |policy: Value, action: &str| {
+        json!({
+            "F": { "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["R", "Arn"] } } },
+            "R": { "Type": "AWS::IAM::Role", "Properties": { "ManagedPolicyArns": [policy] } },
+            "M": { "Type": "AWS::IAM::ManagedPolicy", "Properties": { "ManagedPolicyName": "AdministratorAccess",
+                "PolicyDocument": { "Statement": [{ "Effect": "Allow", "Action": action, "Resource": "*" }] } } },
+        })
+    };
+    let own = had(json!("arn:aws:iam::111122223333:policy/app/AdministratorAccess"), "s3:GetObject");
+    for foreign in
+        ["arn:aws:iam::aws:policy/AdministratorAccess", "arn:aws:iam::999999999999:policy/AdministratorAccess"]
+    {
+        let lines = of(&own, &had(json!(foreign), "s3:GetObject"));
+        let expected = "- function F: function F may now do what policy AdministratorAccess allows";
+        assert!(lines.contains(&expected.to_owned()), "{lines:?}");
+    }
+    let more = of(&own, &had(json!("arn:aws:iam::111122223333:policy/app/AdministratorAccess"), "s3:*"));
+    assert_eq!(more, ["- function F: function F may now s3:* on *"], "this one is ours");
 }
 
 #[test]

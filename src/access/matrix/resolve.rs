@@ -436,6 +436,24 @@ pub(super) fn referred(expression: &str) -> Option<&str> {
     (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric())).then_some(name)
 }
 
+/// The fields of an ARN, which colons part. A colon within an expression parts nothing.
+pub(in crate::access) fn fields(arn: &str) -> Vec<&str> {
+    let (mut fields, mut from, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, c) in arn.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => {
+                fields.push(arn.get(from..at).unwrap_or_default());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(arn.get(from..).unwrap_or_default());
+    fields
+}
+
 /// An expression as people read it: `Users` for its issuer, `Notes/index/*` for an ARN below that of a table.
 #[must_use]
 pub fn readable(expression: &str) -> String {
@@ -626,6 +644,15 @@ mod tests {
         for (expression, expected) in cases {
             assert_eq!(readable(expression), expected);
         }
+    }
+
+    #[test]
+    fn an_arn_has_fields() {
+        let arn = "arn:${AWS::Partition}:lambda:${Fn::If(A, b:c, ${AWS::Region})}:1:function:f";
+        let expected =
+            ["arn", "${AWS::Partition}", "lambda", "${Fn::If(A, b:c, ${AWS::Region})}", "1", "function", "f"];
+        assert_eq!(fields(arn), expected);
+        assert_eq!(fields("a"), ["a"]);
     }
 
     #[test]

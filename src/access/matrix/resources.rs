@@ -7,8 +7,9 @@ use serde::Serializer;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::resolve::{Known, Resolver, is_macro, references, referred, spelled, text};
+use super::resolve::{Known, Resolver, fields, is_macro, references, referred, spelled, text};
 use super::{Setting, Unseen, iam};
+use crate::template::function::{ACCOUNT_ID, REGION};
 
 /// Types that say who may call what. Others are not worked out, and cost nothing.
 const CONCERNED: &[&str] =
@@ -71,6 +72,8 @@ pub(super) struct Resources {
     unseen: BTreeMap<String, Unseen>,
     conditions: BTreeMap<String, String>,
     undecided: BTreeMap<String, String>,
+    /// The account and region that the template is deployed to, as far as they are known.
+    place: BTreeMap<String, String>,
 }
 
 /// A resource.
@@ -91,6 +94,7 @@ impl Resources {
             unseen: BTreeMap::new(),
             conditions: BTreeMap::new(),
             undecided: BTreeMap::new(),
+            place: place(known),
         };
         found.transform(template);
         for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
@@ -215,15 +219,32 @@ impl Resources {
         self.all.contains_key(id)
     }
 
-    /// The role, user, group or policy that an expression stands for: itself, or the name in its ARN.
+    /// The role, user, group or policy that an expression stands for: itself, or its name, alone or in its ARN.
     pub(super) fn principal<'a>(
         &'a self,
         expression: &'a str,
         kind: &'a str,
         name: &str,
     ) -> Option<(&'a str, &'a Resource)> {
-        let last = expression.rsplit('/').next().unwrap_or(expression);
-        self.get(expression, kind).or_else(|| self.named(kind, name, last))
+        self.get(expression, kind).or_else(|| self.named(kind, name, self.name_within(expression)?))
+    }
+
+    /// The name in the ARN of a role, user, group or policy of this account, or what is no ARN as it is.
+    fn name_within<'a>(&self, expression: &'a str) -> Option<&'a str> {
+        match fields(expression).as_slice() {
+            ["arn", _, "iam", _, account, named] => {
+                self.is_here(account, ACCOUNT_ID).then(|| named.rsplit('/').next())?
+            }
+            ["arn", ..] => None,
+            _ => Some(expression),
+        }
+    }
+
+    /// Whether an account or a region, by its pseudo parameter, is the one that the template is deployed to. A literal one is
+    /// another's unless it is known for ours.
+    fn is_here(&self, given: &str, pseudo: &str) -> bool {
+        given.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) == Some(pseudo)
+            || self.place.get(pseudo).is_some_and(|own| own == given)
     }
 
     /// The function that an expression stands for: its logical id, or the expression itself. An alias and a version
@@ -247,12 +268,25 @@ impl Resources {
         if let Some(id) = referred(expression) {
             return (id.to_owned(), None);
         }
-        let inside = expression.rsplit_once(":function:").map_or(expression, |(_, name)| name);
-        // A colon within an expression is none between a name and its qualifier.
-        let parts = inside.rsplit_once(':').filter(|(_, after)| !after.contains('}'));
-        let (name, qualifier) = parts.map_or((inside, None), |(name, after)| (name, Some(after.to_owned())));
-        let found = self.get(name, FUNCTION).or_else(|| self.named(FUNCTION, "FunctionName", name));
-        found.map_or_else(|| (expression.to_owned(), None), |(id, _)| (id.to_owned(), qualifier))
+        let (name, qualifier) = self.function_within(expression);
+        let found =
+            name.and_then(|name| self.get(name, FUNCTION).or_else(|| self.named(FUNCTION, "FunctionName", name)));
+        found.map_or_else(|| (expression.to_owned(), None), |(id, _)| (id.to_owned(), qualifier.map(str::to_owned)))
+    }
+
+    /// The name of a function of this account and region, alone or in its ARN or the end of that, and its qualifier.
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
+    fn function_within<'a>(&self, expression: &'a str) -> (Option<&'a str>, Option<&'a str>) {
+        let all = fields(expression);
+        let (name, qualifier, is_here) = match all.as_slice() {
+            ["arn", _, "lambda", region, account, "function", name, rest @ ..] => {
+                (name, rest, self.is_here(region, REGION) && self.is_here(account, ACCOUNT_ID))
+            }
+            [account, "function", name, rest @ ..] => (name, rest, self.is_here(account, ACCOUNT_ID)),
+            [name, rest @ ..] => (name, rest, *name != "arn"),
+            [] => return (None, None),
+        };
+        (is_here.then_some(*name), qualifier.first().copied())
     }
 
     /// The function in the address under which API Gateway invokes it, or in its ARN.
@@ -279,6 +313,13 @@ impl Resources {
         let said: Vec<String> = named.map(Resource::said).collect();
         (!said.is_empty()).then(|| digest(&said.join(" ")))
     }
+}
+
+/// What is known of the account and region that a template is deployed to.
+fn place(known: Known<'_>) -> BTreeMap<String, String> {
+    let all = known.place.iter().chain(known.parameters);
+    let own = all.filter(|(name, _)| [ACCOUNT_ID, REGION].contains(&name.as_str()));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What a function can be named by besides itself.
