@@ -226,6 +226,7 @@ pub(super) fn limits(found: &mut Found, id: &str, old: &Api, new: &Api) {
         // The only stage is what it was, whatever it is called.
         let Some(before) = old.stages.get(name).cloned().or_else(|| only(old).filter(|_| new.stages.len() == 1)) else {
             new_stage(found, id, (old, &of), stage);
+            another_way(found, id, (old, new), (&of, stage));
             continue;
         };
         found.all(Subject::Throttle, &format!("throttle of {id}"), value::limits(&before.limits, &stage.limits, &of));
@@ -259,6 +260,33 @@ fn new_stage(found: &mut Found, id: &str, (old, of): (&Api, &str), new: &Stage) 
     }
 }
 
+/// A new stage may lead to other copies of the API, and to other guards by its variables.
+fn another_way(found: &mut Found, id: &str, (old, new): (&Api, &Api), (of, stage): (&str, &Stage)) {
+    let served: BTreeSet<&String> = old.stages.values().flat_map(|it| [&it.deployment, &it.canary]).flatten().collect();
+    let is_fresh = |copy: &String| new.deployments.contains(copy) && !old.deployments.contains(copy);
+    let copies = [(&stage.deployment, of.to_owned()), (&stage.canary, format!("the canary of {of}"))];
+    for (copy, of) in copies.iter().filter_map(|(copy, of)| Some((copy.as_ref()?, of))) {
+        if !served.contains(copy) && !is_fresh(copy) {
+            let words = format!("{of} is new and serves deployment {}, which is not read", readable(copy));
+            found.add(Subject::Api, id, weakened(words));
+        }
+    }
+    let fewest = old.stages.values().map(|it| differing(it, stage)).min_by_key(BTreeSet::len);
+    for name in fewest.unwrap_or_else(|| stage.variables.keys().collect()) {
+        for (key, _) in new.routes.iter().filter(|(_, route)| asks_stage(route, name)) {
+            let part = found.names.of_part(id, key);
+            let words = format!("stage variable {name} of {of}, which is new, is one on which {part} depends");
+            found.add(Subject::Route, part, weakened(words));
+        }
+    }
+}
+
+/// The names of variables in which two stages differ.
+fn differing<'a>(one: &'a Stage, other: &'a Stage) -> BTreeSet<&'a String> {
+    let names = one.variables.keys().chain(other.variables.keys());
+    names.filter(|name| one.variables.get(*name) != other.variables.get(*name)).collect()
+}
+
 fn strictest(one: Stage, other: Stage) -> Stage {
     let least = |one: Option<Setting<f64>>, other: Option<Setting<f64>>| match (one, other) {
         (Some(Setting::Known(one)), Some(Setting::Known(other))) => Some(Setting::Known(one.min(other))),
@@ -281,8 +309,7 @@ fn strictest(one: Stage, other: Stage) -> Stage {
 
 /// Variables of a stage: guards and what is behind them may name one, and a function that decides is given them all.
 fn variables(found: &mut Found, id: &str, (old, new): (&Api, &Api), (before, after): (&Stage, &Stage)) {
-    let names: BTreeSet<&String> = before.variables.keys().chain(after.variables.keys()).collect();
-    for name in names.into_iter().filter(|name| before.variables.get(*name) != after.variables.get(*name)) {
+    for name in differing(before, after) {
         for (key, _) in old.routes.iter().chain(&new.routes).filter(|(_, route)| asks_stage(route, name)) {
             let part = found.names.of_part(id, key);
             let words = format!("stage variable {name} changes, on which {part} depends");

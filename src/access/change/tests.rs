@@ -1021,6 +1021,48 @@ fn a_new_stage_is_bounded_as_the_others_are() {
 }
 
 #[test]
+fn a_new_stage_leads_where_the_others_do() {
+    let old = rest(json!({ "Ref": "One" }));
+    let second = |deployment: Value| {
+        let mut new = old.clone();
+        new["Two"] = new["One"].clone();
+        new["Second"] = new["Stage"].clone();
+        new["Second"]["Properties"]["StageName"] = json!("test");
+        new["Second"]["Properties"]["DeploymentId"] = deployment;
+        new
+    };
+    let words = "- Rest: stage test of Rest is new and serves deployment";
+    assert_eq!(of(&old, &second(json!("abc123"))), [format!("{words} abc123, which is not read")]);
+    assert_eq!(of(&old, &second(json!({ "Ref": "Two" }))), [""; 0], "it is made of this template");
+    assert_eq!(of(&old, &second(json!({ "Ref": "One" }))), [""; 0], "the other stage serves it as well");
+    let mut both = old.clone();
+    both["Two"] = both["One"].clone();
+    assert_eq!(of(&both, &second(json!({ "Ref": "Two" }))), [format!("{words} Two, which is not read")]);
+    let mut canary = second(json!({ "Ref": "One" }));
+    canary["Second"]["Properties"]["CanarySetting"] = json!({ "DeploymentId": "abc123" });
+    assert!(of(&old, &canary)[0].starts_with("- Rest: the canary of stage test of Rest is new and serves"));
+}
+
+#[test]
+fn a_new_stage_chooses_no_guard_by_its_variables() {
+    let uri = json!({ "Fn::Sub": "arn:aws:lambda:eu-west-1:111122223333:function:${!stageVariables.decide}" });
+    let mut old = template();
+    old["Resources"]["ApiTokenAuthorizer"]["Properties"]["AuthorizerUri"] = uri;
+    old["Resources"]["Stage"]["Properties"]["StageVariables"] = json!({ "decide": "a", "x": "1" });
+    let second = |variables: Value| {
+        let mut new = old.clone();
+        new["Resources"]["Second"] = new["Resources"]["Stage"].clone();
+        new["Resources"]["Second"]["Properties"]["StageName"] = json!("test");
+        new["Resources"]["Second"]["Properties"]["StageVariables"] = variables;
+        told(&between(&old, &new))
+    };
+    let words = "stage variable decide of stage test of Api, which is new, is one on which GET /token depends";
+    assert_eq!(second(json!({ "decide": "b", "x": "1" })), [format!("- GET /token: {words}")]);
+    assert_eq!(second(json!({ "x": "1" })), [format!("- GET /token: {words}")], "it may be absent");
+    assert_eq!(second(json!({ "decide": "a", "x": "1" })), [""; 0]);
+}
+
+#[test]
 fn a_negative_limit_is_none() {
     let old = rest(json!({ "Ref": "One" }));
     let limit = "Stage/Properties/MethodSettings/0/ThrottlingRateLimit";
