@@ -210,6 +210,9 @@ pub struct Route {
     pub api_key: Setting<bool>,
     /// What answers.
     pub behind: Behind,
+    /// Digest of the rights with which the gateway calls that, and of what it makes of a request to another service of AWS.
+    #[serde(skip)]
+    pub call: Option<String>,
     /// Version of the event that the function gets, where it can be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
@@ -383,6 +386,9 @@ pub struct Powers {
     /// Who may assume the role.
     #[serde(skip_serializing_if = "Policy::is_empty")]
     pub trust: Policy,
+    /// Digests of the other properties that may say who has these powers, and for how long, by name.
+    #[serde(skip)]
+    pub others: BTreeMap<String, String>,
 }
 
 /// Somebody who may invoke a function.

@@ -1,8 +1,8 @@
 //! Who can get a token: changes of user pools.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::value::{Weaker, admits, demands, flag, number, shown};
+use super::value::{Weaker, admits, demands, flag, number, others, shown};
 use super::{Finding, Found, Subject, neutral, strengthened, weakened};
 use crate::access::matrix::{Client, Guard, Matrix, Pool, Setting, readable};
 
@@ -133,13 +133,6 @@ fn is_told(trigger: &str) -> bool {
     matches!(trigger, "PostAuthentication" | "PostConfirmation" | "CustomMessage")
 }
 
-/// Properties of which only a change can be told.
-fn others(name: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Finding> {
-    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let differ = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
-    differ.map(|key| weakened(format!("{key} of {name} changes, which is not read"))).collect()
-}
-
 fn providers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     let names = |pool: &Pool| -> BTreeSet<String> { pool.providers.keys().cloned().collect() };
     let mut findings = admits(
@@ -161,7 +154,10 @@ fn groups(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
         let came = admits(old, new, |came| format!("{what} {came} of {name} is new"), |_| String::new());
         came.into_iter().filter(|finding| !finding.words.is_empty()).map(|finding| neutral(finding.words))
     });
-    told.collect()
+    let was = |group: &String| old.group_settings.get(group);
+    let changed = new.group_settings.iter().filter(|(group, digest)| was(group).is_some_and(|old| old != *digest));
+    let changed = changed.map(|(group, _)| weakened(format!("role or precedence of group {group} of {name} changes")));
+    told.chain(changed).collect()
 }
 
 fn clients(id: &str, name: &str, (old, _): (&Pool, &Matrix), (new, news): (&Pool, &Matrix)) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Verdict, neutral, strengthened, weakened};
+use super::{Finding, Verdict, neutral, strengthened, value, weakened};
 use crate::access::matrix::{Api, Caller, Grant, Guard, Policy, Powers, Principal, PrincipalKind, readable};
 
 /// What changes in the powers of somebody, such as `function GetNotes`.
@@ -54,16 +54,18 @@ fn boundary(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
     }
 }
 
-/// What changes in who may assume a role. `role` is that in words.
+/// What changes in who may assume a role, or be a user. `role` is that in words.
 pub(super) fn trust(role: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
-    policy(
+    let mut findings = policy(
         (&old.trust, &new.trust),
         &format!("the trust of {role}"),
         |grant| format!("{role} may now be assumed by {}", taker(grant)),
         |grant| format!("{role} may be assumed by {} no more", taker(grant)),
         |grant| format!("{role} is not denied to {} any more", taker(grant)),
         |grant| format!("{role} is denied to {}", taker(grant)),
-    )
+    );
+    findings.extend(value::others(role, &old.others, &new.others));
+    findings
 }
 
 /// Who takes a role, and under which condition.

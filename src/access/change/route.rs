@@ -89,7 +89,8 @@ fn same_route(found: &mut Found, id: &str, key: &str, (old, olds): (&Route, &Mat
         }
     }
     let findings = api_key(old, new, &name).into_iter().chain(condition(old, new, &name));
-    let findings: Vec<Finding> = findings.chain(behind((old, olds), (new, news), &name)).collect();
+    let findings = findings.chain(behind((old, olds), (new, news), &name)).chain(call(old, new, &name));
+    let findings: Vec<Finding> = findings.collect();
     found.all(Subject::Route, &name, findings);
 }
 
@@ -127,6 +128,13 @@ fn behind((old, olds): (&Route, &Matrix), (new, news): (&Route, &Matrix), name: 
         findings.extend(power::more(&format!("what is behind {name}"), &before, &after));
     }
     findings
+}
+
+/// With which rights the gateway calls what answers, and what it asks of it.
+fn call(old: &Route, new: &Route, name: &str) -> Option<Finding> {
+    let words =
+        format!("with which rights {name} calls what answers, or what it asks of that, changes and is not read");
+    (new.call.is_some() && old.call != new.call).then(|| weakened(words))
 }
 
 /// Requests that another route takes, or none.

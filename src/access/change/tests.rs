@@ -902,7 +902,7 @@ fn an_expression_in_place_of_a_whole_setting_may_say_anything() {
         ("Plan/Properties/Throttle", '-', "usage plan Plan"),
         ("Plan/Properties/Quota", '-', "usage plan Plan"),
         ("Name/Properties/MutualTlsAuthentication", '-', "domain a.example"),
-        ("Get/Properties/Integration", '=', "GET /"),
+        ("Get/Properties/Integration", '-', "GET /"),
     ];
     for (pointer, mark, name) in others {
         let lines = of_edit(&old, pointer, include("s3://a/b"));
@@ -1134,6 +1134,66 @@ fn other_settings_of_a_pool_must_stay() {
     let rotation = [("Web/Properties/RefreshTokenRotation", json!({ "Feature": "ENABLED" }))];
     let words = "RefreshTokenRotation of client Web of user pool Users changes, which is not read";
     assert_eq!(after(&rotation), line(words));
+}
+
+#[test]
+fn what_a_group_gives_to_its_members_must_stay() {
+    let group = |role: &str, words: &str| {
+        json!({ "Type": "AWS::Cognito::UserPoolGroup", "Properties": { "UserPoolId": { "Ref": "Users" },
+            "GroupName": "admins", "RoleArn": role, "Description": words } })
+    };
+    let with = |group: Value| json!({ "Users": { "Type": "AWS::Cognito::UserPool" }, "Admins": group });
+    let words = "user pool Users: role or precedence of group admins of user pool Users changes";
+    assert_eq!(of(&with(group("a", "x")), &with(group("b", "x"))), [format!("- {words}")]);
+    assert_eq!(of(&with(group("a", "x")), &with(group("a", "y"))), [""; 0], "that is said to people");
+    let new = "= user pool Users: group admins of user pool Users is new";
+    assert_eq!(of_edit(&json!({ "Users": { "Type": "AWS::Cognito::UserPool" } }), "Admins", group("a", "x")), [new]);
+}
+
+#[test]
+fn who_has_powers_and_for_how_long_must_stay() {
+    let old = json!({
+        "R": role(&json!({ "AWS": "arn:aws:iam::111122223333:root" }), "s3:*"),
+        "F": { "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["Own", "Arn"] } } },
+        "Own": role(&json!({ "Service": "lambda.amazonaws.com" }), "s3:*"),
+        "U": { "Type": "AWS::IAM::User", "Properties": {} },
+    });
+    for (pointer, value, line) in [
+        ("R/Properties/MaxSessionDuration", json!(43_200), "role R: MaxSessionDuration of role R"),
+        (
+            "Own/Properties/MaxSessionDuration",
+            json!(43_200),
+            "function F: MaxSessionDuration of the role of function F",
+        ),
+        ("U/Properties/LoginProfile", json!({ "Password": "x" }), "user U: LoginProfile of user U"),
+    ] {
+        assert_eq!(of_edit(&old, pointer, value), [format!("- {line} changes, which is not read")]);
+    }
+    assert_eq!(of_edit(&old, "R/Properties/Description", json!("x")), [""; 0]);
+}
+
+#[test]
+fn how_the_gateway_calls_what_answers_must_stay() {
+    let words = "- GET /: with which rights GET / calls what answers, or what it asks of that, changes and is not read";
+    let mut old = rest(json!({ "Ref": "One" }));
+    let address = "arn:aws:apigateway:eu-west-1:sqs:path/111122223333/orders";
+    old["Get"]["Properties"]["Integration"] = json!({ "Type": "AWS", "Uri": address, "Credentials": "a",
+        "RequestTemplates": { "application/json": "a" } });
+    assert_eq!(of_edit(&old, "Get/Properties/Integration/Credentials", json!("b")), [words]);
+    let template = "Get/Properties/Integration/RequestTemplates";
+    assert_eq!(of_edit(&old, template, json!({ "application/json": "b" })), [words]);
+    old["Get"]["Properties"]["Integration"]["Type"] = json!("HTTP");
+    assert_eq!(of_edit(&old, template, json!({ "application/json": "b" })), [""; 0], "that is no service of AWS");
+    let old = json!({
+        "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+        "Route": { "Type": "AWS::ApiGatewayV2::Route", "Properties": { "ApiId": { "Ref": "Api" }, "RouteKey": "GET /",
+            "AuthorizationType": "AWS_IAM", "Target": { "Fn::Sub": "integrations/${Queue}" } } },
+        "Queue": { "Type": "AWS::ApiGatewayV2::Integration", "Properties": { "IntegrationType": "AWS_PROXY",
+            "IntegrationSubtype": "SQS-SendMessage", "CredentialsArn": "a", "RequestParameters": { "QueueUrl": "a" } } },
+    });
+    assert_eq!(of_edit(&old, "Queue/Properties/CredentialsArn", json!("b")), [words]);
+    assert_eq!(of_edit(&old, "Queue/Properties/RequestParameters", json!({ "QueueUrl": "b" })), [words]);
+    assert_eq!(of_edit(&old, "Queue/Properties/Description", json!("b")), [""; 0]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Orders of plain values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Verdict, neutral, strengthened, weakened};
 use crate::access::matrix::{Cors, Limits, Setting, readable};
@@ -184,4 +184,11 @@ pub(super) fn cors(old: &Cors, new: &Cors, at: &str) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Properties of which only a change can be told.
+pub(super) fn others(name: &str, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Vec<Finding> {
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let differ = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    differ.map(|key| weakened(format!("{key} of {name} changes, which is not read"))).collect()
 }

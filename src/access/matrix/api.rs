@@ -110,7 +110,8 @@ fn quick(resources: &Resources, api: &Resource) -> Option<(String, Route)> {
 
 /// A route of which nothing is known but its guard.
 fn bare(guard: Guard) -> Route {
-    Route { guard, api_key: Setting::Known(false), behind: Behind::Nothing, payload: None, only_if: None }
+    let api_key = Setting::Known(false);
+    Route { guard, api_key, behind: Behind::Nothing, call: None, payload: None, only_if: None }
 }
 
 /// Adds a route. Where there are two of one key, which only conditions can tell apart, it is not known who passes.
@@ -141,7 +142,8 @@ fn either(one: Route, other: Route) -> Route {
     };
     // It is there for certain where one of the two is.
     let only_if = one.only_if.zip(other.only_if).map(|(one, other)| format!("{one} or {other}"));
-    Route { guard, api_key, behind, payload: other.payload, only_if }
+    let call = if one.call == other.call { other.call } else { Some(digest(&spell(&(one.call, other.call)))) };
+    Route { guard, api_key, behind, call, payload: other.payload, only_if }
 }
 
 fn spell(part: &impl Serialize) -> String {
@@ -160,6 +162,7 @@ fn read(reader: &Reader<'_>, kind: Kind, route: &Resource) -> Route {
         guard,
         api_key: flag(route.get("ApiKeyRequired"), false),
         behind: integration.map_or(elsewhere, |(_, integration)| behind(reader.resources, integration)),
+        call: integration.and_then(|(_, integration)| call(integration)),
         payload,
         only_if: route.only_if.clone(),
     }
@@ -176,6 +179,23 @@ fn behind(resources: &Resources, integration: &Resource) -> Behind {
         (_, Some(address)) => Behind::Other(address),
         (_, None) => Behind::Nothing,
     }
+}
+
+/// With which rights an integration calls, and what it makes of a request to another service of AWS.
+fn call(integration: &Resource) -> Option<String> {
+    let kind = integration.text("IntegrationType");
+    let is_plain = kind.is_none_or(|kind| ["AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK"].contains(&&*kind));
+    let is_mapped = !is_plain || !integration.get("IntegrationSubtype").is_null();
+    let mapping = ["IntegrationMethod", "RequestParameters", "RequestTemplates", "TemplateSelectionExpression"];
+    let mapping = mapping.into_iter().filter(|_| is_mapped);
+    said(mapping.chain(["CredentialsArn"]).map(|name| (name, integration.get(name))))
+}
+
+/// Digest of those properties that are there.
+pub(super) fn said<'a>(properties: impl Iterator<Item = (&'a str, &'a Value)>) -> Option<String> {
+    let there = properties.filter(|(_, value)| !value.is_null());
+    let said: Vec<String> = there.map(|(name, value)| format!("{name}: {}", spelled(value))).collect();
+    (!said.is_empty()).then(|| digest(&said.join(", ")))
 }
 
 /// A WebSocket API without `$connect` lets everybody open a connection.

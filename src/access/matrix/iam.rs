@@ -9,6 +9,21 @@ use super::{Powers, Principal, PrincipalKind};
 const ROLE: &str = "AWS::IAM::Role";
 const MANAGED: &str = "AWS::IAM::ManagedPolicy";
 
+/// Properties of roles, users and groups that are read, and those that say nothing about who has their powers.
+const READ: &[&str] = &[
+    "AssumeRolePolicyDocument",
+    "Description",
+    "GroupName",
+    "Groups",
+    "ManagedPolicyArns",
+    "Path",
+    "PermissionsBoundary",
+    "Policies",
+    "RoleName",
+    "Tags",
+    "UserName",
+];
+
 /// How policies are given to one kind of principals.
 struct Kind {
     kind: PrincipalKind,
@@ -66,7 +81,8 @@ pub(super) fn principals(resources: &Resources) -> BTreeMap<String, Principal> {
 
 fn powers(resources: &Resources, kind: &Kind, id: &str, principal: &Resource) -> Powers {
     principal.note();
-    let mut powers = Powers { boundary: principal.text("PermissionsBoundary"), ..Powers::default() };
+    let (boundary, others) = (principal.text("PermissionsBoundary"), principal.others(READ));
+    let mut powers = Powers { boundary, others, ..Powers::default() };
     if let Some((_, boundary)) = powers.boundary.as_deref().and_then(|named| managed(resources, named)) {
         powers.within.add(boundary.get("PolicyDocument"));
     }

@@ -48,6 +48,9 @@ pub struct Pool {
     pub providers: BTreeMap<String, String>,
     /// Groups.
     pub groups: BTreeSet<String>,
+    /// Digests of what groups give to those who are in them, by name.
+    #[serde(skip)]
+    pub group_settings: BTreeMap<String, String>,
     /// Scopes of its resource servers.
     pub scopes: BTreeSet<String>,
     /// Its app clients by logical id.
@@ -150,6 +153,9 @@ const CLIENT: &[&str] = &[
     "WriteAttributes",
 ];
 
+/// Properties of a group that give nothing to those who are in it.
+const GROUP: &[&str] = &["Description", "GroupName", "UserPoolId"];
+
 /// The user pools by logical id. Clients of a pool of elsewhere make an entry for it.
 pub(super) fn pools(resources: &Resources) -> BTreeMap<String, Pool> {
     let all = resources.of_type("AWS::Cognito::UserPool");
@@ -161,7 +167,10 @@ pub(super) fn pools(resources: &Resources) -> BTreeMap<String, Pool> {
     for (id, group) in resources.of_type("AWS::Cognito::UserPoolGroup") {
         if let Some(pool) = pools.get_mut(&group.owner(OWNER)) {
             group.note();
-            pool.groups.insert(group.text("GroupName").unwrap_or_else(|| id.to_owned()));
+            let name = group.text("GroupName").unwrap_or_else(|| id.to_owned());
+            let settings = pool.group_settings.entry(name.clone()).or_default();
+            settings.push_str(&digest(&format!("{:?}", group.others(GROUP))));
+            pool.groups.insert(name);
         }
     }
     for (id, provider) in resources.of_type("AWS::Cognito::UserPoolIdentityProvider") {
@@ -210,6 +219,7 @@ fn foreign() -> Pool {
         trigger_settings: BTreeMap::new(),
         providers: BTreeMap::new(),
         groups: BTreeSet::new(),
+        group_settings: BTreeMap::new(),
         scopes: BTreeSet::new(),
         clients: BTreeMap::new(),
         others: BTreeMap::new(),
@@ -252,6 +262,7 @@ fn read(resources: &Resources, pool: &Resource) -> Pool {
         trigger_settings: trigger_settings(resources, pool.get("LambdaConfig")),
         providers: BTreeMap::new(),
         groups: BTreeSet::new(),
+        group_settings: BTreeMap::new(),
         scopes: BTreeSet::new(),
         clients: BTreeMap::new(),
         others: pool_others(pool),

@@ -190,6 +190,7 @@ fn read(reader: &Reader<'_>, method: &Resource) -> Route {
         guard: reader.guard(method),
         api_key: flag(method.get("ApiKeyRequired"), false),
         behind: behind(reader.resources, method),
+        call: call(method),
         payload: None,
         only_if: method.only_if.clone(),
     }
@@ -205,6 +206,16 @@ fn behind(resources: &Resources, method: &Resource) -> Behind {
         (Some(_), Some(address)) => Behind::Other(address),
         _ => Behind::Nothing,
     }
+}
+
+/// With which rights an integration calls, and what it makes of a request to a service of AWS.
+fn call(method: &Resource) -> Option<String> {
+    let integration = method.get("Integration");
+    let kind = written(member(integration, "Type"));
+    let is_mapped = kind.is_some_and(|kind| !["AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK"].contains(&&*kind));
+    let mapping = ["IntegrationHttpMethod", "PassthroughBehavior", "RequestParameters", "RequestTemplates"];
+    let mapping = mapping.into_iter().filter(|_| is_mapped);
+    api::said(mapping.chain(["Credentials"]).map(|name| (name, member(integration, name))))
 }
 
 /// What a preflight answer allows: fixed texts in quotes, or whatever its template makes of the request.
