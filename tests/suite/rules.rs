@@ -558,7 +558,7 @@ fn a_policy_asks_for_what_requests_of_its_api_have() {
 }
 
 /// Doors that the model does not know, each with the property that is underlined.
-const OPEN: [(&str, &str); 33] = [
+const OPEN: [(&str, &str); 34] = [
     ("AuthType", "AWS::Lambda::Url, properties: { TargetFunctionArn: x, AuthType: NONE }"),
     ("AuthType", "AWS::Lambda::Url, properties: { AuthType: { Ref: Free } }"),
     ("Principal", "AWS::Lambda::Permission, properties: { Action: lambda:InvokeFunction, Principal: '*' }"),
@@ -569,6 +569,11 @@ const OPEN: [(&str, &str); 33] = [
     (
         "Principal",
         "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, SourceArn: 'arn:aws:execute-api:*:*:*' }",
+    ),
+    (
+        "Principal",
+        "AWS::Lambda::Permission, properties: { Principal: apigateway.amazonaws.com, \
+         SourceArn: { Fn::Sub: 'arn:aws:execute-api:${AWS::Region}:*:*' } }",
     ),
     ("AuthorizationType", "AWS::ApiGatewayV2::Route, properties: { ApiId: x, RouteKey: GET /open }"),
     (

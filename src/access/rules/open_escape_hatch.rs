@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use super::{Find, Rule, Verdict};
 use crate::access::doors::{Door, doors};
-use crate::access::matrix::{Kind, readable, worked_out};
+use crate::access::matrix::{Kind, fields, readable, worked_out};
 use crate::access::openapi::{self, Callers};
 use crate::model::apigatewayv2::web_socket_api::CONNECT;
 use crate::model::raw::RawResource;
@@ -185,7 +185,7 @@ const NARROWING: [&str; 5] =
 
 /// Whether an ARN is that of things in every account.
 fn is_wide(value: &Json) -> bool {
-    value.as_str().is_some_and(|arn| arn == "*" || arn.split(':').nth(4) == Some("*"))
+    value.as_str().is_some_and(|arn| arn == "*" || fields(arn).get(4) == Some(&"*"))
 }
 
 fn is_none(value: &Json) -> bool {
