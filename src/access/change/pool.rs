@@ -44,8 +44,8 @@ fn pool_changes(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     ));
     findings.extend(passwords(name, old, new));
     findings.extend(admits(
-        &old.recovery,
-        &new.recovery,
+        &recovery(old),
+        &recovery(new),
         |came| format!("passwords of {name} can be replaced by {came}"),
         |went| format!("passwords of {name} cannot be replaced by {went} any more"),
     ));
@@ -66,6 +66,11 @@ fn pool_changes(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     findings.extend(providers(name, old, new));
     findings.extend(groups(name, old, new));
     findings
+}
+
+/// By what people replace a password themselves.
+fn recovery(pool: &Pool) -> BTreeSet<String> {
+    pool.recovery.iter().filter(|by| *by != "admin_only").cloned().collect()
 }
 
 /// One of several, the weakest first. What is none of them cannot be compared.

@@ -405,6 +405,21 @@ fn a_user_pool_decides_who_gets_a_token() {
 }
 
 #[test]
+fn a_pool_that_says_nothing_of_recovery_sends_codes() {
+    let by = |name: &str| {
+        [(
+            "Users/Properties/AccountRecoverySetting",
+            json!({ "RecoveryMechanisms": [{ "Name": name, "Priority": 1 }] }),
+        )]
+    };
+    let passwords = "user pool Users: passwords of user pool Users";
+    let (email, phone) = ("verified_email", "verified_phone_number");
+    assert_eq!(before(&by("admin_only")), [format!("- {passwords} can be replaced by {email}, {phone}")]);
+    assert_eq!(after(&by("admin_only")), [format!("+ {passwords} cannot be replaced by {email}, {phone} any more")]);
+    assert_eq!(after(&by(email)), [format!("+ {passwords} cannot be replaced by {phone} any more")]);
+}
+
+#[test]
 fn a_switch_that_cannot_be_told_may_be_on() {
     let only = "Users/Properties/AdminCreateUserConfig/AllowAdminCreateUserOnly";
     let edit = [(only, json!({ "Ref": "Unheard" }))];

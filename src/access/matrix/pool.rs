@@ -254,7 +254,7 @@ fn read(resources: &Resources, pool: &Resource) -> Pool {
         },
         password_history: said(password("PasswordHistorySize"), 0.0),
         temporary_password_days: said(password("TemporaryPasswordValidityDays"), 7.0),
-        recovery: names(pool.part("/AccountRecoverySetting/RecoveryMechanisms")),
+        recovery: recovery(pool.part("/AccountRecoverySetting/RecoveryMechanisms")),
         verified: texts(pool.get("AutoVerifiedAttributes")),
         verified_before: texts(pool.part("/UserAttributeUpdateSettings/AttributesRequireVerificationBeforeUpdate")),
         protection: add_ons.unwrap_or_else(|| "OFF".to_owned()),
@@ -288,8 +288,11 @@ fn is_on(value: &Value) -> bool {
     flag(value, false) == Setting::Known(true)
 }
 
-fn names(list: &Value) -> BTreeSet<String> {
+/// By what a forgotten password is replaced: by a code to a telephone or else by mail where nothing is said.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-cognito-userpool-accountrecoverysetting.html>
+fn recovery(list: &Value) -> BTreeSet<String> {
     match list {
+        Value::Null => ["verified_email", "verified_phone_number"].map(str::to_owned).into(),
         Value::Array(items) => items.iter().filter_map(|item| written(item.get("Name").unwrap_or(item))).collect(),
         other => texts(other),
     }
