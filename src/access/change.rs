@@ -377,7 +377,7 @@ impl Found {
     fn unread(&mut self, old: &Matrix, new: &Matrix) {
         for (id, part) in new.unread.iter().filter(|(id, part)| old.unread.get(*id) != Some(part)) {
             let kind = &part.kind;
-            let (opens, was_read) = (!opens_nothing(part, old), old.ids.contains(id));
+            let (opens, was_read) = (!opens_nothing(part, old, new), old.ids.contains(id));
             let finding = match old.unread.get(id) {
                 Some(_) => weakened(format!("{id} ({kind}) changes, which is not read")),
                 None if was_read && opens => weakened(format!("{id} ({kind}) is not read any more")),
@@ -445,7 +445,7 @@ fn is_told_of_functions(role: &str, old: &Matrix, new: &Matrix) -> bool {
 }
 
 /// Whether a new resource lets nobody in before something else leads to it, or it leads to something.
-fn opens_nothing(part: &Unseen, old: &Matrix) -> bool {
+fn opens_nothing(part: &Unseen, old: &Matrix, new: &Matrix) -> bool {
     const INERT: &[&str] = &[
         "AWS::ApiGateway::ApiKey",
         "AWS::ApiGateway::Authorizer",
@@ -460,7 +460,9 @@ fn opens_nothing(part: &Unseen, old: &Matrix) -> bool {
         "AWS::Lambda::CodeSigningConfig",
     ];
     match part.kind.as_str() {
-        "AWS::ApiGateway::UsagePlanKey" => !plan::needs_keys(old),
+        "AWS::ApiGateway::UsagePlanKey" => {
+            !plan::needs_keys(old) && !new.plans.values().any(|plan| plan::leads_elsewhere(plan, new))
+        }
         kind => INERT.contains(&kind) && !part.is_given,
     }
 }

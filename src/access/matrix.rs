@@ -293,6 +293,9 @@ pub struct Limits {
 pub struct UsagePlan {
     /// The stages that the keys open, such as `prod of Api`.
     pub stages: BTreeSet<String>,
+    /// The APIs of those stages: logical ids, or the expressions that name them.
+    #[serde(skip)]
+    pub apis: BTreeSet<String>,
     /// How often each key may call.
     pub limits: Limits,
     /// The same of single methods, such as `/orders/POST at prod of Api`.

@@ -2,7 +2,7 @@
 
 use super::value::{self, admits};
 use super::{Finding, Found, Subject, neutral, strengthened, weakened};
-use crate::access::matrix::{Matrix, Setting, UsagePlan};
+use crate::access::matrix::{Api, Kind, Matrix, Setting, UsagePlan};
 
 /// What changes about the usage plans.
 pub(super) fn plans(found: &mut Found, old: &Matrix, new: &Matrix) {
@@ -11,7 +11,7 @@ pub(super) fn plans(found: &mut Found, old: &Matrix, new: &Matrix) {
         let Some(before) = old.plans.get(id) else {
             let stages = value::listed(&plan.stages);
             // A key opens what asked for one before.
-            let opens = needs_keys(old) && !plan.stages.is_empty();
+            let opens = (needs_keys(old) || leads_elsewhere(plan, new)) && !plan.stages.is_empty();
             let words = format!("{name} is new, and opens {stages} to its keys");
             found.add(Subject::Api, &name, if opens { weakened(words) } else { neutral(format!("{name} is new")) });
             continue;
@@ -31,10 +31,18 @@ pub(super) fn plans(found: &mut Found, old: &Matrix, new: &Matrix) {
     }
 }
 
-/// Whether some route needs an API key, or may.
+/// Whether some route needs an API key, or may: those of OpenAPI documents are not read.
 pub(super) fn needs_keys(matrix: &Matrix) -> bool {
-    let mut routes = matrix.apis.values().flat_map(|api| api.routes.values());
-    routes.any(|route| route.api_key != Setting::Known(false))
+    let asks = |api: &Api| {
+        let is_asked = api.routes.values().any(|route| route.api_key != Setting::Known(false));
+        is_asked || (api.kind == Kind::Rest && api.document.is_some())
+    };
+    matrix.apis.values().any(asks)
+}
+
+/// Whether the keys of a plan open an API of elsewhere, whose routes may need one.
+pub(super) fn leads_elsewhere(plan: &UsagePlan, matrix: &Matrix) -> bool {
+    plan.apis.iter().any(|api| !matrix.ids.contains(api))
 }
 
 fn limits(name: &str, old: &UsagePlan, new: &UsagePlan) -> Vec<Finding> {

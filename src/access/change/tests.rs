@@ -1124,10 +1124,31 @@ fn a_usage_plan_opens_what_asked_for_a_key() {
             format!("+ {name}: requests of each key of {name} in a period 100 -> 50"),
         ]
     );
-    assert_eq!(
-        of(&json!({}), &json!({ "Plan": plan(json!(1), quota(1), json!([stage])) }))[0].chars().next(),
-        Some('=')
-    );
+    let from_nothing = of(&json!({}), &opened);
+    assert!(from_nothing.contains(&format!("= {name}: {name} is new")), "the API is new as well: {from_nothing:?}");
+}
+
+#[test]
+fn keys_may_open_what_is_not_read() {
+    let with = |api: Value| {
+        json!({
+            "Plan": { "Type": "AWS::ApiGateway::UsagePlan",
+                "Properties": { "ApiStages": [{ "ApiId": api, "Stage": "prod" }] } },
+            "Mine": { "Type": "AWS::ApiGateway::UsagePlanKey",
+                "Properties": { "UsagePlanId": { "Ref": "Plan" }, "KeyId": "a" } },
+        })
+    };
+    let key = "- Mine: Mine (AWS::ApiGateway::UsagePlanKey) is new, which is not read".to_owned();
+    let opened = |at: &str| format!("- usage plan Plan: usage plan Plan is new, and opens prod of {at} to its keys");
+    assert_eq!(of(&json!({}), &with(json!("abc123"))), [opened("abc123"), key.clone()]);
+    let document = json!({ "Type": "AWS::ApiGateway::RestApi", "Properties": { "Body": { "paths": {} } } });
+    let mut new = with(json!({ "Ref": "Rest" }));
+    new["Rest"] = document.clone();
+    assert_eq!(of(&json!({ "Rest": document }), &new), [opened("Rest"), key]);
+    let plain = json!({ "Type": "AWS::ApiGateway::RestApi" });
+    new["Rest"] = plain.clone();
+    let lines = of(&json!({ "Rest": plain }), &new);
+    assert!(lines.iter().all(|line| line.starts_with('=')), "nothing needs a key: {lines:?}");
 }
 
 #[test]

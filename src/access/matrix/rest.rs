@@ -85,11 +85,12 @@ fn read_plan(plan: &Resource) -> UsagePlan {
         let part = |name: &str| number(member(throttle, name));
         unbounded(Limits { rate: part("RateLimit"), burst: part("BurstLimit"), cached: None })
     };
-    let mut stages = BTreeSet::new();
+    let (mut stages, mut apis) = (BTreeSet::new(), BTreeSet::new());
     let mut methods = BTreeMap::new();
     for opened in plan.get("ApiStages").as_array().into_iter().flatten() {
-        let part = |name: &str| opened.get(name).and_then(written).unwrap_or_default();
+        let part = |name: &str| written(member(opened, name)).unwrap_or_default();
         let (api, stage) = (part("ApiId"), part("Stage"));
+        apis.insert(referred(&api).unwrap_or(&api).to_owned());
         let known = format!("{} of {}", readable(&stage), readable(&api));
         let stage = if opened.is_object() { known } else { spelled(opened) };
         let own = api::members(opened.get("Throttle").unwrap_or(&Value::Null), "methods");
@@ -97,11 +98,14 @@ fn read_plan(plan: &Resource) -> UsagePlan {
         stages.insert(stage);
     }
     // A list that cannot be told is one stage that is not known.
-    stages.extend(written(plan.get("ApiStages")).filter(|_| plan.get("ApiStages").is_string()));
+    let untold = written(plan.get("ApiStages")).filter(|_| plan.get("ApiStages").is_string());
+    stages.extend(untold.clone());
+    apis.extend(untold);
     let quota = plan.get("Quota");
     let quota = |name: &str| member(quota, name);
     UsagePlan {
         stages,
+        apis,
         limits: limits(plan.get("Throttle")),
         methods,
         quota: number(quota("Limit")),
