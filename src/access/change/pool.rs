@@ -118,14 +118,14 @@ fn triggers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     let told = differ.map(|key| {
         let (before, after) = (said(old.triggers.get(key)), said(new.triggers.get(key)));
         let words = format!("{key} of {name} is function {after} instead of {before}");
-        if is_told(key) { neutral(words) } else { weakened(words) }
+        if words_messages(key) { neutral(words) } else { weakened(words) }
     });
     let same = new.triggers.iter().filter(|(key, function)| old.triggers.get(*key) == Some(function));
     let changed = same.flat_map(|(key, _)| {
         let side = |pool: &Pool| pool.trigger_settings.get(key).cloned().unwrap_or_default();
         let (before, after) = (side(old), side(new));
         let settings = (before.settings != after.settings)
-            .then(|| (format!("settings of {key} of {name} change, and are not read"), !is_told(key)));
+            .then(|| (format!("settings of {key} of {name} change, and are not read"), !words_messages(key)));
         let code = (before.code != after.code).then(|| (format!("{key} of {name} runs other code"), false));
         settings.into_iter().chain(code)
     });
@@ -133,9 +133,9 @@ fn triggers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {
     told.chain(changed).collect()
 }
 
-/// Whether a trigger is told of what happened, and decides nothing.
-fn is_told(trigger: &str) -> bool {
-    matches!(trigger, "PostAuthentication" | "PostConfirmation" | "CustomMessage")
+/// Whether a trigger only words a message. All others can refuse somebody, or give him something, such as a group.
+fn words_messages(trigger: &str) -> bool {
+    trigger == "CustomMessage"
 }
 
 fn providers(name: &str, old: &Pool, new: &Pool) -> Vec<Finding> {

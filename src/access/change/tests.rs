@@ -1255,6 +1255,21 @@ fn functions_in_the_flow_of_a_pool_are_what_they_were() {
 }
 
 #[test]
+fn a_trigger_that_comes_after_decides_as_well() {
+    let with = |trigger: &str| {
+        let mut template = template();
+        template["Resources"]["Staff"]["Properties"]["LambdaConfig"][trigger] =
+            json!({ "Fn::GetAtt": ["Decide", "Arn"] });
+        template
+    };
+    for (trigger, mark) in [("PostAuthentication", '-'), ("PostConfirmation", '-'), ("CustomMessage", '=')] {
+        let gone = told(&between(&with(trigger), &template()));
+        let words = format!("user pool Staff: {trigger} of user pool Staff is function none instead of Decide");
+        assert_eq!(gone, [format!("{mark} {words}")]);
+    }
+}
+
+#[test]
 fn code_is_more_than_where_it_lies() {
     for (property, value) in [("Handler", json!("x")), ("Runtime", json!("x")), ("Layers", json!(["x"]))] {
         let lines = after(&[(&*format!("Decide/Properties/{property}"), value)]);
