@@ -429,6 +429,23 @@ fn a_switch_that_cannot_be_told_may_be_on() {
 }
 
 #[test]
+fn whether_users_are_hidden_may_not_be_told() {
+    let with = |said: Value| {
+        let mut template = template();
+        template["Resources"]["Web"]["Properties"]["PreventUserExistenceErrors"] = said;
+        template
+    };
+    let line = |old: Value, new: Value| told(&between(&with(old), &with(new)));
+    let (hidden, legacy, unknown) = (json!("ENABLED"), json!("LEGACY"), json!({ "Ref": "Unheard" }));
+    let hides = "client Web of user pool Users hides who is a user";
+    assert_eq!(line(Value::Null, legacy.clone()), [""; 0]);
+    assert_eq!(line(legacy, hidden.clone()), [format!("+ user pool Users: {hides}")]);
+    let words = format!("it is not so any more that {hides}, where Unheard says so");
+    assert_eq!(line(hidden.clone(), unknown.clone()), [format!("- user pool Users: {words}")]);
+    assert_eq!(line(unknown, hidden), [format!("+ user pool Users: {hides}")]);
+}
+
+#[test]
 fn doors_beside_the_api_are_told_of() {
     let url = |kind: &str| {
         let properties = json!({ "TargetFunctionArn": { "Ref": "GetNotes" }, "AuthType": kind });

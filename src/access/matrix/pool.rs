@@ -338,10 +338,18 @@ fn read_client(client: &Resource) -> Client {
         providers: texts(client.get("SupportedIdentityProviders")),
         secret: flag(client.get("GenerateSecret"), false),
         revocation: flag(client.get("EnableTokenRevocation"), true),
-        hides_users: flag(&Value::from(client.text("PreventUserExistenceErrors").as_deref() == Some("ENABLED")), false),
+        hides_users: hides_users(client.text("PreventUserExistenceErrors")),
         lifetimes: lifetimes(client),
         writable: texts(client.get("WriteAttributes")),
         others: client.others(CLIENT),
+    }
+}
+
+fn hides_users(said: Option<String>) -> Setting<bool> {
+    match said.as_deref() {
+        None | Some("LEGACY") => Setting::Known(false),
+        Some("ENABLED") => Setting::Known(true),
+        Some(unknown) => Setting::Unknown { unknown: unknown.to_owned() },
     }
 }
 
