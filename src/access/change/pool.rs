@@ -171,8 +171,8 @@ fn clients(id: &str, name: &str, (old, _): (&Pool, &Matrix), (new, news): (&Pool
         match old.clients.get(client) {
             Some(before) => findings.extend(client_changes(&format!("client {client} of {name}"), before, after)),
             // Where an authorizer takes every client of the pool, one more client lets in its users.
-            None if takes_every_client(id, news) => {
-                let words = format!("client {client} is new, and tokens of every client of {name} count");
+            None if may_take_every_client(id, news) => {
+                let words = format!("client {client} is new, and tokens of every client of {name} may count");
                 findings.push(weakened(words));
             }
             None => findings.push(neutral(format!("client {client} of {name} is new"))),
@@ -183,14 +183,12 @@ fn clients(id: &str, name: &str, (old, _): (&Pool, &Matrix), (new, news): (&Pool
     findings
 }
 
-fn takes_every_client(pool: &str, matrix: &Matrix) -> bool {
+fn may_take_every_client(pool: &str, matrix: &Matrix) -> bool {
     let guards = matrix.apis.values().flat_map(|api| api.routes.values()).map(|route| &route.guard);
     guards.into_iter().any(|guard| match guard {
         Guard::Cognito(cognito) => cognito.pools.contains(pool),
         // What another function than ours looks at is not known.
-        Guard::Lambda(lambda) => {
-            !lambda.settings.contains_key("CLIENT_IDS") && !lambda.settings.contains_key("API_TOKEN_SECRET")
-        }
+        Guard::Lambda(lambda) => !lambda.is_ours(),
         _ => false,
     })
 }

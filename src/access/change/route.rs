@@ -332,9 +332,8 @@ fn asks_stage(route: &Route, name: &str) -> bool {
     let said = serde_json::to_string(&(&route.guard, &route.behind)).unwrap_or_default();
     let is_named =
         said.contains(&format!("stageVariables.{plain}")) || (plain == "*" && said.contains("stageVariables."));
-    // Our own authorizers do not look at them.
     let is_given = matches!(&route.guard, Guard::Lambda(lambda)
-        if lambda.form.starts_with("REQUEST") && lambda.settings.is_empty());
+        if !lambda.form.starts_with("TOKEN") && !lambda.is_ours());
     is_named || is_given
 }
 

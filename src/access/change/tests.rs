@@ -400,8 +400,26 @@ fn a_user_pool_decides_who_gets_a_token() {
         client("ExplicitAuthFlows", json!(["ALLOW_USER_SRP_AUTH", "ALLOW_USER_PASSWORD_AUTH"])),
         line("users of client Web of user pool Users may now sign in by ALLOW_USER_PASSWORD_AUTH")
     );
-    let new = json!({ "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" } } });
-    assert_eq!(after(&[("App", new)]), ["= user pool Users: client App of user pool Users is new"]);
+}
+
+#[test]
+fn a_new_client_counts_where_an_authorizer_may_take_every_one() {
+    let client = json!({ "Type": "AWS::Cognito::UserPoolClient", "Properties": { "UserPoolId": { "Ref": "Users" } } });
+    let with = |variables: Value| {
+        let mut template = template();
+        template["Resources"]["Decide"]["Properties"]["Environment"]["Variables"] = variables;
+        let mut new = template.clone();
+        new["Resources"]["App"] = client.clone();
+        told(&between(&template, &new))
+    };
+    let may = "- user pool Users: client App is new, and tokens of every client of user pool Users may count";
+    let ours = json!({ "USER_POOL_ID": { "Ref": "Users" }, "CLIENT_IDS": { "Ref": "Web" }, "TOKEN_USE": "access" });
+    assert_eq!(with(ours.clone()), ["= user pool Users: client App of user pool Users is new"]);
+    let mut more = ours;
+    more["STAGE"] = json!("x");
+    for others in [more, json!({ "USER_POOL_ID": { "Ref": "Users" }, "CLIENT_IDS": { "Ref": "Web" } }), json!({})] {
+        assert_eq!(with(others.clone()), [may], "{others}");
+    }
 }
 
 #[test]
@@ -1001,7 +1019,15 @@ fn a_stage_variable_that_a_guard_names_must_stay() {
         told(&between(&with(json!({ "decide": "a", "x": "1" }), uri), &with(json!({ "decide": "b", "x": "1" }), uri)))
     };
     assert_eq!(line(named), ["- GET /token: stage variable decide changes, on which GET /token depends"]);
-    assert_eq!(line("${Decide.Arn}"), [""; 0], "our own authorizers do not look at them");
+    let depends = |name: &str| format!("- GET /token: stage variable {name} changes, on which GET /token depends");
+    assert_eq!(line("${Decide.Arn}"), [depends("decide")], "it may look at them");
+    let ours = |decide: &str| {
+        let mut template = with(json!({ "decide": decide }), "${Decide.Arn}");
+        let variables = &mut template["Resources"]["Decide"]["Properties"]["Environment"]["Variables"];
+        variables.as_object_mut().expect("a map").remove("PLAIN");
+        template
+    };
+    assert_eq!(told(&between(&ours("a"), &ours("b"))), [""; 0], "our own authorizers do not look at them");
 }
 
 /// A REST API with a route that needs an API key, and a stage that serves this deployment.

@@ -134,6 +134,25 @@ impl Guard {
     }
 }
 
+impl Lambda {
+    /// Whether it is one of our own authorizers, by its environment: it has nothing but variables of theirs, and one that
+    /// others hardly have. Ours look at no stage variables, and take the tokens of their own clients only.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        let is_shared = |name: &String| SHARED.contains(&name.as_str());
+        self.others.is_empty() && !self.settings.keys().all(is_shared)
+    }
+}
+
+/// Those of [`SETTINGS`] that authorizers of others are likely to have as well.
+const SHARED: &[&str] = &[
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "CLIENT_IDS",
+    "USER_POOL_ID",
+];
+
 /// Variables of the environments of our own authorizers that say whom they let pass.
 const SETTINGS: &[&str] = &[
     "API_TOKEN_SECRET",
