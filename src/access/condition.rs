@@ -22,22 +22,47 @@ pub(super) fn lines(statement: &PolicyStatement) -> impl Iterator<Item = Line<'_
     })
 }
 
+/// What is known of the requests that a policy is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Requests {
+    /// Whether they come through VPC endpoints.
+    pub(super) are_private: bool,
+    /// Whether those are signed that the policy is about.
+    pub(super) are_signed: bool,
+}
+
+impl Requests {
+    /// Whether each of them has a key.
+    /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-resource-policies-aws-condition-keys.html>
+    fn have(self, key: &str) -> bool {
+        match key.to_ascii_lowercase().as_str() {
+            "aws:currenttime" | "aws:epochtime" | "aws:securetransport" => true,
+            "aws:sourceip" => !self.are_private,
+            "aws:sourcevpc" | "aws:sourcevpce" | "aws:vpcsourceip" => self.are_private,
+            "aws:principalaccount" | "aws:principalarn" | "aws:principaltype" | "aws:userid" => self.are_signed,
+            _ => false,
+        }
+    }
+}
+
 impl Line<'_> {
     /// Whether it holds for every request, as far as that is plain to see. REST APIs are called over TLS alone.
-    pub(super) fn holds_for_everybody(&self) -> bool {
+    pub(super) fn holds_for_everybody(&self, requests: Requests) -> bool {
         match self.plain_operator().as_str() {
             "ipaddress" => self.has(&["0.0.0.0/0", "::/0"]),
-            "stringlike" | "arnlike" => self.has(&["*"]),
+            // Without the key it does not hold, unless it says `IfExists`.
+            "stringlike" | "arnlike" => self.has(&["*"]) && (requests.have(self.key) || self.asks_only_if_there()),
             "bool" => self.is_tls() && self.has(&["true"]),
             _ => false,
         }
     }
 
     /// Whether it holds for none.
-    pub(super) fn holds_for_nobody(&self) -> bool {
+    pub(super) fn holds_for_nobody(&self, requests: Requests) -> bool {
         match self.plain_operator().as_str() {
             "notipaddress" => self.has(&["0.0.0.0/0", "::/0"]),
-            "stringnotlike" | "arnnotlike" => self.has(&["*"]),
+            // Without the key it holds.
+            "stringnotlike" | "arnnotlike" => self.has(&["*"]) && requests.have(self.key),
             "bool" => self.is_tls() && self.has(&["false"]),
             _ => false,
         }
@@ -72,16 +97,16 @@ impl Line<'_> {
 mod tests {
     use serde_json::json;
 
-    use super::lines;
+    use super::{Requests, lines};
     use crate::model::Json;
     use crate::model::apigateway::PolicyStatement;
 
     /// Whether all lines of a condition hold for everybody, and whether one of them holds for nobody.
-    fn holds(condition: Json) -> (bool, bool) {
+    fn holds(requests: Requests, condition: Json) -> (bool, bool) {
         let statement = PolicyStatement { condition: Some(condition), ..PolicyStatement::allow(["*"]) };
         (
-            lines(&statement).all(|line| line.holds_for_everybody()),
-            lines(&statement).any(|line| line.holds_for_nobody()),
+            lines(&statement).all(|line| line.holds_for_everybody(requests)),
+            lines(&statement).any(|line| line.holds_for_nobody(requests)),
         )
     }
 
@@ -103,8 +128,34 @@ mod tests {
             (json!({ "StringEquals": { "aws:SourceVpce": "*" } }), some),
             (json!({ "Bool": { "aws:MultiFactorAuthPresent": "true" } }), some),
             (json!({ "StringLike": { "aws:PrincipalArn": "*" }, "StringEquals": { "aws:SourceVpce": "a" } }), some),
+            (json!({ "StringLike": { "aws:PrincipalTag/team": "*" } }), some),
+            (json!({ "StringLikeIfExists": { "aws:PrincipalTag/team": "*" } }), everybody),
+            (json!({ "StringNotLike": { "aws:PrincipalTag/team": "*" } }), some),
+            (json!({ "StringNotLikeIfExists": { "aws:PrincipalTag/team": "*" } }), some),
         ] {
-            assert_eq!(holds(condition.clone()), expected, "{condition}");
+            let requests = Requests { are_private: true, are_signed: true };
+            assert_eq!(holds(requests, condition.clone()), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_not_every_request_has_tells_callers_apart() {
+        for (key, are_private, are_signed, is_there) in [
+            ("aws:SourceVpce", true, false, true),
+            ("aws:SourceVpce", false, true, false),
+            ("aws:SourceIp", false, false, true),
+            ("aws:SourceIp", true, true, false),
+            ("aws:PrincipalArn", false, true, true),
+            ("aws:PrincipalArn", true, false, false),
+            ("aws:PrincipalOrgID", true, true, false),
+        ] {
+            let requests = Requests { are_private, are_signed };
+            assert_eq!(holds(requests, json!({ "StringLike": { key: "*" } })), (is_there, false), "{key} {requests:?}");
+            assert_eq!(
+                holds(requests, json!({ "StringNotLike": { key: "*" } })),
+                (false, is_there),
+                "{key} {requests:?}"
+            );
         }
     }
 }

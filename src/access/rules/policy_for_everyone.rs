@@ -2,7 +2,7 @@
 
 use super::{Find, Rule, Verdict};
 use crate::access::change::power::matches;
-use crate::access::condition::lines;
+use crate::access::condition::{Requests, lines};
 use crate::access::doors::{Decider, of_rest_api};
 use crate::model::apigateway::{EndpointType, PolicyStatement, RestApi};
 use crate::model::iam::Effect;
@@ -37,19 +37,22 @@ restApis:
 };
 
 fn find(stack: &Stack) -> Vec<Complaint> {
-    stack.rest_apis.iter().filter(|(id, api)| relies_on_policy(id, api)).flat_map(|(id, api)| open(id, api)).collect()
+    stack.rest_apis.iter().flat_map(|(id, api)| open(id, api)).collect()
 }
 
-/// Whether the policy decides alone, or together with IAM.
-fn relies_on_policy(id: &str, api: &RestApi) -> bool {
-    let is_signed = || of_rest_api(id, api).any(|door| matches!(door.decides, Some(Decider::Iam)));
-    api.endpoint_type == EndpointType::Private || is_signed()
+/// What is known of the requests where the policy decides alone, or together with IAM; nothing where it does neither.
+fn relying(id: &str, api: &RestApi) -> Option<Requests> {
+    let are_private = api.endpoint_type == EndpointType::Private;
+    let are_signed = of_rest_api(id, api).any(|door| matches!(door.decides, Some(Decider::Iam)));
+    (are_private || are_signed).then_some(Requests { are_private, are_signed })
 }
 
 fn open(id: &str, api: &RestApi) -> Vec<Complaint> {
-    let narrowed: Vec<&str> = api.policy.iter().filter(|it| narrows(it)).flat_map(routes).collect();
+    let Some(requests) = relying(id, api) else { return Vec::new() };
+    let narrowed: Vec<&str> = api.policy.iter().filter(|it| narrows(it, requests)).flat_map(routes).collect();
     let is_narrowed = |route: &str| narrowed.iter().any(|denied| matches(denied.as_bytes(), route.as_bytes()));
-    let everyone = |it: &PolicyStatement| it.effect == Effect::Allow && is_about_everyone(it) && !asks_something(it);
+    let everyone =
+        |it: &PolicyStatement| it.effect == Effect::Allow && is_about_everyone(it) && !asks_something(it, requests);
     let open = api.policy.iter().enumerate().filter(|(_, it)| everyone(it) && !routes(it).all(is_narrowed));
     open.map(|(index, _)| {
         let path = ["restApis", id, "policy", &index.to_string(), "principals"];
@@ -69,12 +72,12 @@ fn routes(statement: &PolicyStatement) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a statement keeps out some of all callers, or all of them.
-fn narrows(statement: &PolicyStatement) -> bool {
-    let is_idle = lines(statement).any(|line| line.holds_for_nobody());
+fn narrows(statement: &PolicyStatement, requests: Requests) -> bool {
+    let is_idle = lines(statement).any(|line| line.holds_for_nobody(requests));
     statement.effect == Effect::Deny && is_about_everyone(statement) && !is_idle
 }
 
 /// Whether a condition holds for some callers and not for others.
-fn asks_something(statement: &PolicyStatement) -> bool {
-    !lines(statement).all(|line| line.holds_for_everybody())
+fn asks_something(statement: &PolicyStatement, requests: Requests) -> bool {
+    !lines(statement).all(|line| line.holds_for_everybody(requests))
 }
