@@ -1459,6 +1459,32 @@ fn another_function_may_do_more_where_less_is_denied() {
 }
 
 #[test]
+fn a_resource_of_the_stack_is_no_stranger() {
+    let with = |source: &str| {
+        json!({
+            "F": { "Type": "AWS::Lambda::Function" },
+            "Rule": { "Type": "AWS::Events::Rule" },
+            "Let": { "Type": "AWS::Lambda::Permission", "Properties": { "FunctionName": { "Ref": "F" },
+                "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com",
+                "SourceArn": { "Fn::Sub": source } } },
+        })
+    };
+    let old = json!({ "F": { "Type": "AWS::Lambda::Function" } });
+    assert_eq!(of(&old, &with("${Rule.Arn}")), [""; 0]);
+    let stranger = of(&old, &with("arn:aws:events:eu-west-1:999999999999:rule/x"));
+    assert!(stranger[0].starts_with("- function F: function F may now be invoked by events.amazonaws.com"));
+}
+
+#[test]
+fn tags_of_what_is_not_read_let_nobody_in() {
+    for kind in ["AWS::ApiGateway::ApiKey", "AWS::Lambda::EventSourceMapping"] {
+        let old = json!({ "X": { "Type": kind, "Properties": { "Enabled": true } } });
+        assert_eq!(of_edit(&old, "X/Properties/Tags", json!([{ "Key": "a", "Value": "b" }])), [""; 0], "{kind}");
+        assert!(of_edit(&old, "X/Properties/Enabled", json!(false))[0].starts_with("- X: "), "{kind}");
+    }
+}
+
+#[test]
 fn addresses_and_permissions_of_aliases_are_their_own() {
     let old = json!({
         "F": { "Type": "AWS::Lambda::Function" },

@@ -72,6 +72,8 @@ pub(super) struct Resources {
     unseen: BTreeMap<String, Unseen>,
     conditions: BTreeMap<String, String>,
     undecided: BTreeMap<String, String>,
+    /// Logical ids of all resources, whatever they are.
+    every_id: BTreeSet<String>,
     /// The account and region that the template is deployed to, as far as they are known.
     place: BTreeMap<String, String>,
 }
@@ -94,10 +96,12 @@ impl Resources {
             unseen: BTreeMap::new(),
             conditions: BTreeMap::new(),
             undecided: BTreeMap::new(),
+            every_id: BTreeSet::new(),
             place: place(known),
         };
         found.transform(template);
         for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
+            found.every_id.insert(id.clone());
             found.add(id, resource, &resolver);
         }
         found.undecided = resolver.undecided();
@@ -204,7 +208,7 @@ impl Resources {
         Some((id, self.all.get(id).filter(|resource| resource.kind == kind)?))
     }
 
-    /// The properties of a resource of this type.
+    /// The resource of this logical id, if it is one of this type.
     pub(super) fn get_id(&self, id: &str, kind: &str) -> Option<&Resource> {
         self.all.get(id).filter(|resource| resource.kind == kind)
     }
@@ -214,9 +218,9 @@ impl Resources {
         self.of_type(kind).find(|(_, resource)| resource.text(property).as_deref() == Some(name))
     }
 
-    /// Whether an expression mentions a resource of this template that concerns access.
+    /// Whether the template has a resource of this logical id, whatever it is.
     pub(super) fn has(&self, id: &str) -> bool {
-        self.all.contains_key(id)
+        self.every_id.contains(id)
     }
 
     /// The role, user, group or policy that an expression stands for: itself, or its name, alone or in its ARN.
@@ -345,11 +349,11 @@ impl Resource {
         self.is_read.get()
     }
 
-    /// All that is said of it, but for what is said to people.
+    /// All that is said of it, but for what is said to people and to whoever pays.
     pub(super) fn said(&self) -> String {
         let mut properties = self.properties.clone();
         if let Some(members) = properties.as_object_mut() {
-            members.remove("Description");
+            members.retain(|name, _| !["Description", "Tags"].contains(&name.as_str()));
         }
         format!("{} {}", self.kind, spelled(&properties))
     }
