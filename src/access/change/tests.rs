@@ -1063,6 +1063,23 @@ fn a_stage_serves_a_copy_that_is_known() {
 }
 
 #[test]
+fn a_deployment_is_a_copy_of_its_own_api() {
+    let with = |name: &str, api: &str| {
+        let mut resources = json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Other": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Stage": { "Type": "AWS::ApiGatewayV2::Stage",
+                "Properties": { "ApiId": { "Ref": "Api" }, "StageName": "prod", "DeploymentId": { "Ref": name } } },
+        });
+        resources[name] = json!({ "Type": "AWS::ApiGatewayV2::Deployment", "Properties": { "ApiId": { "Ref": api } } });
+        resources
+    };
+    assert_eq!(of(&with("One", "Api"), &with("Two", "Api")), [""; 0]);
+    let words = "Api: stage prod of Api serves deployment Two instead of One, which is not read";
+    assert_eq!(of(&with("One", "Api"), &with("Two", "Other")), [format!("- {words}")]);
+}
+
+#[test]
 fn a_new_stage_is_bounded_as_the_others_are() {
     let old = rest(json!({ "Ref": "One" }));
     let second = |limit: Value| {

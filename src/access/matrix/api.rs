@@ -33,8 +33,8 @@ pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
         let key = route.text("RouteKey").unwrap_or_else(|| "$default".to_owned());
         add(&mut api.routes, key, read(&reader, api.kind, route));
     }
-    for (id, _) in resources.of_type("AWS::ApiGatewayV2::Deployment") {
-        for api in apis.values_mut() {
+    for (id, deployment) in resources.of_type("AWS::ApiGatewayV2::Deployment") {
+        if let Some(api) = apis.get_mut(&deployment.owner("ApiId")) {
             api.deployments.insert(id.to_owned());
         }
     }
