@@ -68,7 +68,7 @@ pub struct Matrix {
     /// The conditions under which resources are there, by logical id, where it cannot be told whether they hold.
     #[serde(skip)]
     pub conditions: BTreeMap<String, String>,
-    /// What the conditions say of which it cannot be told whether they hold, by name.
+    /// Digests of what the conditions say of which it cannot be told whether they hold, by name.
     #[serde(skip)]
     pub undecided: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! The order of what may be done: policies, powers of functions, and who may invoke them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Verdict, neutral, strengthened, value, weakened};
 use crate::access::matrix::{Api, Caller, Grant, Guard, Policy, Powers, Principal, PrincipalKind, readable};
@@ -159,31 +159,84 @@ fn policy(
     if old == new {
         return Vec::new();
     }
-    let came = new.allowed.iter().filter(|grant| !covered(grant, &old.allowed));
-    let went = old.allowed.iter().filter(|grant| !covered(grant, &new.allowed));
-    let freed = old.denied.iter().filter(|grant| !covered(grant, &new.denied));
-    let barred = new.denied.iter().filter(|grant| !covered(grant, &old.denied));
-    let came = came.map(|grant| weakened(may(grant)));
-    let freed = freed.map(|grant| weakened(not_denied(grant)));
-    let went = went.map(|grant| strengthened(may_not(grant)));
+    let [old_allowed, new_allowed, old_denied, new_denied] =
+        [&old.allowed, &new.allowed, &old.denied, &new.denied].map(Grants::of);
+    let pairs = [(&old_allowed, &new_allowed), (&old_denied, &new_denied)];
+    if pairs.iter().any(|(one, other)| one.pairs(other) > MOST_PAIRS) {
+        return vec![weakened(format!("{whose} change, and say more than can be compared"))];
+    }
+    let (came, went) = (new_allowed.beyond(&old_allowed), old_allowed.beyond(&new_allowed));
+    let (freed, barred) = (old_denied.beyond(&new_denied), new_denied.beyond(&old_denied));
+    let came = came.into_iter().map(|grant| weakened(may(grant)));
+    let freed = freed.into_iter().map(|grant| weakened(not_denied(grant)));
+    let went = went.into_iter().map(|grant| strengthened(may_not(grant)));
+    let barred = barred.into_iter().map(|grant| strengthened(denied(grant)));
     // Whether it allows something or denies it is not known.
     let unread = old.unread.symmetric_difference(&new.unread);
     let unread =
         unread.map(|said| weakened(format!("a statement of {whose} changes that is not read: {}", readable(said))));
-    let told = came.chain(freed).chain(went).chain(barred.map(|grant| strengthened(denied(grant))));
-    unread.chain(told).collect()
+    unread.chain(came).chain(freed).chain(went).chain(barred).collect()
 }
 
-/// Whether one of the grants says as much as this one, or more.
-fn covered(grant: &Grant, all: &BTreeSet<Grant>) -> bool {
-    all.contains(grant) || all.iter().any(|other| covers(other, grant))
+/// Most pairs of grants of which one may cover the other.
+const MOST_PAIRS: usize = 10_000_000;
+
+/// What a grant is: its action in small letters, since case does not count there, its resource, for whom it is and under
+/// which condition.
+type Given<'a> = (String, &'a str, Option<&'a str>, Option<&'a str>);
+
+fn given(grant: &Grant) -> Given<'_> {
+    let (principal, condition) = (grant.principal.as_deref(), grant.condition.as_deref());
+    (grant.action.to_ascii_lowercase(), &grant.resource, principal, condition)
 }
 
-fn covers(wide: &Grant, narrow: &Grant) -> bool {
-    let same = wide.condition.is_none() || wide.condition == narrow.condition;
-    let everybody = wide.principal.as_deref() == Some("*") || wide.principal == narrow.principal;
-    let action = fits(&wide.action.to_ascii_lowercase(), &narrow.action.to_ascii_lowercase());
-    same && everybody && action && fits(&wide.resource, &narrow.resource)
+/// Grants, ready to be asked what they cover.
+struct Grants<'a> {
+    all: BTreeMap<Given<'a>, &'a Grant>,
+    /// Those of them that are patterns of more than one word.
+    wide: Vec<Given<'a>>,
+}
+
+impl<'a> Grants<'a> {
+    fn of(grants: &'a BTreeSet<Grant>) -> Self {
+        let all: BTreeMap<Given<'_>, &Grant> = grants.iter().map(|grant| (given(grant), grant)).collect();
+        let is_pattern = |text: &str| text.contains(['*', '?']);
+        let is_wide = |(action, resource, ..): &&Given<'_>| {
+            is_pattern(action) || (*resource != EVERYTHING && is_pattern(resource))
+        };
+        Self { wide: all.keys().filter(is_wide).cloned().collect(), all }
+    }
+
+    /// How many pairs have to be looked at, one by one, to compare these with others.
+    fn pairs(&self, others: &Self) -> usize {
+        self.wide.len() * others.all.len() + others.wide.len() * self.all.len()
+    }
+
+    /// The grants of which the others say less, or nothing.
+    fn beyond(&self, others: &Self) -> Vec<&'a Grant> {
+        let beyond = self.all.iter().filter(|(given, _)| !others.cover(given));
+        beyond.map(|(_, grant)| *grant).collect()
+    }
+
+    /// Whether one of these says as much as another one, or more.
+    fn cover(&self, narrow: &Given<'_>) -> bool {
+        let (action, resource, principal, condition) = narrow;
+        let wider = [*resource, EVERYTHING].into_iter().flat_map(|what| {
+            [*principal, EVERYBODY].into_iter().flat_map(move |who| [*condition, None].map(|when| (what, who, when)))
+        });
+        let mut wider = wider.map(|(what, who, when)| (action.clone(), what, who, when));
+        wider.any(|wider| self.all.contains_key(&wider)) || self.wide.iter().any(|wide| covers(wide, narrow))
+    }
+}
+
+const EVERYTHING: &str = "*";
+
+const EVERYBODY: Option<&str> = Some("*");
+
+fn covers(wide: &Given<'_>, narrow: &Given<'_>) -> bool {
+    let whenever = wide.3.is_none() || wide.3 == narrow.3;
+    let whoever = wide.2 == EVERYBODY || wide.2 == narrow.2;
+    whenever && whoever && fits(&wide.0, &narrow.0) && fits(wide.1, narrow.1)
 }
 
 /// Whether a pattern takes all that another one does.
@@ -265,7 +318,49 @@ pub(super) fn callers(name: &str, old: &BTreeSet<Caller>, new: &BTreeSet<Caller>
 
 #[cfg(test)]
 mod tests {
-    use super::fits;
+    use super::*;
+
+    fn grants(count: usize, action: impl Fn(usize) -> String) -> Policy {
+        let grant = |at| Grant { action: action(at), resource: "*".to_owned(), principal: None, condition: None };
+        Policy { allowed: (0..count).map(grant).collect(), ..Policy::default() }
+    }
+
+    fn compared(old: &Policy, new: &Policy) -> Vec<Finding> {
+        let words = |grant: &Grant| grant.action.clone();
+        policy((old, new), "the policies of it", words, words, words, words)
+    }
+
+    #[test]
+    fn a_grant_is_covered_for_as_many_and_whenever() {
+        let grant = |action: &str, principal: Option<&str>, condition: Option<&str>| Grant {
+            action: action.to_owned(),
+            resource: "a".to_owned(),
+            principal: principal.map(str::to_owned),
+            condition: condition.map(str::to_owned),
+        };
+        let is_covered = |wide: Grant, narrow: Grant| {
+            let [wide, narrow] = [wide, narrow].map(|grant| BTreeSet::from([grant]));
+            Grants::of(&narrow).beyond(&Grants::of(&wide)).is_empty()
+        };
+        let everybody = Some("*");
+        for action in ["s3:Get", "s3:*"] {
+            assert!(is_covered(grant(action, everybody, None), grant("S3:get", Some("x"), Some("c"))), "{action}");
+            assert!(!is_covered(grant(action, Some("y"), None), grant("s3:Get", Some("x"), None)), "{action}");
+            assert!(!is_covered(grant(action, everybody, Some("c")), grant("s3:Get", Some("x"), None)), "{action}");
+        }
+        assert!(is_covered(grant("s3:*", None, None), grant("s3:Put", None, None)));
+        assert!(!is_covered(grant("s3:Get", None, None), grant("s3:Put", None, None)));
+    }
+
+    #[test]
+    fn many_grants_are_compared_at_once_or_not_at_all() {
+        let plain = |count| grants(count, |at| format!("s3:{at}"));
+        assert_eq!(compared(&plain(10_000), &plain(9_999)), [strengthened("s3:9999")]);
+        let wide = |count| grants(count, |at| format!("s3:{at}*"));
+        assert_eq!(compared(&wide(100), &wide(101)), [], "s3:10* is among them");
+        let told = compared(&wide(10_000), &wide(9_999));
+        assert_eq!(told, [weakened("the policies of it change, and say more than can be compared")]);
+    }
 
     #[test]
     fn a_pattern_takes_what_another_does() {

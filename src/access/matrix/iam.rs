@@ -81,28 +81,31 @@ pub(super) fn principals(resources: &Resources) -> BTreeMap<String, Principal> {
 
 fn powers(resources: &Resources, kind: &Kind, id: &str, principal: &Resource) -> Powers {
     principal.note();
+    let room = resources.room();
     let (boundary, others) = (principal.text("PermissionsBoundary"), principal.others(READ));
     let mut powers = Powers { boundary, others, ..Powers::default() };
     if let Some((_, boundary)) = powers.boundary.as_deref().and_then(|named| managed(resources, named)) {
-        powers.within.add(boundary.get("PolicyDocument"));
+        powers.within.add(boundary.get("PolicyDocument"), room);
     }
-    powers.trust.add(principal.get("AssumeRolePolicyDocument"));
+    powers.trust.add(principal.get("AssumeRolePolicyDocument"), room);
     let own = principal.get("Policies");
     match own.as_array() {
-        Some(all) => all.iter().for_each(|policy| powers.policy.add(policy.get("PolicyDocument").unwrap_or(policy))),
-        None => powers.policy.add(own),
+        Some(all) => {
+            all.iter().for_each(|policy| powers.policy.add(policy.get("PolicyDocument").unwrap_or(policy), room));
+        }
+        None => powers.policy.add(own, room),
     }
     let name = principal.text(kind.name);
     for policies in ["AWS::IAM::Policy", kind.own, MANAGED] {
         for (_, policy) in resources.of_type(policies) {
             if names(policy, kind).iter().any(|named| stands_for(named, id, name.as_deref())) {
-                powers.policy.add(policy.get("PolicyDocument"));
+                powers.policy.add(policy.get("PolicyDocument"), room);
             }
         }
     }
     for arn in texts(principal.get("ManagedPolicyArns")) {
         match managed(resources, &arn) {
-            Some((_, policy)) => powers.policy.add(policy.get("PolicyDocument")),
+            Some((_, policy)) => powers.policy.add(policy.get("PolicyDocument"), room),
             None => drop(powers.managed.insert(arn)),
         }
     }

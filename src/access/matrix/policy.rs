@@ -1,5 +1,6 @@
 //! The statements of IAM policies, one action and one resource at a time.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -25,6 +26,27 @@ pub struct Policy {
 /// Most grants of one policy that are told one by one.
 const MOST: usize = 10_000;
 
+/// Most grants of all policies of a template, of which each says more in a few words.
+const MOST_OF_ALL: usize = 100_000;
+
+/// How many grants may still be told of a template.
+pub(super) struct Room(Cell<usize>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Cell::new(MOST_OF_ALL))
+    }
+}
+
+impl Room {
+    /// Takes room for some grants, where there is enough.
+    fn take(&self, count: usize) -> bool {
+        let left = self.0.get().checked_sub(count);
+        self.0.set(left.unwrap_or_else(|| self.0.get()));
+        left.is_some()
+    }
+}
+
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,9 +65,9 @@ pub struct Grant {
 
 impl Policy {
     /// Reads a policy document, an object or a text that holds one.
-    pub(super) fn of(document: &Value) -> Self {
+    pub(super) fn of(document: &Value, room: &Room) -> Self {
         let mut policy = Self::default();
-        policy.add(document);
+        policy.add(document, room);
         policy
     }
 
@@ -56,16 +78,16 @@ impl Policy {
     }
 
     /// Adds what another document says.
-    pub(super) fn add(&mut self, document: &Value) {
+    pub(super) fn add(&mut self, document: &Value, room: &Room) {
         match document {
             Value::Null => {}
             Value::Object(members) => match members.get("Statement") {
-                Some(Value::Array(statements)) => statements.iter().for_each(|statement| self.statement(statement)),
-                Some(one) => self.statement(one),
+                Some(Value::Array(statements)) => statements.iter().for_each(|one| self.statement(one, room)),
+                Some(one) => self.statement(one, room),
                 None => {}
             },
             Value::String(text) => match serde_json::from_str::<Value>(text) {
-                Ok(inner @ Value::Object(_)) => self.add(&inner),
+                Ok(inner @ Value::Object(_)) => self.add(&inner, room),
                 _ => self.unreadable(text.clone()),
             },
             other => self.unreadable(spelled(other)),
@@ -77,7 +99,7 @@ impl Policy {
         self.unread.insert(expression);
     }
 
-    fn statement(&mut self, statement: &Value) {
+    fn statement(&mut self, statement: &Value, room: &Room) {
         let Value::Object(members) = statement else { return self.unreadable(spelled(statement)) };
         let part = |name: &str| members.get(name).unwrap_or(&Value::Null);
         let principals = match (part("Principal"), part("NotPrincipal")) {
@@ -93,7 +115,7 @@ impl Policy {
             resources.insert("*".to_owned());
         }
         let size = actions.len().saturating_mul(resources.len()).saturating_mul(principals.len());
-        if actions.is_empty() || self.allowed.len() + self.denied.len() + size > MOST {
+        if actions.is_empty() || self.allowed.len() + self.denied.len() + size > MOST || !room.take(size) {
             return self.unreadable(format!("a statement that is not read ({})", digest(&spelled(statement))));
         }
         let grants = match part("Effect").as_str() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::resources::digest;
 use crate::template::function::{Piece, escape, pieces};
 
 /// Deepest nesting that is followed. What lies deeper is not known.
@@ -66,25 +67,34 @@ impl<'a> Resolver<'a> {
         self.rewritten.take()
     }
 
-    /// The conditions that were asked for and cannot be decided, each with what it says, those that it names included.
+    /// The conditions that were asked for and cannot be decided, each with a digest of what it says, those that it names
+    /// included.
     pub(super) fn undecided(&self) -> BTreeMap<String, String> {
         let asked = self.asked.borrow().clone();
+        let mut digests = BTreeMap::new();
         let undecided = asked.into_iter().filter(|(_, holds)| holds.is_none());
-        undecided.map(|(name, _)| (name.clone(), self.said(&name))).collect()
+        undecided.map(|(name, _)| (name.clone(), self.digested(&name, &mut digests, 0))).collect()
     }
 
-    /// What a condition says, and after it what those say that it names.
-    fn said(&self, name: &str) -> String {
-        let conditions = self.template.get("Conditions");
-        let mut names = BTreeSet::from([name]);
-        let mut todo = vec![name];
-        let mut words = Vec::new();
-        while let Some(name) = todo.pop() {
-            let Some(condition) = conditions.and_then(|all| all.get(name)) else { continue };
-            words.push(format!("{name}: {}", spelled(&self.value(condition))));
-            todo.extend(named_in(condition).into_iter().filter(|other| names.insert(other)));
+    /// Digest of what a condition says and of what those say that it names. Each is worked out once.
+    fn digested(&self, name: &str, digests: &mut BTreeMap<String, String>, depth: usize) -> String {
+        if let Some(known) = digests.get(name) {
+            return known.clone();
         }
-        words.join(", ")
+        let condition = self.template.get("Conditions").and_then(|all| all.get(name));
+        let Some(condition) = condition.filter(|_| depth < DEEPEST) else {
+            self.gave_up.set(self.gave_up() || condition.is_some());
+            return String::new();
+        };
+        // One that names itself on the way says nothing more by that.
+        digests.insert(name.to_owned(), String::new());
+        let mut words = format!("{name}: {}", spelled(&self.value(condition)));
+        for other in named_in(condition).into_iter().collect::<BTreeSet<_>>() {
+            words.push_str(&format!(", {other} {}", self.digested(other, digests, depth + 1)));
+        }
+        let digest = digest(&words);
+        digests.insert(name.to_owned(), digest.clone());
+        digest
     }
 
     fn too_much(&self) -> Value {
@@ -611,6 +621,31 @@ mod tests {
         }
         conditions.insert("C25".to_owned(), json!({ "Fn::Equals": ["a", "a"] }));
         assert_eq!(decided(&json!({ "Conditions": conditions }), "C0", &[]), Some(true));
+    }
+
+    #[test]
+    fn what_undecided_conditions_say_is_worked_out_once() {
+        let digests = |count: usize, last: &str| {
+            let open = json!({ "Fn::Equals": [{ "Ref": "AWS::AccountId" }, "1"] });
+            let mut conditions: Map<String, Value> = (0..count).map(|at| (format!("Part{at}"), open.clone())).collect();
+            conditions.insert("Part0".to_owned(), json!({ "Fn::Equals": [{ "Ref": "AWS::AccountId" }, last] }));
+            let parts: Value = (0..count).map(|at| json!({ "Condition": format!("Part{at}") })).collect();
+            conditions.insert("Whole".to_owned(), json!({ "Fn::Or": parts }));
+            conditions
+                .extend((0..count).map(|at| (format!("Use{at}"), json!({ "Fn::Not": [{ "Condition": "Whole" }] }))));
+            let template = json!({ "Conditions": conditions });
+            let nothing = BTreeMap::new();
+            let resolver = Resolver::new(&template, Known { parameters: &nothing, place: &nothing });
+            (0..count).for_each(|at| assert_eq!(resolver.condition(&format!("Use{at}")), None));
+            resolver.undecided()
+        };
+        let many = digests(5_000, "1");
+        assert_eq!(many.len(), 10_001);
+        assert!(many.values().all(|said| said.len() < 100), "a template of a megabyte would take gigabytes");
+        assert_eq!(digests(2, "1"), digests(2, "1"));
+        let (one, other) = (digests(2, "1"), digests(2, "2"));
+        assert_eq!(one["Part1"], other["Part1"]);
+        assert!(["Part0", "Whole", "Use0", "Use1"].iter().all(|name| one[*name] != other[*name]), "{one:?} {other:?}");
     }
 
     #[test]

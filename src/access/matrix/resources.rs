@@ -7,6 +7,7 @@ use serde::Serializer;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::policy::Room;
 use super::resolve::{Known, Resolver, fields, is_macro, references, referred, spelled, text};
 use super::{Setting, Unseen, iam};
 use crate::template::function::{ACCOUNT_ID, REGION};
@@ -76,6 +77,7 @@ pub(super) struct Resources {
     every_id: BTreeSet<String>,
     /// The account and region that the template is deployed to, as far as they are known.
     place: BTreeMap<String, String>,
+    room: Room,
 }
 
 /// A resource.
@@ -98,6 +100,7 @@ impl Resources {
             undecided: BTreeMap::new(),
             every_id: BTreeSet::new(),
             place: place(known),
+            room: Room::default(),
         };
         found.transform(template);
         for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
@@ -168,6 +171,11 @@ impl Resources {
         }
     }
 
+    /// How many grants may still be told.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
     pub(super) fn unseen(&self) -> BTreeMap<String, Unseen> {
         self.unseen.clone()
     }
@@ -192,7 +200,7 @@ impl Resources {
         self.conditions.clone()
     }
 
-    /// What the conditions say that cannot be decided, by name.
+    /// Digests of what the conditions say that cannot be decided, by name.
     pub(super) fn undecided(&self) -> BTreeMap<String, String> {
         self.undecided.clone()
     }

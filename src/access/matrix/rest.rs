@@ -20,7 +20,7 @@ const DEEPEST: usize = 100;
 /// The REST APIs. Methods that are added to an API of elsewhere make an entry for it.
 pub(super) fn apis(resources: &Resources) -> BTreeMap<String, Api> {
     let mut apis: BTreeMap<String, Api> =
-        resources.of_type(API).map(|(id, api)| (id.to_owned(), declared(api))).collect();
+        resources.of_type(API).map(|(id, api)| (id.to_owned(), declared(resources, api))).collect();
     for (method_id, method) in resources.of_type("AWS::ApiGateway::Method") {
         method.note();
         let id = method.owner("RestApiId");
@@ -155,7 +155,7 @@ fn looser(one: Limits, other: Limits) -> Limits {
 /// What `ANY` stands for.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
-fn declared(api: &Resource) -> Api {
+fn declared(resources: &Resources, api: &Resource) -> Api {
     api.note();
     let document = ["Body", "BodyS3Location", "CloneFrom"].iter().map(|name| api.get(name));
     let document = document.filter(|body| !body.is_null()).map(spelled).collect::<Vec<_>>();
@@ -168,7 +168,7 @@ fn declared(api: &Resource) -> Api {
     Api {
         execute_api_endpoint: not(flag(api.get("DisableExecuteApiEndpoint"), false)),
         private: flag(&private, false),
-        policy: Policy::of(api.get("Policy")),
+        policy: Policy::of(api.get("Policy"), resources.room()),
         key_source: match api.text("ApiKeySourceType").as_deref() {
             None | Some("HEADER") => Setting::Known(KeySource::Header),
             Some("AUTHORIZER") => Setting::Known(KeySource::Authorizer),

@@ -261,12 +261,26 @@ fn a_limit_of_every_method_is_that_of_any() {
 fn a_statement_with_too_many_grants_is_not_read() {
     let names = |count: usize| (0..count).map(|number| format!("s3:{number}")).collect::<Vec<_>>();
     let policy = |count: usize| {
-        Policy::of(&json!({ "Statement":
-            { "Effect": "Deny", "Action": names(count), "Resource": names(count) } }))
+        let statement = json!({ "Effect": "Deny", "Action": names(count), "Resource": names(count) });
+        Policy::of(&json!({ "Statement": statement }), &policy::Room::default())
     };
     assert_eq!((policy(100).denied.len(), policy(100).unread.len()), (10_000, 0));
     assert_eq!((policy(101).denied.len(), policy(101).unread.len()), (0, 1));
     assert_ne!(policy(101), policy(102));
+}
+
+#[test]
+fn a_template_has_room_for_so_many_grants() {
+    let names = |of: usize| (0..100).map(|number| format!("s3:{of}{number}")).collect::<Vec<_>>();
+    let statement = |of: usize| json!({ "Effect": "Allow", "Action": names(of), "Resource": names(of) });
+    let role = |of: usize| {
+        let policies = json!([{ "PolicyDocument": { "Statement": statement(of) } }]);
+        (format!("R{of:02}"), json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": policies } }))
+    };
+    let principals = read(&(0..12).map(role).collect()).principals;
+    let told = |one: &Principal| (one.powers.policy.allowed.len(), one.powers.policy.unread.len());
+    assert!(principals.values().take(10).all(|one| told(one) == (10_000, 0)));
+    assert!(principals.values().skip(10).all(|one| told(one) == (0, 1)));
 }
 
 #[test]
