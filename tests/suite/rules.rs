@@ -808,6 +808,7 @@ fn a_guarded_route_for_any_method_leaves_preflight_requests_to_another() {
 fn a_rule_looks_at_every_place_that_it_is_about() {
     let no_authorizer =
         "routes: { GET /a: { function: Notes, authorizer: A }, GET /b: { function: Notes, authorizer: B } }";
+    let unknown = ["GET /a.authorizer", "GET /b.authorizer"];
     let authorizers = |count: u8| (0..count).map(|at| format!("A{at}: {{ iam: {{}} }}, ")).collect::<String>();
     let crowd = |count| {
         let used = |at: u8| format!("GET /{at}: {{ function: Notes, authorizer: A{at} }}, ");
@@ -842,8 +843,8 @@ fn a_rule_looks_at_every_place_that_it_is_about() {
     let planned = "usagePlans: { P: { apiKeys: [K] } }, apiKeys: { K: {} },";
     let web = "userPools: { Users: {}, Others: {} }\nuserPoolClients: { Web: { userPool: Users }, Far: { userPool: Others } }\n";
     let cases: [(&str, String, &[&str]); 25] = [
-        ("unknown-authorizer", format!("restApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
-        ("unknown-authorizer", format!("httpApis: {{ Api: {{ {no_authorizer} }} }}"), &["GET /a", "GET /b"]),
+        ("unknown-authorizer", format!("restApis: {{ Api: {{ {no_authorizer} }} }}"), &unknown),
+        ("unknown-authorizer", format!("httpApis: {{ Api: {{ {no_authorizer} }} }}"), &unknown),
         ("token-validity", client("idTokenValidity: 2d"), &["idTokenValidity"]),
         ("token-validity", client("accessTokenValidity: 2d"), &["accessTokenValidity"]),
         ("token-validity", client("idTokenValidity: 5h, refreshTokenValidity: 2h"), &["idTokenValidity"]),
@@ -899,13 +900,14 @@ fn a_rule_looks_at_every_place_that_it_is_about() {
         ("quota", crowd(11), &["authorizers"]),
         ("quota", format!("userPools: {{ Users: {{ resourceServers: {{ {servers} }} }} }}"), &["resourceServers"]),
         ("quota", format!("restApis: {{ Api: {{ routes: {{ {paths} }} }} }}"), &["routes"]),
-        ("tokens-for-anyone", jwt("userPool: Users"), &["A"]),
+        ("tokens-for-anyone", jwt("userPool: Users"), &["A.jwt"]),
     ];
     for (rule, part, ends) in cases {
         let found =
             rules::find(&read_loosely(&whole(&format!("{part}\n")))).into_iter().filter(|it| it.rule.id == rule);
         let places: Vec<String> = found.map(|it| it.complaint.path.join(".")).collect();
-        let is_told = places.len() == ends.len() && ends.iter().zip(&places).all(|(end, place)| place.contains(end));
+        let ends_so = |(end, place): (&&str, &String)| place.ends_with(&format!(".{end}"));
+        let is_told = places.len() == ends.len() && ends.iter().zip(&places).all(ends_so);
         assert!(is_told, "{rule}: {places:?}, not {ends:?}\n{part}");
     }
 }
