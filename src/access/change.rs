@@ -186,7 +186,7 @@ impl Found {
 
     fn api(&mut self, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
         route::routes(self, id, (old, olds), (new, news));
-        route::limits(self, id, old, new);
+        route::stages(self, id, old, new);
         let cors = format!("cors of {id}");
         for (path, cors_of_path) in &new.cors {
             let base = route::cors_before(old, path);

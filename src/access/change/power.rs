@@ -77,8 +77,7 @@ fn taker(grant: &Grant) -> String {
 }
 
 /// A new role, user or group. A role that only services of AWS assume is like that of a function: nobody's powers grow,
-/// unless it opens a route that asks for a signature.
-/// One that does nothing but write logs is not told.
+/// unless it opens a route that asks for a signature. One that does nothing but write logs is not told.
 pub(super) fn new_principal(who: &str, new: &Principal) -> Option<Finding> {
     let may = told(&new.powers);
     let words = if may.is_empty() { String::new() } else { format!(" and may {}", may.join(", ")) };

@@ -227,7 +227,7 @@ fn admits_more(old: &Route, new: &Route, name: &str) -> bool {
 }
 
 /// The stages of an API: throttles and caches, variables, and the copy of the API that each serves.
-pub(super) fn limits(found: &mut Found, id: &str, old: &Api, new: &Api) {
+pub(super) fn stages(found: &mut Found, id: &str, old: &Api, new: &Api) {
     let only = |api: &'_ Api| (api.stages.len() == 1).then(|| api.stages.values().next().cloned()).flatten();
     for (name, stage) in &new.stages {
         let of = format!("stage {} of {id}", readable(name));

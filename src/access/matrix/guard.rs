@@ -171,7 +171,7 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Variables that say how much is logged, and nothing about access.
-const HARMLESS: &[&str] = &["LOG_LEVEL", "RUST_BACKTRACE", "RUST_LOG"];
+const VERBOSITY: &[&str] = &["LOG_LEVEL", "RUST_BACKTRACE", "RUST_LOG"];
 
 /// Which API a guard belongs to.
 #[derive(Clone, Copy)]
@@ -235,9 +235,9 @@ impl Reader<'_> {
     fn lambda(&self, authorizer: String, properties: &Resource, sources: BTreeSet<String>) -> Lambda {
         let address = properties.text("AuthorizerUri").unwrap_or_default();
         let (function, qualifier) = self.resources.invoked_as(&address);
-        let decider = Decider::of(self.resources, &function, qualifier.as_deref());
+        let decider = DecidingFunction::of(self.resources, &function, qualifier.as_deref());
         let is_setting = |name: &String| SETTINGS.contains(&name.as_str());
-        let variables = decider.variables.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
+        let variables = decider.variables.iter().filter(|(name, _)| !VERBOSITY.contains(&name.as_str()));
         let (settings, others): (Vec<_>, Vec<_>) = variables.partition(|(name, _)| is_setting(name));
         let settings = settings.into_iter().map(|(name, value)| (name.clone(), sorted(value)));
         let others = others.into_iter().map(|(name, value)| (name.clone(), digest(value)));
@@ -264,7 +264,7 @@ impl Reader<'_> {
 }
 
 /// A function that decides something, as far as a template tells what it does.
-pub(super) struct Decider {
+pub(super) struct DecidingFunction {
     /// The variables of its environment.
     variables: BTreeMap<String, String>,
     /// Digest of what says which code it runs, and how.
@@ -273,7 +273,7 @@ pub(super) struct Decider {
     pub(super) any_of: Option<String>,
 }
 
-impl Decider {
+impl DecidingFunction {
     /// A function by its logical id or by the expression that names it, and which version or alias of it.
     pub(super) fn of(resources: &Resources, function: &str, qualifier: Option<&str>) -> Self {
         let Some(declared) = resources.get_id(function, "AWS::Lambda::Function") else {
@@ -292,7 +292,7 @@ impl Decider {
 
     /// Digest of the variables of its environment that say more than how much is logged.
     pub(super) fn environment(&self) -> String {
-        let variables = self.variables.iter().filter(|(name, _)| !HARMLESS.contains(&name.as_str()));
+        let variables = self.variables.iter().filter(|(name, _)| !VERBOSITY.contains(&name.as_str()));
         digest(&variables.map(|(name, value)| format!("{name}={value}\n")).collect::<String>())
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Setting;
 use super::api::not;
-use super::guard::Decider;
+use super::guard::DecidingFunction;
 use super::resolve::spelled;
 use super::resources::{Resource, Resources, digest, flag, member, names_only, number, texts, written};
 
@@ -318,7 +318,7 @@ fn trigger_settings(resources: &Resources, config: &Value) -> BTreeMap<String, D
 
 fn settings_of(resources: &Resources, value: &Value) -> Digests {
     let (function, qualifier) = resources.qualified(&arn(value));
-    let decider = Decider::of(resources, &function, qualifier.as_deref());
+    let decider = DecidingFunction::of(resources, &function, qualifier.as_deref());
     let version = value.get("LambdaVersion").map(spelled);
     let said = [version, decider.any_of.clone(), Some(decider.environment())];
     Digests { settings: said.into_iter().flatten().collect::<Vec<_>>().join(" "), code: decider.code }

@@ -190,8 +190,8 @@ impl<'a> Resolver<'a> {
     fn parameter(&self, name: &str, parameter: &Value) -> Value {
         let kind = parameter.get("Type").and_then(Value::as_str).unwrap_or("String");
         // The value of a parameter that is not shown is not known, and need not be its default.
-        let hidden = parameter.get("NoEcho").and_then(plain_text).is_some_and(|hidden| hidden == "true");
-        let default = parameter.get("Default").filter(|_| !hidden).and_then(plain_text);
+        let hidden = parameter.get("NoEcho").and_then(text).is_some_and(|hidden| hidden == "true");
+        let default = parameter.get("Default").filter(|_| !hidden).and_then(text);
         let Some(value) = self.known.parameters.get(name).cloned().or(default) else {
             return format!("${{{name}}}").into();
         };
@@ -349,7 +349,7 @@ impl<'a> Resolver<'a> {
     fn constant(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.spend(escape(text)).into(),
-            Value::Array(items) => items.iter().filter_map(plain_text).map(|text| self.spend(escape(&text))).collect(),
+            Value::Array(items) => items.iter().filter_map(text).map(|text| self.spend(escape(&text))).collect(),
             scalar => scalar.clone(),
         }
     }
@@ -406,18 +406,14 @@ fn call(members: &Map<String, Value>) -> Option<(&str, &Value)> {
     (members.len() == 1 && (name == "Ref" || name.starts_with("Fn::"))).then_some((name.as_str(), argument))
 }
 
-fn plain_text(value: &Value) -> Option<String> {
+/// A scalar as text.
+pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
-}
-
-/// A scalar as text.
-pub(super) fn text(value: &Value) -> Option<String> {
-    plain_text(value)
 }
 
 /// Any value in one line, equal values alike.
