@@ -2,6 +2,7 @@
 
 use super::matrix::Kind;
 use crate::model::Json;
+use crate::model::apigatewayv2::VERBS;
 
 /// What a document says about its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,17 +16,10 @@ pub(super) enum Callers {
 }
 
 /// What is an operation among the members of a path, and the method that it is for.
-const METHODS: [(&str, &str); 9] = [
-    ("delete", "DELETE"),
-    ("get", "GET"),
-    ("head", "HEAD"),
-    ("options", "OPTIONS"),
-    ("patch", "PATCH"),
-    ("post", "POST"),
-    ("put", "PUT"),
-    ("trace", "TRACE"),
-    ("x-amazon-apigateway-any-method", "ANY"),
-];
+fn methods() -> impl Iterator<Item = (String, &'static str)> {
+    let named = VERBS.into_iter().chain(["TRACE"]).map(|method| (method.to_ascii_lowercase(), method));
+    named.chain([("x-amazon-apigateway-any-method".to_owned(), "ANY")])
+}
 
 /// Who may call what a document declares, its functions worked out.
 ///
@@ -38,12 +32,12 @@ pub(super) fn callers(kind: Kind, document: &Json) -> Callers {
     let Some(paths) = document.get("paths").and_then(Json::as_object) else { return Callers::Untold };
     for (path, operations) in paths {
         let Some(operations) = operations.as_object() else { return Callers::Untold };
-        for (member, method) in METHODS {
-            match operations.get(member) {
+        for (member, method) in methods() {
+            match operations.get(&member) {
                 Some(Json::Object(_)) | None => {}
                 Some(_) => return Callers::Untold,
             }
-            let open = operations.get(member).filter(|operation| !is_preflight(method, operation));
+            let open = operations.get(&member).filter(|operation| !is_preflight(method, operation));
             if open.is_some_and(|operation| !asks(kind, document, operation)) {
                 return Callers::Anyone(format!("{method} {path}"));
             }

@@ -16,7 +16,7 @@ mod route;
 pub(crate) mod web_socket_api;
 
 pub use authorizer::{Authorizer, IamAuthorizer, JwtAuthorizer, LambdaAuthorizer};
-pub use route::{RouteKey, RouteKeyError, Segment};
+pub use route::{RouteKey, RouteKeyError, Segment, VERBS};
 pub use web_socket_api::{ConnectionAuthorizer, MessageRoute, RequestAuthorizer, WebSocketApi};
 
 /// An HTTP API with its authorizers, routes and stages.

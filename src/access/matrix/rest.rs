@@ -10,6 +10,7 @@ use super::policy::Policy;
 use super::resolve::{readable, referred, spelled};
 use super::resources::{Resource, Resources, digest, flag, member, number, texts, written};
 use super::{Api, Behind, Cors, KeySource, Kind, Limits, Route, Setting, Stage, UsagePlan};
+use crate::model::apigatewayv2::VERBS;
 
 const API: &str = "AWS::ApiGateway::RestApi";
 const STEP: &str = "AWS::ApiGateway::Resource";
@@ -124,7 +125,7 @@ fn stage_variables(stage: &Resource) -> BTreeMap<String, String> {
 /// one, that says it.
 fn gather(stage: &mut Stage, keys: &BTreeSet<&String>) {
     for (key, path) in keys.iter().filter_map(|key| Some((*key, key.strip_prefix("ANY ")?))) {
-        let methods = METHODS.map(|method| format!("{method} {path}"));
+        let methods = VERBS.map(|method| format!("{method} {path}"));
         let taken: Vec<&String> = methods.iter().filter(|method| !keys.contains(method)).collect();
         let all: Vec<Limits> = taken.iter().map(|method| stage.limits(method).clone()).collect();
         let Some(loosest) = all.iter().cloned().reduce(looser) else { continue };
@@ -151,9 +152,6 @@ fn looser(one: Limits, other: Limits) -> Limits {
     };
     Limits { rate: bound(one.rate, other.rate), burst: bound(one.burst, other.burst), cached }
 }
-
-/// What `ANY` stands for.
-const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 fn declared(resources: &Resources, api: &Resource) -> Api {
     api.note();

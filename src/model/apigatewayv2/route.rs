@@ -39,7 +39,12 @@ pub struct RouteKeyError {
     pub help: String,
 }
 
-const METHODS: [&str; 8] = ["ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+/// The methods that a route can be for, and that `ANY` stands for.
+pub const VERBS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+fn is_method(method: &str) -> bool {
+    method == "ANY" || VERBS.contains(&method)
+}
 
 impl RouteKey {
     /// Reads `$default`, or a method, one space and a path.
@@ -50,7 +55,7 @@ impl RouteKey {
         let Some((method, path)) = key.split_once(' ') else {
             return Err(wrong(format!("`{key}` is not a route"), hint(key)));
         };
-        if !METHODS.contains(&method) {
+        if !is_method(method) {
             return Err(wrong(format!("`{method}` is not a method that a route can have"), method_hint(method)));
         }
         let segments = segments(path)?;
@@ -174,9 +179,9 @@ fn hint(key: &str) -> String {
 
 fn method_hint(method: &str) -> String {
     let upper = method.to_uppercase();
-    match METHODS.contains(&upper.as_str()) {
+    match is_method(&upper) {
         true => format!("methods are in capitals: `{upper}`"),
-        false => format!("it can be {}", METHODS.join(", ")),
+        false => format!("it can be ANY, {}", VERBS.join(", ")),
     }
 }
 

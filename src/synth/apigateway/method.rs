@@ -9,11 +9,9 @@ use super::super::{Synthesis, value};
 use super::authorizer::{execution, invocation};
 use super::{mock, resource_id};
 use crate::model::apigateway::{Authorizer, Backend, HttpProxy, RestApi, Route, RouteKey, Segment, Validates};
+pub(super) use crate::model::apigatewayv2::VERBS as ANY;
 use crate::model::ids;
 use crate::template::{Resource, function};
-
-/// The methods that `ANY` stands for.
-pub(super) const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 pub(super) fn add(synthesis: &mut Synthesis, api: &str, declared: &RestApi, (key, route): (&str, &Route)) {
     // The checks have refused whatever has no path and no backend.
