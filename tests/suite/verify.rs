@@ -3,10 +3,14 @@
 //! The second half is a test of the test: for each kind of weakening, a deployment is weakened behind stackgen's back, and
 //! what the probes say then is held against what was done.
 
+mod address;
+mod lawful;
 mod weakening;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,17 +19,22 @@ use crate::project::{Project, Told, told};
 /// Every door, with the functions behind it.
 fn doors() -> Project {
     let project = Project::local_with("protected-api");
+    put_echo(&project);
+    let yes = project.path().join("yes.json");
+    fs::write(&yes, r#"{"isAuthorized": true}"#).expect("the folder is ours");
+    let text = include_str!("verify/doors.yaml").replace("{yes}", &yes.display().to_string());
+    fs::write(project.stack_file(), text).expect("it is writable");
+    project
+}
+
+/// Puts a function there that needs no building, as `directory: echo`.
+fn put_echo(project: &Project) {
     let folder = project.path().join("echo");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/bootstrap.py");
     fs::create_dir(&folder).expect("the folder is ours");
     fs::copy(script, folder.join("bootstrap")).expect("the folder is ours");
     let executable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder.join("bootstrap"), executable).expect("the file is ours");
-    let yes = project.path().join("yes.json");
-    fs::write(&yes, r#"{"isAuthorized": true}"#).expect("the folder is ours");
-    let text = include_str!("verify/doors.yaml").replace("{yes}", &yes.display().to_string());
-    fs::write(project.stack_file(), text).expect("it is writable");
-    project
 }
 
 fn verify(project: &Project, options: &[&str]) -> Told {
@@ -146,9 +155,9 @@ fn patience_ends_it() {
         "    name: my-api\n    stages: { $default: { throttle: { rate: 1, burst: 1 } } }\n",
     );
     project.deploy();
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     let ended = verify(&project, &["--patience", "2"]);
-    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     assert_eq!((ended.code, &ended.answer["timedOut"]), (Some(1), &true.into()), "{}", ended.answer);
     assert_eq!(ended.answer["usersLeft"].as_array().map(Vec::len), Some(0));
     nobody_is_left(&project, "Users");
@@ -160,6 +169,21 @@ fn a_credential_is_read_from_a_file_and_never_told() {
     project.deploy();
     let file = project.path().join("token.txt");
     fs::write(&file, "not-the-token\n").expect("the folder is ours");
+#[test]
+fn patience_ends_the_preparation_too() {
+    let project = Project::local();
+    // It takes connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("the loopback interface has free ports");
+    let endpoint = format!("http://{}", silent.local_addr().expect("it listens"));
+    let mut command = project.command(&["verify", project.stack(), "--patience", "1", "--endpoint-url", &endpoint]);
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_REGION", "us-east-1");
+    let begin = Instant::now();
+    let ended = told(&command.output().expect("the program runs"));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert_eq!((ended.code, &ended.answer["timedOut"]), (Some(1), &true.into()), "{}\n{}", ended.answer, ended.said);
+    assert_eq!(ended.answer["tried"].as_array().map(Vec::len), Some(0));
+}
+
     let given = format!("Chat/Token={}", file.display());
     let shut = verify(&project, &["--credential", &given]);
     assert_eq!(shut.code, Some(1), "a wrong credential is no proof of who may pass");
@@ -174,7 +198,7 @@ fn an_interrupt_leaves_no_user_behind() {
     let project = Project::local();
     project.deploy();
     let started = crate::project::start(project.command(&["verify", project.stack()]));
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(700));
     let pid = started.id().to_string();
     // It may be over already on a quick machine: what counts is what is left.
     let _sent = std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
