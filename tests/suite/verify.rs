@@ -164,12 +164,6 @@ fn patience_ends_it() {
 }
 
 #[test]
-fn a_credential_is_read_from_a_file_and_never_told() {
-    let project = Project::local_with("chat");
-    project.deploy();
-    let file = project.path().join("token.txt");
-    fs::write(&file, "not-the-token\n").expect("the folder is ours");
-#[test]
 fn patience_ends_the_preparation_too() {
     let project = Project::local();
     // It takes connections, and never answers.
@@ -184,6 +178,12 @@ fn patience_ends_the_preparation_too() {
     assert_eq!(ended.answer["tried"].as_array().map(Vec::len), Some(0));
 }
 
+#[test]
+fn a_credential_is_read_from_a_file_and_never_told() {
+    let project = Project::local_with("chat");
+    project.deploy();
+    let file = project.path().join("token.txt");
+    fs::write(&file, "not-the-token\n").expect("the folder is ours");
     let given = format!("Chat/Token={}", file.display());
     let shut = verify(&project, &["--credential", &given]);
     assert_eq!(shut.code, Some(1), "a wrong credential is no proof of who may pass");
