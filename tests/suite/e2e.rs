@@ -5,6 +5,7 @@ mod chat;
 mod contact;
 mod federated;
 mod forgery;
+mod google;
 mod list;
 mod notes;
 mod remains;
@@ -28,6 +29,8 @@ enum Cloud {
 /// Where the list is run.
 struct Stage {
     cloud: Cloud,
+    /// Whether it looks at who is calling.
+    auth: Auth,
     project: Project,
     /// What SDK clients are made from.
     config: SdkConfig,
@@ -38,14 +41,14 @@ impl Stage {
     fn embedded(stack: &'static str) -> Self {
         let project = Project::local_with(stack);
         let config = project.local_config();
-        Self { cloud: Cloud::Embedded, project, config, _emulator: None }
+        Self { cloud: Cloud::Embedded, auth: Auth::Enforced, project, config, _emulator: None }
     }
 
     fn ministack(stack: &'static str, auth: Auth) -> Self {
         let emulator = Ministack::start(auth);
         let project = Project::at(stack, &emulator);
         let config = project::config(&emulator.environment());
-        Self { cloud: Cloud::Ministack, project, config, _emulator: Some(emulator) }
+        Self { cloud: Cloud::Ministack, auth, project, config, _emulator: Some(emulator) }
     }
 }
 

@@ -3,7 +3,7 @@
 mod browser;
 mod cases;
 mod federation;
-mod visitor;
+pub(crate) mod visitor;
 
 use std::collections::BTreeMap;
 

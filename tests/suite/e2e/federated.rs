@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
-use super::{Cloud, Stage, assert_throttled, at_once, forgery, remains};
+use super::{Cloud, Stage, assert_throttled, at_once, forgery, google, remains};
+use crate::project::{Told, succeeded, told};
 
 /// The stack.
 pub(super) const STACK: &str = "federated";
@@ -36,7 +37,10 @@ pub(super) async fn run(stage: &Stage) {
             .project
             .edit("    allowedOAuthFlows: [code]", "    authFlows: [userPassword]\n    allowedOAuthFlows: [code]");
     }
-    assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "created");
+    if stage.cloud == Cloud::Embedded {
+        google::keep_secret(stage).await;
+    }
+    assert_eq!(deploy(stage).answer["stacks"][0]["result"], "created");
     stage.project.done(&["user", "create", ALICE]);
     let access = token(stage, "--access");
     let id = token(stage, "--id");
@@ -46,10 +50,22 @@ pub(super) async fn run(stage: &Stage) {
         an_access_token_opens(stage, door, &access);
         what_is_no_access_token_of_ours_does_not(stage, door, &access, &id);
     }
+    if stage.cloud == Cloud::Embedded {
+        whom_google_vouches_for_may_pass(stage).await;
+    }
     browsers_of_one_origin_may_ask(stage);
-    assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "unchanged");
+    assert_eq!(deploy(stage).answer["stacks"][0]["result"], "unchanged");
     who_is_too_fast_is_told_so(stage, &access);
     nothing_is_left(stage).await;
+}
+
+/// Deploys the stack, with Google where there is a stand-in for it.
+fn deploy(stage: &Stage) -> Told {
+    let mut command = stage.project.targeted(&["deploy", STACK, "--yes"]);
+    if stage.cloud == Cloud::Embedded {
+        command.args(google::CLIENT);
+    }
+    succeeded(told(&command.output().expect("the program runs")))
 }
 
 /// A token of hers: by the sign-in pages where there are any, by her password where there are none.
@@ -106,6 +122,18 @@ fn what_is_no_access_token_of_ours_does_not(stage: &Stage, door: &Door, access: 
     }
 }
 
+/// Who comes from Google is a user of the pool, and is greeted by the name that the pool has given her.
+async fn whom_google_vouches_for_may_pass(stage: &Stage) {
+    let access = google::access_token(stage, "12345").await;
+    assert_eq!(forgery::claims(&access)["username"], "google_12345");
+    for door in &DOORS {
+        let open = knock(stage, door, Some(&access));
+        let greeting = json!({ "message": "Hello, google_12345." });
+        assert_eq!((&open["status"], &open["body"]), (&json!(200), &greeting), "{} {}: {open}", door.api, door.path);
+    }
+    assert!(!stage.template().await.contains(google::CLIENT_SECRET), "the template holds Google's secret");
+}
+
 fn browsers_of_one_origin_may_ask(stage: &Stage) {
     // ministack answers preflights of HTTP APIs with 403.
     let doors = if stage.cloud == Cloud::Embedded { &DOORS[..] } else { &DOORS[..2] };
@@ -140,7 +168,7 @@ fn who_is_too_fast_is_told_so(stage: &Stage, access: &str) {
     stage
         .project
         .edit("    name: simpleAPI\n", &format!("    name: simpleAPI\n    stages: {{ $default: {{ {LIMITS} }} }}\n"));
-    stage.project.deploy();
+    deploy(stage);
     // ministack does not throttle HTTP APIs.
     let doors = if stage.cloud == Cloud::Embedded { &DOORS[..] } else { &DOORS[..2] };
     for door in doors {
@@ -151,5 +179,9 @@ fn who_is_too_fast_is_told_so(stage: &Stage, access: &str) {
 async fn nothing_is_left(stage: &Stage) {
     let gone = stage.project.destroy();
     assert_eq!(gone.answer["stacks"], json!([{ "stack": STACK, "existed": true, "left": [] }]));
+    if stage.cloud == Cloud::Embedded {
+        // The stack did not make it, and does not remove it.
+        google::remove_secret(stage).await;
+    }
     assert_eq!(remains::all(&stage.config).await, [format!("stack {BOOTSTRAP_STACK}")]);
 }
