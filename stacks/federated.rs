@@ -139,14 +139,9 @@ fn suppress(stack: &mut Stack) {
     findings::accept(stack, findings::ENVIRONMENT);
     findings::accept(stack, findings::LOGS);
     findings::accept(stack, findings::REST_APIS);
-    let mut say = |rule: &str, on: &str, reason: &str| stack.suppress(rule, Suppression::new([on], reason));
-    say("AwsSolutions-APIG2", "BasicApi", "Each route has the validator that its own parameters and models need.");
-    say(
-        "AwsSolutions-COG2",
-        "Users",
-        "One factor is enough for what is shown here; `mfa: required` asks for a second one.",
-    );
-    say("AwsSolutions-COG8", "Users", "Threat protection is paid by the user; `userPoolTier: plus` turns it on.");
+    findings::accept(stack, findings::USERS);
+    let validators = "Each route has the validator that its own parameters and models need.";
+    stack.suppress("AwsSolutions-APIG2", Suppression::new(["BasicApi"], validators));
     let verified = "A function decides instead, which verifies the user pool's tokens itself.";
     stack.suppress("AwsSolutions-COG4", Suppression::new(["BasicApiGet", "BasicApiGetRequest"], verified));
 }

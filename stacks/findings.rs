@@ -26,7 +26,7 @@ pub(crate) const FUNCTIONS: &[Finding] = &[
 ];
 
 /// About what functions find in their environment.
-pub(crate) const ENVIRONMENT: &[Finding] = &[(
+pub(crate) const ENVIRONMENT: &[Finding; 1] = &[(
     "CKV_AWS_173",
     "AWS::Lambda::Function",
     "Environment variables name resources and hold no secret; Lambda encrypts them with a key of its own.",
@@ -57,6 +57,16 @@ pub(crate) const REST_APIS: &[Finding] = &[
         "Answers belong to one caller and change with every write; a cache is paid by the hour.",
     ),
     ("CKV_AWS_73", "AWS::ApiGateway::Stage", "X-Ray is paid by the trace; `tracingEnabled` turns it on."),
+];
+
+/// About the user pool of a stack.
+pub(crate) const USERS: &[Finding] = &[
+    (
+        "AwsSolutions-COG2",
+        "Users",
+        "One factor is enough for what is shown here; `mfa: required` asks for a second one.",
+    ),
+    ("AwsSolutions-COG8", "Users", "Threat protection is paid by the user; `userPoolTier: plus` turns it on."),
 ];
 
 /// About REST APIs whose callers carry the stack's own token.

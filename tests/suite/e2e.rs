@@ -7,6 +7,7 @@ mod federated;
 mod forgery;
 mod google;
 mod list;
+mod members;
 mod notes;
 mod remains;
 
@@ -225,4 +226,19 @@ async fn ministack_serves_chat() {
 #[tokio::test]
 async fn ministack_that_looks_at_who_is_calling_serves_chat() {
     chat::run(&Stage::ministack(chat::STACK, Auth::Enforced)).await;
+}
+
+#[tokio::test]
+async fn the_embedded_cloud_serves_members() {
+    members::run(&Stage::embedded(members::STACK)).await;
+}
+
+#[tokio::test]
+async fn ministack_serves_members() {
+    members::run(&Stage::ministack(members::STACK, Auth::Off)).await;
+}
+
+#[tokio::test]
+async fn ministack_that_looks_at_who_is_calling_serves_members() {
+    members::run(&Stage::ministack(members::STACK, Auth::Enforced)).await;
 }

@@ -15,6 +15,9 @@ pub(crate) mod federated;
 #[path = "../../stacks/findings.rs"]
 mod findings;
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
+#[path = "../../stacks/members.rs"]
+pub(crate) mod members;
+#[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
 #[path = "../../stacks/notes.rs"]
 pub(crate) mod notes;
 #[expect(unreachable_pub, reason = "the file reads as it would in a project of its own")]
@@ -25,10 +28,11 @@ pub(crate) mod protected_api;
 type Named = (&'static str, fn() -> Stack);
 
 /// Every one of them.
-pub(crate) const ALL: [Named; 5] = [
+pub(crate) const ALL: [Named; 6] = [
     ("chat", chat::stack),
     ("contact", contact::stack),
     ("federated", federated::stack),
+    ("members", members::stack),
     ("notes", notes::stack),
     ("protected-api", protected_api::stack),
 ];

@@ -117,6 +117,12 @@ fn federated_keeps_what_its_file_says() {
 }
 
 #[test]
+fn members_keep_what_their_file_says() {
+    let verified = own("members");
+    assert_eq!(count(&verified, "passed"), 3, "one call passes at each route");
+}
+
+#[test]
 fn chat_keeps_what_its_file_says() {
     let verified = own("chat");
     assert_eq!((count(&verified, "passed"), count(&verified, "refused")), (1, 2));

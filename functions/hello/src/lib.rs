@@ -12,9 +12,10 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::{Value, json};
 
-/// What a caller may be called, best first: claims of ID and access tokens, the context of a Lambda authorizer, and
-/// whom a policy names.
-const NAMES: [&str; 7] = ["name", "cognito:username", "username", "email", "sub", "client_id", "principalId"];
+/// What a caller may be called, best first: claims of ID and access tokens, the context of a Lambda authorizer,
+/// whom a policy names, and who signed a request to an IAM route of an HTTP API.
+const NAMES: [&str; 8] =
+    ["name", "cognito:username", "username", "email", "sub", "client_id", "principalId", "userArn"];
 
 /// The header that lets an origin's pages read the answer.
 ///
@@ -50,11 +51,13 @@ fn name(context: Option<&RequestContext>) -> Option<String> {
     NAMES.iter().find_map(named).map(str::to_owned)
 }
 
-/// What is known of the caller: the claims of a token that the gateway has verified, and what a Lambda authorizer says.
+/// What is known of the caller: the claims of a token or the signer that the gateway has verified, and what a Lambda
+/// authorizer says.
 fn facts(authorizer: &ApiGatewayRequestAuthorizer) -> Vec<Value> {
     let own = json!(authorizer.fields);
     let claims = authorizer.jwt.as_ref().map(|jwt| json!(jwt.claims));
-    claims.into_iter().chain([own["claims"].clone(), own]).collect()
+    let signer = authorizer.iam.as_ref().map(|iam| json!(iam));
+    claims.into_iter().chain(signer).chain([own["claims"].clone(), own]).collect()
 }
 
 fn answer(status: StatusCode, message: &str) -> Response<Body> {
@@ -111,6 +114,8 @@ mod tests {
         );
         assert_eq!(greeting(&http(&json!({ "lambda": { "username": "alice" } }))), "Hello, alice.");
         assert_eq!(greeting(&http(&json!({ "jwt": { "claims": { "sub": "1" }, "scopes": null } }))), "Hello, 1.");
+        let signer = json!({ "accessKey": "AKIA", "userArn": "arn:aws:iam::123456789012:user/worker" });
+        assert_eq!(greeting(&http(&json!({ "iam": signer }))), "Hello, arn:aws:iam::123456789012:user/worker.");
     }
 
     #[test]

@@ -205,7 +205,8 @@ fn refused(stage: &Stage, what: &str, token: &str) {
     }
 }
 
-async fn token_of_another_pool(stage: &Stage) -> String {
+/// A token that a pool signed which nothing is for.
+pub(super) async fn token_of_another_pool(stage: &Stage) -> String {
     let cognito = Cognito::new(&stage.config);
     let pool = cognito.create_user_pool().pool_name("another").send().await.expect("it is made");
     let pool = pool.user_pool().and_then(|pool| pool.id()).expect("it has an id").to_owned();

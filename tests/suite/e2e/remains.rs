@@ -5,6 +5,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use serde_json::{Value, json};
 use stackgen::deploy::api::{self, Answer, Call};
 use stackgen::deploy::aws::{Account, Keys, Target};
+use url::form_urlencoded;
 
 /// Everything that the main job makes and that should go with it, by name.
 pub(super) async fn all(config: &SdkConfig) -> Vec<String> {
@@ -66,17 +67,25 @@ async fn secrets(config: &SdkConfig) -> Vec<String> {
 }
 
 async fn roles(config: &SdkConfig) -> Vec<String> {
+    let text = iam(config, &[("Action", "ListRoles")]).await;
+    let names = text.split("<RoleName>").skip(1).filter_map(|rest| rest.split_once('<'));
+    names.map(|(name, _)| format!("role {name}")).collect()
+}
+
+/// An answer of IAM, in XML.
+pub(super) async fn iam(config: &SdkConfig, asked: &[(&str, &str)]) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let body = form.extend_pairs(asked).append_pair("Version", "2010-05-08").finish();
     let call = Call {
         method: "POST".to_owned(),
         path: "/".to_owned(),
         headers: vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
-        body: Some(b"Action=ListRoles&Version=2010-05-08".to_vec()),
+        body: Some(body.into_bytes()),
     };
     let answer = send(config, "iam", call).await;
     let text = String::from_utf8(answer.body).expect("IAM answers in XML");
     assert_eq!(answer.status, 200, "{text}");
-    let names = text.split("<RoleName>").skip(1).filter_map(|rest| rest.split_once('<'));
-    names.map(|(name, _)| format!("role {name}")).collect()
+    text
 }
 
 /// A function's configuration.
