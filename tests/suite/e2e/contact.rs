@@ -20,6 +20,7 @@ pub(super) async fn run(stage: &Stage) {
     let token = stage.secret("ApiToken").await;
     let mail = json!({ "subject": "Hello", "body": "How are you?", "replyTo": "ann@example.com" });
     nobody_sends_without_the_token(stage, &mail);
+    decisions_are_recalled(stage, &token, &mail).await;
     a_mail_is_sent(stage, &token, &mail);
     what_is_no_mail_is_refused(stage, &token);
     partners_need_their_key_as_well(stage, &token, &mail).await;
@@ -50,6 +51,21 @@ fn nobody_sends_without_the_token(stage: &Stage, mail: &Value) {
     assert_eq!((&bare["status"], &bare["body"]), (&json!(401), &json!({ "message": "Unauthorized" })));
     let wrong = patiently(stage, "/", &[("authtoken", "supersecretvalue")], mail);
     assert_eq!(wrong["status"], 403, "{wrong}");
+}
+
+/// Each of the two functions is asked about a token once, whatever it says.
+async fn decisions_are_recalled(stage: &Stage, token: &str, mail: &Value) {
+    let key = api_key(stage).await;
+    for (path, function) in [("/", "AuthorizeToken"), ("/partners", "AuthorizeRequest")] {
+        for (token, status) in [(token, 200), ("another", 403)] {
+            let before = stage.runs(function).await;
+            for _ in 0..3 {
+                let answer = patiently(stage, path, &[("authtoken", token), ("x-api-key", &key)], mail);
+                assert_eq!(answer["status"], status, "{path}: {answer}");
+            }
+            assert_eq!(stage.runs(function).await, before + 1, "{function}, {status}");
+        }
+    }
 }
 
 fn a_mail_is_sent(stage: &Stage, token: &str, mail: &Value) {

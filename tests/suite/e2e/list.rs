@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use stackgen::access::flaw::{Flaw, Guard};
 use stackgen::deploy::store::BOOTSTRAP_STACK;
 
-use super::{Cloud, Stage, forgery, remains};
+use super::{Cloud, Stage, assert_throttled, at_once, forgery, remains};
 use crate::project::{STACK, Told, succeeded, told};
 
 const EMAIL: &str = "alice@example.com";
@@ -35,6 +35,10 @@ pub(super) async fn run(stage: &Stage) {
     a_deployment_without_a_change_changes_nothing(stage).await;
     an_update_takes_effect(stage, &tokens).await;
     a_failed_update_is_rolled_back(stage, &tokens).await;
+    if stage.cloud == Cloud::Embedded {
+        // ministack does not throttle HTTP APIs.
+        who_is_too_fast_is_told_so(stage, &tokens);
+    }
     nothing_is_left(stage).await;
 }
 
@@ -365,6 +369,16 @@ async fn a_failed_update_is_rolled_back(stage: &Stage, tokens: &Tokens) {
     assert_eq!(answer["status"], 200, "{answer}");
     std::fs::write(stage.project.stack_file(), whole).expect("it is writable");
     assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "unchanged");
+}
+
+/// The stack's own limits are for hundreds of callers.
+fn who_is_too_fast_is_told_so(stage: &Stage, tokens: &Tokens) {
+    const LIMITS: &str = "stages: { $default: { throttle: { rate: 1, burst: 1 } } }";
+    stage.project.edit("    name: my-api\n", &format!("    name: my-api\n    {LIMITS}\n"));
+    assert_eq!(stage.project.deploy().answer["stacks"][0]["result"], "updated");
+    assert_throttled(&at_once(8, || {
+        stage.call("GET", "/protected", &[("Authorization", tokens.access.as_str())], None)
+    }));
 }
 
 async fn nothing_is_left(stage: &Stage) {
