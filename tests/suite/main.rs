@@ -9,6 +9,7 @@ mod crash;
 mod deploy;
 mod deployer;
 mod disk;
+mod documents;
 mod e2e;
 mod findings;
 mod foreign;

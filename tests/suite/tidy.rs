@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which top-level modules a module may use, besides itself. A module that is not listed fails the test.
-const MAY_USE: &[(&str, &[&str])] = &[
+pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("template", &[]),
     ("similar", &[]),
     ("project", &["similar"]),
