@@ -1,4 +1,5 @@
-//! Every command and flag, with its documentation. What a command does stands in the module of its name.
+//! Every command with what it is for, and the flags that all of them take. A command's own flags, and what it does, stand
+//! in the module of its name.
 //!
 //! A new command is a module with an `Arguments` struct and a `run` method, one variant of [`Command`] and one arm of
 //! [`Command::run`].
