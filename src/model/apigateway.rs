@@ -73,7 +73,8 @@ pub struct RestApi {
     pub minimum_compression_size: Option<u32>,
     /// Stages by name; `prod` when none is given.
     #[serde(skip_serializing)]
-    #[garde(length(min = 1, max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// How much the holders of API keys may call, by name.
     #[serde(skip_serializing)]

@@ -52,7 +52,8 @@ pub struct HttpApi {
     pub cors: Option<Cors>,
     /// Stages by name; `$default`, which has no name in its URL, when none is given.
     #[serde(skip_serializing)]
-    #[garde(length(min = 1, max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// The event that functions receive, where a route does not say.
     #[serde(skip_serializing)]
@@ -307,7 +308,7 @@ pub struct Stage {
     /// Whether a change is served at once.
     pub auto_deploy: bool,
     /// Variables that functions find in their events.
-    #[garde(dive)]
+    #[garde(length(max = 100), dive)]
     pub stage_variables: BTreeMap<String, Value>,
     /// How many requests each route takes.
     #[serde(skip_serializing)]
@@ -321,6 +322,7 @@ pub struct Stage {
     #[garde(dive)]
     pub access_logs: AccessLogs,
     /// Tags on the stage.
+    #[garde(length(max = 50))]
     pub tags: BTreeMap<String, String>,
 }
 

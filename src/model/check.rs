@@ -20,6 +20,7 @@ mod parts;
 mod provider;
 mod secretsmanager;
 mod ses;
+mod stage;
 mod words;
 
 pub use declared::Declared;

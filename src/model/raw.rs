@@ -24,6 +24,7 @@ pub struct Parameter {
     pub kind: ParameterType,
     /// The value where none is given.
     #[setters(rename = "default_value")]
+    #[garde(length(bytes, max = 4_096))]
     pub default: Option<String>,
     /// The values that are allowed.
     pub allowed_values: Vec<String>,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Synthesis, properties, value};
-use crate::model::apigateway::{CustomDomain, EndpointType, Model, RestApi, Segment};
+use crate::model::apigateway::{CustomDomain, EndpointType, Model, PolicyStatement, RestApi, Segment};
 use crate::model::ids;
 use crate::template::{Resource, function};
 
@@ -53,15 +53,10 @@ fn api(id: &str, declared: &RestApi) -> Resource {
         endpoint.insert("VpcEndpointIds".to_owned(), json!(declared.vpc_endpoint_ids));
     }
     let resource = resource.property("Name", name).property("EndpointConfiguration", endpoint);
-    if declared.policy.is_empty() {
-        return resource;
+    match declared.policy.as_slice() {
+        [] => resource,
+        statements => resource.property("Policy", PolicyStatement::document(statements)),
     }
-    let statements = declared.policy.iter().map(|statement| {
-        let mut statement = properties(statement);
-        statement.insert("Action".to_owned(), "execute-api:Invoke".into());
-        Value::Object(statement)
-    });
-    resource.property("Policy", super::lambda::policy(statements))
 }
 
 fn model(api: &str, name: &str, declared: &Model) -> Resource {

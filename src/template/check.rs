@@ -8,7 +8,7 @@ use miette::Diagnostic;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Template;
+use super::{Resource, Template};
 
 /// Most resources of a template.
 pub const MOST_RESOURCES: usize = 500;
@@ -22,6 +22,23 @@ pub const LONGEST_DESCRIPTION: usize = 1_024;
 pub const MOST_BYTES: usize = 1_000_000;
 /// Most bytes of a template that is sent with the request.
 pub const INLINE_BYTES: usize = 51_200;
+/// What belongs to something else that has no more of it, as of an API or a domain, whatever AWS is asked.
+const PARTS: [Part; 2] = [
+    Part {
+        kind: "AWS::ApiGatewayV2::Integration",
+        owner: "ApiId",
+        what: "integrations of one HTTP API",
+        most: 300,
+        counts: is_of_http_api,
+    },
+    Part {
+        kind: "AWS::ApiGatewayV2::ApiMapping",
+        owner: "DomainName",
+        what: "mappings of several steps below one domain",
+        most: 200,
+        counts: has_several_steps,
+    },
+];
 /// Deepest nesting that is looked into: what is nested deeper is refused.
 const DEEPEST: usize = 100;
 
@@ -79,6 +96,7 @@ impl Template {
     pub fn problems(&self) -> Vec<Problem> {
         let mut check = Check { template: self, found: BTreeSet::new(), waits: BTreeMap::new() };
         check.counts();
+        check.parts();
         check.names();
         check.mappings();
         check.resources();
@@ -86,6 +104,17 @@ impl Template {
         check.circles();
         check.found.into_iter().collect()
     }
+}
+
+/// What belongs to something else.
+struct Part {
+    kind: &'static str,
+    /// The property that says whose it is.
+    owner: &'static str,
+    what: &'static str,
+    most: usize,
+    /// Whether one of them counts.
+    counts: fn(&Template, &Resource) -> bool,
 }
 
 struct Check<'a> {
@@ -125,6 +154,19 @@ impl<'a> Check<'a> {
     fn count(&mut self, what: &'static str, count: usize, most: usize) {
         if count > most {
             self.found.insert(Problem::TooMany { what, count, most });
+        }
+    }
+
+    fn parts(&mut self) {
+        let template = self.template;
+        for part in PARTS {
+            let mut owned: BTreeMap<String, usize> = BTreeMap::new();
+            let of_kind = template.resources.values().filter(|resource| resource.resource_type == part.kind);
+            for resource in of_kind.filter(|resource| (part.counts)(template, resource)) {
+                let owner = resource.properties.get(part.owner).map(Value::to_string);
+                *owned.entry(owner.unwrap_or_default()).or_default() += 1;
+            }
+            owned.into_values().for_each(|count| self.count(part.what, count, part.most));
         }
     }
 
@@ -366,6 +408,17 @@ impl<'a> Check<'a> {
             self.found.insert(Problem::Circular(waits.into_keys().map(str::to_owned).collect()));
         }
     }
+}
+
+/// AWS gives a WebSocket API more integrations, when it is asked.
+fn is_of_http_api(template: &Template, integration: &Resource) -> bool {
+    let api = integration.properties.get("ApiId").and_then(|api| api.get("Ref")).and_then(Value::as_str);
+    let api = api.and_then(|api| template.resources.get(api));
+    api.and_then(|api| api.properties.get("ProtocolType")) != Some(&Value::from("WEBSOCKET"))
+}
+
+fn has_several_steps(_: &Template, mapping: &Resource) -> bool {
+    mapping.properties.get("ApiMappingKey").and_then(Value::as_str).is_some_and(|key| key.contains('/'))
 }
 
 fn is_row(row: &Value) -> bool {

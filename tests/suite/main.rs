@@ -21,6 +21,7 @@ mod init;
 mod interrupts;
 mod lambda;
 mod laws;
+mod limits;
 mod local;
 mod local_process;
 mod network;

@@ -48,6 +48,16 @@ impl PolicyStatement {
     pub fn deny<P: Into<Value>>(principals: impl IntoIterator<Item = P>) -> Self {
         Self { effect: Effect::Deny, ..Self::allow(principals) }
     }
+
+    /// The policy that statements make up, as IAM has it.
+    pub(crate) fn document(statements: &[Self]) -> Json {
+        let statements = statements.iter().map(|statement| {
+            let mut statement = json!(statement);
+            statement["Action"] = json!("execute-api:Invoke");
+            statement
+        });
+        json!({ "Version": "2012-10-17", "Statement": statements.collect::<Json>() })
+    }
 }
 
 fn everything() -> Vec<String> {

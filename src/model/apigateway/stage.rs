@@ -49,6 +49,7 @@ pub struct Stage {
     pub cache: Option<Cache>,
     /// Tags on the stage.
     #[serde(serialize_with = "properties::tags")]
+    #[garde(length(max = 50))]
     pub tags: BTreeMap<String, String>,
 }
 

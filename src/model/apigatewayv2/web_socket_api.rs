@@ -52,7 +52,8 @@ pub struct WebSocketApi {
     pub routes: BTreeMap<String, MessageRoute>,
     /// Stages by name, which begins the path; `prod` when none is given.
     #[serde(skip_serializing)]
-    #[garde(length(min = 1, max = 10), dive)]
+    #[schemars(length(max = 10))]
+    #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// A domain of your own in front of the API.
     #[serde(skip_serializing)]

@@ -4,13 +4,11 @@ use crate::model::apigateway::{Cors, EndpointType, GatewayResponse, ResponseType
 use crate::model::{Json, Stack, Value};
 
 use super::Complaint;
+use super::stage::variables;
 use super::words::list;
 
 mod route;
 mod usage;
-
-/// The most characters of a resource policy.
-const LONGEST_POLICY: usize = 8_192;
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     stack.rest_apis.iter().flat_map(|(id, api)| check_api(id, api)).collect()
@@ -134,18 +132,7 @@ fn check_stage(id: &str, name: &str, stage: &Stage) -> Vec<Complaint> {
         let help = "letters, digits, hyphens and underscores; it is the first step of the URL's path";
         complaints.push(Complaint::new(&["restApis", id, "stages", name], message, help).at_key());
     }
-    for (variable, value) in &stage.variables {
-        let path = ["restApis", id, "stages", name, "variables", variable];
-        if variable.is_empty() || !variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let message = format!("`{}` cannot be the name of a stage variable", variable.escape_debug());
-            complaints.push(Complaint::new(&path, message, "letters, digits and underscores").at_key());
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c);
-        if let Some(wrong) = value.text().and_then(|text| text.chars().find(|c| !allowed(*c))) {
-            let message = format!("`{}` cannot be in a stage variable", wrong.escape_debug());
-            complaints.push(Complaint::new(&path, message, "letters, digits and `-._~:/?#&=,` can"));
-        }
-    }
+    complaints.extend(variables(&["restApis", id, "stages", name, "variables"], &stage.variables));
     complaints
 }
 
@@ -161,15 +148,6 @@ fn reached(id: &str, api: &RestApi) -> Vec<Complaint> {
     if is_private && api.custom_domain.is_some() {
         let message = "a private API has no domain that others could reach";
         complaints.push(at("customDomain", message, "remove it, or make the API `regional`"));
-    }
-    let policy = serde_json::to_string(&api.policy).map_or(0, |text| text.len());
-    if policy > LONGEST_POLICY {
-        let message = format!("the policy has {policy} characters");
-        complaints.push(at(
-            "policy",
-            &message,
-            &format!("the most is {LONGEST_POLICY}: name groups of routes with `*`"),
-        ));
     }
     complaints
 }

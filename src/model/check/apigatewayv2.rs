@@ -4,6 +4,7 @@ use crate::model::Stack;
 use crate::model::apigatewayv2::{Authorizer, Cors, HttpApi, JwtAuthorizer};
 
 use super::Complaint;
+use super::stage::variables;
 use super::words::list;
 
 mod web_socket_api;
@@ -22,6 +23,9 @@ fn check_api(id: &str, api: &HttpApi) -> Vec<Complaint> {
     }
     complaints.extend(api.cors.as_ref().and_then(|cors| no_origin(id, cors)));
     complaints.extend(api.stages.keys().filter_map(|name| stage_name(id, name)));
+    complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
+        variables(&["httpApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
+    }));
     complaints.extend(domain(id, api));
     complaints
 }

@@ -1,5 +1,7 @@
 //! Rules for functions, across fields.
 
+use std::collections::BTreeMap;
+
 use crate::model::Stack;
 use crate::model::lambda::Function;
 
@@ -25,6 +27,9 @@ const RESERVED: [&str; 16] = [
     "LAMBDA_TASK_ROOT",
 ];
 
+/// The most bytes of a function's environment: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const MOST_ENVIRONMENT: usize = 4_096;
+
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     stack.functions.iter().flat_map(|(id, function)| check_function(stack, id, function)).collect()
 }
@@ -35,6 +40,7 @@ fn check_function(stack: &Stack, id: &str, function: &Function) -> Vec<Complaint
     let sources = [("crate", &function.crate_path), ("zip", &function.zip), ("directory", &function.directory)];
     complaints.extend(sources.into_iter().filter_map(|(field, path)| outside(id, field, path.as_deref()?)));
     complaints.extend(function.environment.keys().filter_map(|name| variable(id, name)));
+    complaints.extend(too_much(id, function));
     complaints.extend(grant::check(stack, id, function));
     complaints
 }
@@ -71,6 +77,19 @@ fn outside(id: &str, field: &str, path: &str) -> Option<Complaint> {
 fn variable(id: &str, name: &str) -> Option<Complaint> {
     let (message, help) = not_a_variable(name)?;
     Some(Complaint::new(&["functions", id, "environment", name], message, help).at_key())
+}
+
+/// Lambda measures the environment as a JSON object. Of a value that is known only when the stack is deployed, and of one
+/// that a grant tells, only the name counts here.
+fn too_much(id: &str, function: &Function) -> Option<Complaint> {
+    let own = function.environment.iter().map(|(name, value)| (name.clone(), value.text().unwrap_or_default()));
+    let told = function.grants.iter().filter_map(|grant| Some((grant.variable_for(grant.granted()?), "")));
+    let measured: BTreeMap<String, &str> = told.chain(own).collect();
+    let bytes = serde_json::to_string(&measured).map_or(0, |text| text.len());
+    let message = format!("the environment of `{id}` has {bytes} bytes");
+    let help =
+        format!("the most is {MOST_ENVIRONMENT}, names included: keep what is long in a file, a table or a secret");
+    (bytes > MOST_ENVIRONMENT).then(|| Complaint::new(&["functions", id, "environment"], message, help).at_key())
 }
 
 /// Why a name cannot be that of an environment variable, and what to do about it.

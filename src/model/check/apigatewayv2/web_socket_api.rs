@@ -6,6 +6,7 @@ use crate::model::apigatewayv2::{ConnectionAuthorizer, MessageRoute, WebSocketAp
 use crate::similar::closest;
 
 use super::super::Complaint;
+use super::super::stage::variables;
 use super::super::words::list;
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
@@ -20,6 +21,9 @@ fn check_api(id: &str, api: &WebSocketApi) -> Vec<Complaint> {
         complaints.extend(unanswerable(id, key, route));
     }
     complaints.extend(api.stages.keys().filter_map(|name| stage_name(id, name)));
+    complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
+        variables(&["webSocketApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
+    }));
     complaints.extend(domain(id, api));
     complaints
 }
