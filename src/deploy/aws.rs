@@ -82,6 +82,16 @@ pub enum Error {
         )
     )]
     NoCredentials,
+    /// The profile that is named provides none, or is not there.
+    #[error("profile `{profile}` gives no AWS credentials")]
+    #[diagnostic(
+        code(stackgen::credentials::profile),
+        help(
+            "`aws configure list-profiles` shows which there are, in `~/.aws/config` and `~/.aws/credentials` or the files \
+             that `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name"
+        )
+    )]
+    EmptyProfile { profile: String },
     /// A provider of credentials is set up but fails.
     #[error("the AWS credentials cannot be loaded: {cause}")]
     #[diagnostic(
@@ -457,7 +467,10 @@ async fn credentials(target: &Target, region: Option<Region>) -> Result<SharedCr
     let chain = chain.build().await;
     match chain.provide_credentials().await {
         Ok(_) => Ok(SharedCredentialsProvider::new(chain)),
-        Err(error) => Err(credential_error(&error)),
+        Err(error) => Err(match (credential_error(&error), &target.profile) {
+            (Error::NoCredentials, Some(profile)) => Error::EmptyProfile { profile: profile.clone() },
+            (error, _) => error,
+        }),
     }
 }
 

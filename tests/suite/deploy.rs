@@ -359,7 +359,8 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn claims(token: &str) -> Value {
+/// What a token says.
+pub(crate) fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let part = token.trim().split('.').nth(1).expect("a token has three parts");
     let claims = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).expect("it is base64");

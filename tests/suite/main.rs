@@ -37,5 +37,6 @@ mod synth;
 mod tidy;
 mod tokens;
 mod tools;
+mod user;
 mod verify;
 mod websocket;

@@ -1,0 +1,176 @@
+//! Users of a pool, and how `call` and every other command find the stage, the account and the password that are meant.
+
+use std::fs;
+
+use aws_sdk_cognitoidentityprovider::Client;
+use serde_json::{Value, json};
+
+use crate::deploy::{Project, USERS, claims};
+use crate::interrupts::at_a_terminal;
+use crate::project::config;
+
+const ALICE: &str = "alice@example.com";
+const PASSWORD: &str = "Correct-Horse-7";
+
+/// Where the local cloud of a project is, and the account's own key.
+fn environment(project: &Project) -> Vec<(String, String)> {
+    let environment = project.json("local env");
+    let variables = environment.as_object().expect("it is an object");
+    variables.iter().map(|(name, value)| (name.clone(), value.as_str().expect("it is text").to_owned())).collect()
+}
+
+/// A pool whose users sign up by themselves, where somebody has just done so.
+async fn signed_up() -> Project {
+    let open = USERS.replace("  Users:\n", "  Users:\n    selfSignUp: true\n");
+    let project = Project::with(&format!("{open}  client: {{ ref: Web }}\n"));
+    project.run("deploy --local").ended(0);
+    let client = project.json("outputs --local")["notes"]["client"].as_str().expect("it has an id").to_owned();
+    let cognito = Client::new(&config(&environment(&project)));
+    cognito.sign_up().client_id(client).username(ALICE).password(PASSWORD).send().await.expect("she may sign up");
+    let given = [("STACKGEN_PASSWORD", PASSWORD)];
+    project.run_with(&format!("token {ALICE}"), &given).ended(1).says("has not been confirmed").says("user confirm");
+    project
+}
+
+fn can_sign_in(project: &Project) {
+    project.run_with(&format!("token {ALICE}"), &[("STACKGEN_PASSWORD", PASSWORD)]).ended(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_confirms_without_a_code() {
+    let project = signed_up().await;
+    assert_eq!(project.json(&format!("user confirm {ALICE}")), json!({ "user": ALICE, "confirmed": true }));
+    can_sign_in(&project);
+    project.run("user confirm bob@example.com").ended(1).says("bob@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_confirmed_by_the_code_that_was_sent() {
+    let project = signed_up().await;
+    let mail = project.json(&format!("local mail {ALICE}"));
+    let body = mail[0]["body"].as_str().expect("a code was sent");
+    let code: String = body.chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(code.len(), 6, "{body}");
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    project.run(&format!("user confirm {ALICE} --code {wrong}")).ended(1).says("code");
+    let still = project.run_with(&format!("token {ALICE}"), &[("STACKGEN_PASSWORD", PASSWORD)]);
+    still.ended(1).says("has not been confirmed");
+    project.run(&format!("user confirm {ALICE} --code {code}")).ended(0).says("is confirmed");
+    can_sign_in(&project);
+}
+
+#[test]
+fn a_user_is_made_with_groups_and_attributes() {
+    let project = Project::with(&USERS.replace("    removal", "    groups: { admins: {}, authors: {} }\n    removal"));
+    project.run("deploy --local").ended(0);
+    let made = "--group admins --group authors --attribute given_name=Alice --attribute locale=de";
+    project.json(&format!("user create {ALICE} {made}"));
+    let claims = claims(&project.run(&format!("token {ALICE}")).ended(0).stdout);
+    let mut groups: Vec<&str> =
+        claims["cognito:groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    groups.sort_unstable();
+    assert_eq!(groups, ["admins", "authors"]);
+    assert_eq!((&claims["given_name"], &claims["locale"]), (&json!("Alice"), &json!("de")));
+    let listed = project.json("user list");
+    assert_eq!(listed["users"][0]["attributes"]["given_name"], "Alice", "{listed}");
+
+    project.run("user create bob@example.com --group nobody").ended(1).says("Group not found");
+    project.run("user create bob@example.com --attribute custom:team=blue").ended(1).says("custom:team");
+    project.run("user create bob@example.com --attribute team").ended(2).says("NAME=VALUE");
+    assert_eq!(project.json("user list")["users"].as_array().map(Vec::len), Some(1), "bob is not left behind");
+}
+
+#[test]
+fn a_password_that_nobody_has_given_is_asked_for() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    project.run_with(&format!("user create {ALICE}"), &[("STACKGEN_PASSWORD", PASSWORD)]).ended(0);
+    let token = format!("token {ALICE}");
+    project.run(&token).ended(2).says("STACKGEN_PASSWORD");
+    let question = "Password of alice@example.com";
+    at_a_terminal(&project, &token, &[(question, "wrong-Password-1\r")]).ended(1).says("cannot sign in");
+    at_a_terminal(&project, &token, &[(question, "Correct-Horse-7\r")]).ended(0).says("eyJ");
+}
+
+/// An API of two stages, each of which answers with its own word.
+const STAGES: &str = "\
+restApis:
+  Api:
+    routes:
+      GET /stage: { mock: { body: $stageVariables.word, contentType: text/plain }, public: true }
+    stages: { blue: { variables: { word: azure } }, red: { variables: { word: scarlet } } }
+    cloudWatchRole: destroy
+";
+
+#[test]
+fn a_call_goes_to_the_stage_that_is_named() {
+    let project = Project::with(STAGES);
+    project.run("deploy --local").ended(0);
+    for (stage, word) in [("blue", "azure"), ("red", "scarlet")] {
+        let told = project.run(&format!("call GET /stage --stage {stage}"));
+        assert_eq!(told.ended(0).stdout.lines().last(), Some(word));
+    }
+    project.run("call GET /stage").ended(1).says("has several stages: `blue`, `red`").says("--stage");
+    project.run("call GET /stage --stage green").ended(1).says("has no stage `green`").says("`blue`, `red`");
+}
+
+/// AWS's own files, of which a profile names the local cloud.
+struct Files {
+    project: Project,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Files {
+    /// What `dev` says of the endpoint, the region and the keys, and that nobody else says anything.
+    fn new(profile: impl Fn(&str) -> (String, String)) -> Self {
+        let project = Project::with(USERS);
+        let said = environment(&project);
+        let variable = |wanted: &str| {
+            said.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone()).expect("it is told")
+        };
+        let (config, credentials) = profile(&variable("AWS_ENDPOINT_URL"));
+        let credentials = credentials
+            .replace("{id}", &variable("AWS_ACCESS_KEY_ID"))
+            .replace("{secret}", &variable("AWS_SECRET_ACCESS_KEY"));
+        let file = |name: &str, text: String| {
+            let file = project.path().join(name);
+            fs::write(&file, text).expect("the folder is ours");
+            file.display().to_string()
+        };
+        let environment = vec![
+            ("AWS_CONFIG_FILE", file("config", config)),
+            ("AWS_SHARED_CREDENTIALS_FILE", file("credentials", credentials)),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("HOME", project.path().display().to_string()),
+        ];
+        Self { project, environment }
+    }
+
+    fn run(&self, command: &str) -> crate::deploy::Told {
+        let environment: Vec<(&str, &str)> =
+            self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.project.run_with(command, &environment)
+    }
+}
+
+fn dev(endpoint: &str) -> (String, String) {
+    let config = format!("[profile dev]\nregion = us-east-1\nendpoint_url = {endpoint}\n");
+    (config, "[dev]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n".to_owned())
+}
+
+#[test]
+fn a_profile_says_where_how_and_as_whom() {
+    let files = Files::new(dev);
+    files.run("list --region us-east-1").ended(1).says("there are no AWS credentials here");
+    files.run("deploy --profile dev --yes").ended(0).says("notes was created");
+    files.run("outputs").ended(0).says("us-east-1_");
+    files.run("list --profile dev").ended(0).says("CREATE_COMPLETE");
+    files.run("list --profile dev --region eu-central-1").ended(1).says("not 'eu-central-1'");
+}
+
+#[test]
+fn what_is_wrong_with_a_profile_is_told_with_its_name() {
+    let files = Files::new(|endpoint| (dev(endpoint).0, "[other]\naws_access_key_id = {id}\n".to_owned()));
+    files.run("list --profile production").ended(1).says("production");
+    files.run("list --profile dev").ended(1).says("`dev`");
+}
