@@ -32,6 +32,7 @@ mod rules;
 mod screen;
 mod spec;
 mod stacks;
+mod store;
 mod support;
 mod synth;
 mod tidy;
