@@ -1,6 +1,7 @@
 //! The real CDK CLI reads what stackgen writes, and deploys it to an emulator.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +11,7 @@ use stackgen::bundle::{self, Architecture, FunctionSource, Progress, Purpose, St
 use stackgen::project::Project;
 use stackgen::template::{Output, Parameter, Resource, Template, function};
 
+use crate::project::{STACK, succeeded, told};
 use crate::tools::{Auth, Ministack, npm, run};
 
 /// The version whose behaviour the assembly is written for. The registry's `latest` is an older one, wrongly tagged.
@@ -113,6 +115,38 @@ fn the_cdk_lists_deploys_changes_and_destroys_it() {
     assert_ne!(first, second);
     assert_eq!(cdk.deploy("hello-api"), json!({ "hello-api": { "key": second } }));
     cdk.run(&["destroy", "hello-api", "--force"]);
+}
+
+/// The main job's project, whose function's code is there already.
+fn prebuilt(ministack: &Ministack) -> crate::project::Project {
+    let project = crate::project::Project::at(STACK, ministack);
+    project.edit("crate: functions/protected", "directory: code");
+    let bootstrap = project.path().join("code/bootstrap");
+    fs::create_dir(project.path().join("code")).expect("the folder is ours");
+    fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
+    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project
+}
+
+#[test]
+fn the_cdk_deploys_and_destroys_what_bundle_writes() {
+    let ministack = Ministack::start(Auth::Off);
+    let project = prebuilt(&ministack);
+    let cdk = Cdk { ministack: &ministack, folder: project.path() };
+    project.done(&["bundle", STACK]);
+    cdk.run(&["bootstrap", "aws://000000000000/us-east-1"]);
+    assert_eq!(cdk.run(&["ls"]).trim(), STACK);
+
+    let outputs = cdk.deploy(STACK)[STACK].clone();
+    let names: Vec<&String> = outputs.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    assert_eq!(names, ["apiUrl", "region", "userPoolClientId", "userPoolId"]);
+    let status = |program: &mut Command| succeeded(told(&program.output().expect("it runs"))).answer;
+    assert_eq!(status(&mut project.targeted(&["outputs"]))[STACK], outputs, "stackgen finds what the CDK has deployed");
+    let listed = || status(&mut project.targeted(&["list"]))["stacks"][0]["status"].clone();
+    assert_eq!(listed(), "CREATE_COMPLETE");
+
+    cdk.run(&["destroy", STACK, "--force"]);
+    assert_eq!(listed(), Value::Null);
 }
 
 #[test]
