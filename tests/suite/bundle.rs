@@ -1,6 +1,7 @@
 //! Functions are built by the real cargo, in projects made for the test.
 
 mod arm64;
+mod toolchain;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
