@@ -10,6 +10,7 @@ use stackgen::deploy::aws::Account;
 use stackgen::deploy::stack::{self, Deployed, Stack};
 use stackgen::deploy::users::{Pool, PoolClient};
 use stackgen::project::Project;
+use stackgen::template::text;
 use thiserror::Error;
 
 use super::output::Repeat;
@@ -82,7 +83,7 @@ impl Reached {
         };
         let (resources, template) =
             tokio::try_join!(stack::resources(&account, &stack.id), stack::template(&account, &stack.id))?;
-        let template = serde_json::from_str(&template).unwrap_or_default();
+        let template = text::parse(&template).unwrap_or_default();
         Ok(Self { project, account, stack, resources, template })
     }
 

@@ -17,6 +17,7 @@ use super::aws::{Account, During, Error as AwsError};
 use super::stack::{self, Stack};
 use super::store::Store;
 use super::{Cancellation, Listener, Progress, Unit, store};
+use crate::template::text;
 
 /// A template up to this size travels inside the request; a larger one goes through the bucket.
 pub const INLINE_LIMIT: usize = 51_200;
@@ -213,11 +214,10 @@ impl ChangeSet {
         self.changes.iter().any(|change| change.naming_property().is_some())
     }
 
-    /// The resources that must be replaced under the name that they have. Both templates are JSON text.
+    /// The resources that must be replaced under the name that they have, by the texts of both templates.
     #[must_use]
     pub fn names_taken(&self, deployed: &str, wanted: &str) -> Vec<NameTaken> {
-        let [deployed, wanted] =
-            [deployed, wanted].map(|template| serde_json::from_str::<Value>(template).unwrap_or_default());
+        let [deployed, wanted] = [deployed, wanted].map(|template| text::parse(template).unwrap_or_default());
         let taken = |change: &Change| {
             let property = change.naming_property()?;
             let pointer = format!("/Resources/{}/Properties/{property}", change.logical_id);
@@ -630,7 +630,9 @@ mod tests {
         };
         let taken = set.names_taken(&template("old"), &template("new"));
         assert_eq!(taken.iter().map(|one| (&*one.logical_id, &*one.name)).collect::<Vec<_>>(), [("Kept", "a")]);
-        assert!(set.names_taken("no: json", &template("new")).is_empty());
+        let yaml = "Resources:\n  Kept: { Properties: { FunctionName: a } }";
+        assert_eq!(set.names_taken(yaml, &template("new")), taken, "a template may be YAML");
+        assert!(set.names_taken("no: template", &template("new")).is_empty());
     }
 
     #[test]

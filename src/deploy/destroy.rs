@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::aws::{Account, During, Error};
 use super::stack::{self, Deployed, Stack};
+use crate::template::text;
 
 /// What deleting a stack would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +31,8 @@ pub struct Leftover {
 pub async fn foresee(account: &Account, stack: &Stack) -> Result<Doom, Error> {
     let (resources, template) =
         tokio::try_join!(stack::resources(account, &stack.id), stack::template(account, &stack.id))?;
-    // A template that a person deployed as YAML tells us nothing here; what is left is listed afterwards all the same.
-    let template = serde_json::from_str(&template).unwrap_or_default();
+    // A template that cannot be read tells us nothing here; what is left is listed afterwards all the same.
+    let template = text::parse(&template).unwrap_or_default();
     let made = resources.into_iter().filter(|resource| !resource.physical_id.is_empty());
     let (stays, goes) = made.partition(|resource| is_retained(&template, &resource.logical_id));
     Ok(Doom { goes, stays })

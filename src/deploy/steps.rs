@@ -111,7 +111,9 @@ fn keep(step: &mut Value, deployed: &Value, wanted: &Value) -> Option<()> {
         let named: Map<String, Value> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
         if !named.is_empty() {
             let members = step.as_object_mut()?.entry(section).or_insert_with(|| Map::new().into()).as_object_mut()?;
-            named.into_iter().for_each(|(name, value)| drop(members.entry(name).or_insert(value)));
+            for (name, value) in named {
+                members.entry(name).or_insert(value);
+            }
         }
     }
     let leaves = |id: &str, old: &Value| resource(wanted, id).is_none() && !is_lost(id, old, wanted);
