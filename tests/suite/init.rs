@@ -77,6 +77,25 @@ fn a_project_is_written_once() {
     assert!(said.contains("would be overwritten") && said.contains("nothing was written"), "{said}");
 }
 
+/// The lock file that cargo makes by itself, from the versions that the registry has today; from what was fetched before
+/// where the registry cannot be reached.
+#[test]
+fn a_project_needs_no_lock_file_of_ours() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    done(folder.path(), &["init", "hello-api"]);
+    let root = folder.path().join("hello-api");
+    let lock = |arguments: &[&str]| {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["generate-lockfile", "--quiet"]).args(arguments).current_dir(&root);
+        cargo.output().expect("cargo runs these tests too")
+    };
+    let online = lock(&[]);
+    let locked = if online.status.success() { online } else { lock(&["--offline"]) };
+    assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
+    let written = fs::read_to_string(root.join("Cargo.lock")).expect("cargo wrote it");
+    assert!(written.contains("name = \"lambda_http\"") && written.contains("name = \"hello\""), "{written}");
+}
+
 #[test]
 fn the_new_stack_is_without_fault() {
     let folder = project("hello-api");
