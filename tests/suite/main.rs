@@ -15,6 +15,7 @@ mod findings;
 mod foreign;
 mod function_url;
 mod functions;
+mod fuzz;
 mod hold;
 mod hosted;
 mod init;
