@@ -18,7 +18,8 @@ use tokio::runtime::{Builder, Runtime};
 /// What callers have to know: short, so that the fuzzer comes upon it.
 const TOKEN: &str = "sesame";
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("it starts"));
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("it starts"));
 
 static AUTHORIZERS: LazyLock<[(Settings, Authorizer); 2]> = LazyLock::new(|| {
     [(None, true), (Some("t".to_owned()), false)].map(|(query, simple)| {
