@@ -24,7 +24,8 @@ pub fn stack() -> Stack {
     let web = stack.add("Web", web(&users, &google));
     let authorizer = Function::from_crate("functions/cognito-authorizer")
         .variable("USER_POOL_ID", &users)
-        .variable("CLIENT_IDS", &web);
+        .variable("CLIENT_IDS", &web)
+        .variable("TOKEN_USE", "access");
     let authorizer = stack.add("Authorizer", authorizer);
     let hello = Function::from_crate("functions/hello").variable("ALLOWED_ORIGIN", parameter("AppOrigin"));
     let hello = stack.add("Hello", hello);
