@@ -1,6 +1,7 @@
 """Runs a program at a terminal: waits for words, sends keys, and tells how the terminal was left.
 
-Usage: terminal.py SECONDS PROGRAM [ARGUMENT...], with a JSON list of [WORDS, KEYS] on standard input.
+Usage: terminal.py SECONDS PROGRAM [ARGUMENT...], with a JSON list of [WORDS, KEYS] on standard input. What is typed for a
+password is sent once the terminal hides it: what came before that the program throws away.
 Answers with JSON: `code` (null when it was killed), `screen` (all that was shown), `sane` (whether a line can be typed and
 seen again, and the cursor is shown).
 """
@@ -21,6 +22,11 @@ def is_sane(terminal, screen):
     return modes & wanted == wanted and hidden <= shown
 
 
+def is_listening(terminal, words):
+    hides = not termios.tcgetattr(terminal)[3] & termios.ECHO
+    return hides or "password" not in words.lower()
+
+
 def main():
     seconds, program = float(sys.argv[1]), sys.argv[2:]
     script = json.load(sys.stdin)
@@ -39,7 +45,7 @@ def main():
     while status is None and time.monotonic() < end:
         if select.select([master], [], [], 0.02)[0]:
             screen += os.read(master, 65536)
-        if script and script[0][0].encode() in screen[seen:]:
+        if script and script[0][0].encode() in screen[seen:] and is_listening(terminal, script[0][0]):
             seen = len(screen)
             os.write(master, script.pop(0)[1].encode())
         ended, code = os.waitpid(child, os.WNOHANG)

@@ -133,7 +133,7 @@ fn knows_the_caller(function: &str, event: &Value) -> bool {
     let authorizer = &event["requestContext"]["authorizer"];
     match function {
         "protected" => authorizer["jwt"]["claims"].is_object(),
-        "hello" => authorizer["principalId"].is_string(),
+        "hello" => authorizer["principalId"].is_string() || authorizer["iam"]["userArn"].is_string(),
         _ => false,
     }
 }
