@@ -45,7 +45,6 @@ pub struct RestApi {
     pub description: Option<String>,
     /// Who decides about a request, by the name that routes use.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(dive)]
     pub authorizers: BTreeMap<String, Authorizer>,
     /// What answers a request, by method and path: `GET /users/{id}`, `ANY /files/{proxy+}`.
@@ -73,7 +72,6 @@ pub struct RestApi {
     pub minimum_compression_size: Option<u32>,
     /// Stages by name; `prod` when none is given.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// How much the holders of API keys may call, by name.

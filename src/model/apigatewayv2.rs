@@ -38,12 +38,10 @@ pub struct HttpApi {
     pub description: Option<String>,
     /// Who decides about a request, by the name that routes use.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(dive)]
     pub authorizers: BTreeMap<String, Authorizer>,
     /// What answers a request, by method and path: `GET /users/{id}`, `ANY /files/{proxy+}`, `$default`.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 300))]
     #[garde(dive)]
     pub routes: BTreeMap<String, Route>,
     /// Which web pages of other origins may call the API; none when absent.
@@ -52,7 +50,6 @@ pub struct HttpApi {
     pub cors: Option<Cors>,
     /// Stages by name; `$default`, which has no name in its URL, when none is given.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// The event that functions receive, where a route does not say.

@@ -117,7 +117,6 @@ pub struct UserPool {
     pub domain: Option<Domain>,
     /// APIs with scopes of their own, by identifier: scope `read` of `notes` is asked for as `notes/read`.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 25))]
     #[garde(dive)]
     pub resource_servers: BTreeMap<String, ResourceServer>,
 }
@@ -724,7 +723,8 @@ pub struct ResourceServer {
     #[garde(length(min = 1, max = 256))]
     pub name: Option<String>,
     /// What each scope allows, by the scope's name.
-    #[schemars(length(max = 100))]
+    #[schemars(extend("maxProperties" = 100))]
+    #[garde(length(max = 100))]
     pub scopes: BTreeMap<String, String>,
 }
 

@@ -34,7 +34,6 @@ pub struct UsagePlan {
     pub quota: Option<Quota>,
     /// How many requests the holder of a key may send to single routes.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 20))]
     #[garde(dive)]
     pub routes: BTreeMap<String, Throttle>,
     /// The stages that the plan opens; all of the API's when absent.

@@ -41,18 +41,15 @@ pub struct WebSocketApi {
     pub route_selection_expression: String,
     /// Who decides whether a client may connect, by the name that `$connect` uses.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(dive)]
     pub authorizers: BTreeMap<String, ConnectionAuthorizer>,
     /// What takes a message, by the key that the message selects; `$default` takes all others. `$connect` is there when a
     /// client connects, and `$disconnect` when it has gone.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 300))]
     #[garde(dive)]
     pub routes: BTreeMap<String, MessageRoute>,
     /// Stages by name, which begins the path; `prod` when none is given.
     #[serde(skip_serializing)]
-    #[schemars(length(max = 10))]
     #[garde(length(min = 1), dive)]
     pub stages: BTreeMap<String, Stage>,
     /// A domain of your own in front of the API.
