@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::template::check::MOST_RESOURCES;
+
 /// What is captured by a deployment and answers for itself, with the properties that replace it: as a new one is made
 /// before the old one goes, that is a removal too.
 const CAPTURED: [(&str, &[&str]); 3] = [
@@ -104,18 +106,9 @@ fn serve_as_before(step: &mut Value, deployed: &Value, wanted: &Value) {
     }
 }
 
-/// Keeps what leaves the stack and no API, with what it refers to: the old deployments make use of it.
+/// Keeps what leaves the stack and no API, with what it refers to: the old deployments make use of it. A template that
+/// has no room for both keeps nothing of it, for then the update could not be made at all.
 fn keep(step: &mut Value, deployed: &Value, wanted: &Value) -> Option<()> {
-    for section in NAMED {
-        let named = deployed.get(section).and_then(Value::as_object).into_iter().flatten();
-        let named: Map<String, Value> = named.map(|(name, value)| (name.clone(), value.clone())).collect();
-        if !named.is_empty() {
-            let members = step.as_object_mut()?.entry(section).or_insert_with(|| Map::new().into()).as_object_mut()?;
-            for (name, value) in named {
-                members.entry(name).or_insert(value);
-            }
-        }
-    }
     let leaves = |id: &str, old: &Value| resource(wanted, id).is_none() && !is_lost(id, old, wanted);
     let leaving = resources(deployed).filter(|(id, old)| leaves(id, old));
     let mut kept: Map<String, Value> = leaving.map(|(id, old)| (id.clone(), old.clone())).collect();
@@ -128,8 +121,28 @@ fn keep(step: &mut Value, deployed: &Value, wanted: &Value) -> Option<()> {
     {
         kept.remove(&id);
     }
+    if known.len() + kept.len() > MOST_RESOURCES {
+        kept.retain(|_, resource| resource["Type"] == DEPLOYMENT);
+    }
     known.extend(kept);
+    for section in NAMED {
+        if let Some(named) = deployed.get(section).and_then(Value::as_object) {
+            let members = step.as_object_mut()?.entry(section).or_insert_with(|| Map::new().into());
+            add(members, named, if section == "Mappings" { 2 } else { 0 });
+        }
+    }
     Some(())
+}
+
+/// Adds members that are not there, and those of members so many levels down.
+fn add(to: &mut Value, members: &Map<String, Value>, levels: usize) {
+    let Some(own) = to.as_object_mut() else { return };
+    for (name, value) in members {
+        let there = own.entry(name).or_insert_with(|| value.clone());
+        if let (Some(below), 1..) = (value.as_object(), levels) {
+            add(there, below, levels - 1);
+        }
+    }
 }
 
 fn resources(template: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -267,18 +280,41 @@ mod tests {
             } });
             it["Parameters"] = json!({ "Text": { "Type": "String" }, "Both": { "Type": "String", "Default": "old" } });
             it["Conditions"] = json!({ "Has": {} });
-            it["Mappings"] = json!({ "Sizes": {} });
+            it["Mappings"] = json!({ "Sizes": { "a": { "b": 1, "c": 1 } } });
         });
         let both = json!({ "Type": "String", "Default": "new" });
-        let wanted = template(&["Kept"], "Deployment2").tap(|it| it["Parameters"] = json!({ "Both": both }));
+        let wanted = template(&["Kept"], "Deployment2").tap(|it| {
+            it["Parameters"] = json!({ "Both": both });
+            it["Mappings"] = json!({ "Sizes": { "a": { "c": 2, "d": 2 } } });
+        });
         let step = first(&deployed, &wanted).expect("it takes two steps");
         assert_eq!(step["Resources"]["Old"], function);
         assert_eq!(step["Parameters"], json!({ "Text": { "Type": "String" }, "Both": both }));
-        assert_eq!((&step["Conditions"], &step["Mappings"]), (&json!({ "Has": {} }), &json!({ "Sizes": {} })));
+        assert_eq!(step["Conditions"], json!({ "Has": {} }));
+        assert_eq!(step["Mappings"], json!({ "Sizes": { "a": { "b": 1, "c": 2, "d": 2 } } }));
         for gone in ["Gone", "AboutGone", "AboutAboutGone", "Deployment2"] {
             assert_eq!(step["Resources"].get(gone), None, "{gone}");
         }
         assert_eq!(first(&step, &wanted), None, "what is left is done in one");
+    }
+
+    #[test]
+    fn a_template_that_has_no_room_for_both_keeps_only_what_is_served() {
+        let many = |name: &'static str, count: usize| {
+            move |it: &mut Value| {
+                for number in 0..count {
+                    it["Resources"][format!("{name}{number}")] = json!({ "Type": "AWS::Logs::LogGroup" });
+                }
+            }
+        };
+        let deployed = |count| template(&["Kept", "Gone"], "Deployment1").tap(many("Old", count));
+        let wanted = template(&["Kept"], "Deployment2").tap(many("New", 400));
+        let kept = |count| {
+            let step = first(&deployed(count), &wanted).expect("it takes two steps");
+            let all = resources(&step).filter(|(id, _)| id.starts_with("Old")).count();
+            (all, step["Resources"].get("Deployment1").is_some())
+        };
+        assert_eq!((kept(96), kept(97)), ((96, true), (0, true)));
     }
 
     #[test]

@@ -334,10 +334,9 @@ impl Run<'_> {
                 None => cause.reason,
             },
         );
-        let help = match self.part {
-            Part::Second => self.after_second_step(status),
-            Part::Whole | Part::First => after_failure(&self.unit.stack, status, &self.arguments.target.flags()),
-        };
+        let help = self
+            .after_second_step(status)
+            .unwrap_or_else(|| after_failure(&self.unit.stack, status, &self.arguments.target.flags()));
         Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
     }
 

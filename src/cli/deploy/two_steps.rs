@@ -84,9 +84,15 @@ impl Run<'_> {
         Step { during: "a deployment was made in two steps", stands: &stands }.interrupted()
     }
 
-    /// What stands when the second step failed, and the next command.
-    pub(super) fn after_second_step(&self, status: &str) -> String {
-        let state = if status == NOTHING_DONE { String::new() } else { format!(", and the stack is in {status}") };
-        format!("{HALF_DONE}{state}. Mend the cause and run {}, which goes on", self.again())
+    /// What stands when the second step failed and left what the first made, and the next command; nothing in any other
+    /// state.
+    pub(super) fn after_second_step(&self, status: &str) -> Option<String> {
+        let state = match status {
+            NOTHING_DONE => String::new(),
+            "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => format!(", and the stack is in {status}"),
+            _ => return None,
+        };
+        let is_second = self.part == Part::Second;
+        is_second.then(|| format!("{HALF_DONE}{state}. Mend the cause and run {}, which goes on", self.again()))
     }
 }
