@@ -19,7 +19,7 @@
 //! | resource policy, what a function, role, user or group may do | allows something that was not allowed, or does not deny what was denied. A statement of which neither can be told: any change |
 //! | who may assume a role | one more. A new role that people assume, or that may call an API, whether or not a new function has it |
 //! | how long its sessions last, a user's password, what a group of a pool gives, with which rights the gateway calls | any change |
-//! | who may invoke a function | one more who is no resource of the stack |
+//! | who may invoke a function | one more who is no resource of the stack, or one that passes on what others send to it |
 //! | user pool | people may sign up by themselves, a second factor or an attribute's confirmation is not needed, passwords may be weaker, a provider or a way to sign in is added, a function in the flow is another |
 //! | stages: which copy of the API each serves, variables that may decide | a copy that is not made by this change, another value. A new stage is held against those that were there |
 //! | conditions that cannot be decided | any change: of what they say, and of what depends on them |

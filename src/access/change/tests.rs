@@ -1477,19 +1477,46 @@ fn another_function_may_do_more_where_less_is_denied() {
 
 #[test]
 fn a_resource_of_the_stack_is_no_stranger() {
-    let with = |source: &str| {
-        json!({
-            "F": { "Type": "AWS::Lambda::Function" },
-            "Rule": { "Type": "AWS::Events::Rule" },
-            "Let": { "Type": "AWS::Lambda::Permission", "Properties": { "FunctionName": { "Ref": "F" },
-                "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com",
-                "SourceArn": { "Fn::Sub": source } } },
-        })
+    let old = json!({
+        "F": { "Type": "AWS::Lambda::Function" },
+        "Api": { "Type": "AWS::ApiGateway::RestApi" },
+        "Rule": { "Type": "AWS::Events::Rule" },
+        "Daily": { "Type": "AWS::Scheduler::Schedule" },
+        "Log": { "Type": "AWS::Logs::LogGroup" },
+        "Open": { "Type": "AWS::ElasticLoadBalancingV2::TargetGroup" },
+        "Topic": { "Type": "AWS::SNS::Topic" },
+    });
+    let with = |service: &str, source: Value| {
+        let mut new = old.clone();
+        new["Let"] = json!({ "Type": "AWS::Lambda::Permission", "Properties": { "FunctionName": { "Ref": "F" },
+            "Action": "lambda:InvokeFunction", "Principal": format!("{service}.amazonaws.com"), "SourceArn": source } });
+        of(&old, &new)
     };
-    let old = json!({ "F": { "Type": "AWS::Lambda::Function" } });
-    assert_eq!(of(&old, &with("${Rule.Arn}")), [""; 0]);
-    let stranger = of(&old, &with("arn:aws:events:eu-west-1:999999999999:rule/x"));
-    assert!(stranger[0].starts_with("- function F: function F may now be invoked by events.amazonaws.com"));
+    let joined = json!({ "Fn::Join": ["", ["arn:", { "Ref": "AWS::Partition" }, ":execute-api:", { "Ref": "AWS::Region" },
+        ":", { "Ref": "AWS::AccountId" }, ":", { "Ref": "Api" }, "/*/GET/"]] });
+    assert_eq!(with("apigateway", joined), [""; 0]);
+    for (service, own) in [
+        ("events", "${Rule.Arn}"),
+        ("events", "arn:aws:events:eu-west-1:111122223333:rule/${Rule}"),
+        ("scheduler", "arn:aws:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/default/${Daily}"),
+        ("logs", "arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:${Log}:*"),
+    ] {
+        assert_eq!(with(service, json!({ "Fn::Sub": own })), [""; 0], "{own}");
+    }
+    let either = json!({ "Fn::If": ["Unheard", { "Fn::GetAtt": ["Rule", "Arn"] }, "arn:aws:events:eu-west-1:999999999999:rule/x"] });
+    for (service, stranger) in [
+        ("elasticloadbalancing", json!({ "Ref": "Open" })),
+        ("sns", json!({ "Ref": "Topic" })),
+        ("sns", json!({ "Fn::Sub": "arn:aws:sns:${AWS::Region}:${AWS::AccountId}:${Topic.TopicName}" })),
+        ("events", json!("arn:aws:events:eu-west-1:999999999999:rule/x")),
+        ("events", json!({ "Fn::Sub": "arn:aws:events:eu-west-1:999999999999:rule/${Rule}" })),
+        ("events", json!({ "Fn::Sub": "arn:aws:events:eu-west-1:${AWS::AccountId}:rule/*${Rule}" })),
+        ("events", either),
+    ] {
+        let told = with(service, stranger.clone());
+        let words = format!("- function F: function F may now be invoked by {service}.amazonaws.com");
+        assert!(told.first().is_some_and(|line| line.starts_with(&words)), "{stranger}: {told:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::api::read_cors;
 use super::guard::Guard;
 use super::iam;
-use super::resolve::references;
 use super::resources::{Resource, Resources, written};
 use super::{Caller, Function, FunctionUrl, Principal, PrincipalKind};
 
@@ -51,12 +50,12 @@ pub(super) fn roles(functions: &BTreeMap<String, Function>) -> BTreeMap<String, 
     functions.values().filter_map(|function| Some((function.role.clone()?, role(function)))).collect()
 }
 
-/// Who a permission lets in, unless that is a resource of this template: it has its own place in the matrix.
+/// Who a permission lets in, unless that is a resource of this template which has its own place in the matrix, or which
+/// nobody outside reaches. A load balancer, a topic or a bucket of the stack passes on what others send to it.
 fn caller(resources: &Resources, permission: &Resource) -> Option<Caller> {
     let source = permission.text("SourceArn");
-    let is_own = |source: &String| references(source).iter().any(|name| resources.has(name));
     let principal = permission.text("Principal").unwrap_or_default();
-    if source.as_ref().is_some_and(is_own) && principal.ends_with(".amazonaws.com") {
+    if source.as_deref().is_some_and(|source| resources.is_own(source)) && principal.ends_with(".amazonaws.com") {
         return None;
     }
     let more = ["SourceAccount", "PrincipalOrgID", "EventSourceToken"].iter().filter_map(|name| permission.text(name));

@@ -16,6 +16,9 @@ use crate::template::function::{ACCOUNT_ID, REGION};
 const CONCERNED: &[&str] =
     &["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Cognito::", "AWS::IAM::", "AWS::Lambda::"];
 
+/// Types that call functions, and that nobody outside has call them.
+const INNER: &[&str] = &["AWS::Events::Rule", "AWS::Logs::LogGroup", "AWS::Scheduler::Schedule"];
+
 /// Types whose resources are made of more than the template shows.
 const UNSEEN: &[&str] = &[
     "AWS::CloudFormation::CustomResource",
@@ -73,8 +76,8 @@ pub(super) struct Resources {
     unseen: BTreeMap<String, Unseen>,
     conditions: BTreeMap<String, String>,
     undecided: BTreeMap<String, String>,
-    /// Logical ids of all resources, whatever they are.
-    every_id: BTreeSet<String>,
+    /// Logical ids of the resources of the types that are [`INNER`].
+    inner: BTreeSet<String>,
     /// The account and region that the template is deployed to, as far as they are known.
     place: BTreeMap<String, String>,
     room: Room,
@@ -98,13 +101,12 @@ impl Resources {
             unseen: BTreeMap::new(),
             conditions: BTreeMap::new(),
             undecided: BTreeMap::new(),
-            every_id: BTreeSet::new(),
+            inner: BTreeSet::new(),
             place: place(known),
             room: Room::default(),
         };
         found.transform(template);
         for (id, resource) in template.get("Resources").and_then(Value::as_object).into_iter().flatten() {
-            found.every_id.insert(id.clone());
             found.add(id, resource, &resolver);
         }
         found.undecided = resolver.undecided();
@@ -140,6 +142,9 @@ impl Resources {
             self.unseen.insert(id.to_owned(), unseen);
             return;
         };
+        if INNER.contains(&kind) {
+            self.inner.insert(id.to_owned());
+        }
         let starts = |types: &[&str]| types.iter().any(|one| kind.starts_with(one));
         let (is_unseen, is_concerned) = (starts(UNSEEN) || kind.ends_with(MODULE), starts(CONCERNED));
         if !is_unseen && !is_concerned {
@@ -226,9 +231,19 @@ impl Resources {
         self.of_type(kind).find(|(_, resource)| resource.text(property).as_deref() == Some(name))
     }
 
-    /// Whether the template has a resource of this logical id, whatever it is.
-    pub(super) fn has(&self, id: &str) -> bool {
-        self.every_id.contains(id)
+    /// Whether a source of calls is a resource of this template that has its own place in the matrix, or that nobody
+    /// outside reaches: itself, or an ARN of this account whose first name is the resource's.
+    pub(super) fn is_own(&self, source: &str) -> bool {
+        let is_inner = |id: &str| self.all.contains_key(id) || self.inner.contains(id);
+        if let Some(id) = referred(source) {
+            return is_inner(id);
+        }
+        match fields(source).as_slice() {
+            ["arn", _, _, _, account, end @ ..] if self.is_here(account, ACCOUNT_ID) => {
+                first_name(&end.join(":")).is_some_and(is_inner)
+            }
+            _ => false,
+        }
     }
 
     /// The role, user, group or policy that an expression stands for: itself, or its name, alone or in its ARN.
@@ -325,6 +340,12 @@ impl Resources {
         let said: Vec<String> = named.map(Resource::said).collect();
         (!said.is_empty()).then(|| digest(&said.join(" ")))
     }
+}
+
+/// The first name in the end of an ARN, unless what stands before it may be anything.
+fn first_name(end: &str) -> Option<&str> {
+    let (before, rest) = end.split_once("${")?;
+    rest.split(['.', '}']).next().filter(|_| !before.contains(['*', '?']))
 }
 
 /// What is known of the account and region that a template is deployed to.
