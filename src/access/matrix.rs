@@ -20,8 +20,9 @@ mod resources;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::template::Template;
@@ -329,8 +330,9 @@ pub struct Cors {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Function {
-    /// What it may do.
-    pub powers: Powers,
+    /// What it may do. Functions of one role share it.
+    #[serde(serialize_with = "shared")]
+    pub powers: Arc<Powers>,
     /// Logical id of its role, where that is in the template.
     #[serde(skip)]
     pub role: Option<String>,
@@ -342,6 +344,10 @@ pub struct Function {
     /// The addresses of its aliases, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, FunctionUrl>,
+}
+
+fn shared<S: Serializer>(powers: &Arc<Powers>, serializer: S) -> Result<S::Ok, S::Error> {
+    powers.as_ref().serialize(serializer)
 }
 
 /// A role, a user or a group.

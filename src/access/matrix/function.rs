@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::read_cors;
 use super::guard::Guard;
-use super::iam;
+use super::iam::Roles;
 use super::resources::{Resource, Resources, written};
 use super::{Caller, Function, FunctionUrl, Principal, PrincipalKind};
 
 /// The functions by logical id.
 pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
     let all = resources.of_type("AWS::Lambda::Function");
+    let mut roles = Roles::of(resources);
     let mut functions: BTreeMap<String, Function> = all
         .map(|(id, function)| {
             function.note();
-            let (role, powers) = iam::powers_of_role(resources, &function.text("Role").unwrap_or_default());
+            let (role, powers) = roles.powers(&function.text("Role").unwrap_or_default());
             (id.to_owned(), Function { powers, role, ..Function::default() })
         })
         .collect();
@@ -44,10 +45,14 @@ pub(super) fn functions(resources: &Resources) -> BTreeMap<String, Function> {
 pub(super) fn roles(functions: &BTreeMap<String, Function>) -> BTreeMap<String, Principal> {
     let role = |function: &Function| Principal {
         kind: PrincipalKind::Role,
-        powers: function.powers.clone(),
+        powers: function.powers.as_ref().clone(),
         groups: BTreeSet::new(),
     };
-    functions.values().filter_map(|function| Some((function.role.clone()?, role(function)))).collect()
+    let mut roles = BTreeMap::new();
+    for (id, function) in functions.values().filter_map(|function| Some((function.role.clone()?, function))) {
+        roles.entry(id).or_insert_with(|| role(function));
+    }
+    roles
 }
 
 /// Who a permission lets in, unless that is a resource of this template which has its own place in the matrix, or which

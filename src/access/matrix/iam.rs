@@ -1,6 +1,7 @@
 //! What roles, users and groups may do, and who may assume a role.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::resolve::references;
 use super::resources::{Resource, Resources, texts};
@@ -55,12 +56,26 @@ const KINDS: [Kind; 3] = [
     },
 ];
 
-/// What whoever has a role may do, by the expression that names it, and its logical id where it is in the template.
-pub(super) fn powers_of_role(resources: &Resources, named: &str) -> (Option<String>, Powers) {
-    let [roles, ..] = &KINDS;
-    match resources.principal(named, ROLE, roles.name) {
-        Some((id, role)) => (Some(id.to_owned()), powers(resources, roles, id, role)),
-        None => (None, Powers { role: Some(named.to_owned()), ..Powers::default() }),
+/// The roles of functions. Each is read once, so that its grants take their room once, however many functions have it.
+pub(super) struct Roles<'a> {
+    resources: &'a Resources,
+    read: BTreeMap<String, Arc<Powers>>,
+}
+
+impl<'a> Roles<'a> {
+    pub(super) fn of(resources: &'a Resources) -> Self {
+        Self { resources, read: BTreeMap::new() }
+    }
+
+    /// What whoever has a role may do, by the expression that names it, and its logical id where it is in the template.
+    pub(super) fn powers(&mut self, named: &str) -> (Option<String>, Arc<Powers>) {
+        let [roles, ..] = &KINDS;
+        let resources = self.resources;
+        let Some((id, role)) = resources.principal(named, ROLE, roles.name) else {
+            return (None, Arc::new(Powers { role: Some(named.to_owned()), ..Powers::default() }));
+        };
+        let read = self.read.entry(id.to_owned()).or_insert_with(|| Arc::new(powers(resources, roles, id, role)));
+        (Some(id.to_owned()), Arc::clone(read))
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Policy {
 /// Most grants of one policy that are told one by one.
 const MOST: usize = 10_000;
 
-/// Most grants of all policies of a template, of which each says more in a few words.
+/// Most grants of all policies of a template. A statement of a few words can make very many of them.
 const MOST_OF_ALL: usize = 100_000;
 
 /// How many grants may still be told of a template.

@@ -284,6 +284,19 @@ fn a_template_has_room_for_so_many_grants() {
 }
 
 #[test]
+fn functions_of_one_role_take_its_room_once() {
+    let names = (0..100).map(|number| format!("s3:{number}")).collect::<Vec<_>>();
+    let statement = json!({ "Effect": "Allow", "Action": names, "Resource": names });
+    let policies = json!([{ "PolicyDocument": { "Statement": statement } }]);
+    let function = json!({ "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": ["R", "Arn"] } } });
+    let mut resources: Value = (0..12).map(|number| (format!("F{number}"), function.clone())).collect();
+    resources["R"] = json!({ "Type": "AWS::IAM::Role", "Properties": { "Policies": policies } });
+    let functions = read(&resources).functions;
+    let told = |one: &Function| (one.powers.policy.allowed.len(), one.powers.policy.unread.len());
+    assert!(functions.len() == 12 && functions.values().all(|one| told(one) == (10_000, 0)));
+}
+
+#[test]
 fn plain_stacks_leave_nothing_unread() {
     for text in [
         include_str!("../../../tests/templates/chat.json"),
