@@ -40,8 +40,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::matrix::{Api, Domain, Function, FunctionUrl, Matrix, Principal, PrincipalKind, Setting, Unseen, readable};
+use super::matrix::{
+    Api, Domain, Function, FunctionUrl, Matrix, Powers, Principal, PrincipalKind, Setting, Unseen, readable,
+};
 use name::Names;
+use power::Compared;
 
 /// One change of one fact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -114,17 +117,7 @@ impl Subject {
 /// What changes between two matrices, the worst first.
 #[must_use]
 pub fn changes(old: &Matrix, new: &Matrix) -> Vec<Change> {
-    let mut found = Found { names: Names::of(old, new), changes: BTreeSet::new() };
-    found.apis(old, new);
-    found.functions(old, new);
-    found.principals(old, new);
-    found.domains(old, new);
-    found.unseen(old, new);
-    found.unread(old, new);
-    found.conditions(old, new);
-    pool::pools(&mut found, old, new);
-    plan::plans(&mut found, old, new);
-    told_apart(found.changes)
+    told_apart(Found::of(old, new).changes)
 }
 
 /// Gives each thing a name of its own: where two share one, their kinds are told as well, so that who accepts a change of
@@ -149,12 +142,27 @@ pub fn weakened_by(changes: &[Change]) -> impl Iterator<Item = &Change> {
 }
 
 /// The changes that were found so far.
-struct Found {
+struct Found<'a> {
     names: Names,
+    compared: Compared<'a>,
     changes: BTreeSet<Change>,
 }
 
-impl Found {
+impl<'a> Found<'a> {
+    fn of(old: &'a Matrix, new: &'a Matrix) -> Self {
+        let mut found = Self { names: Names::of(old, new), compared: Compared::default(), changes: BTreeSet::new() };
+        found.apis(old, new);
+        found.functions(old, new);
+        found.principals(old, new);
+        found.domains(old, new);
+        found.unseen(old, new);
+        found.unread(old, new);
+        found.conditions(old, new);
+        pool::pools(&mut found, old, new);
+        plan::plans(&mut found, old, new);
+        found
+    }
+
     fn add(&mut self, subject: Subject, name: impl Into<String>, finding: Finding) {
         let Finding { verdict, words } = finding;
         self.changes.insert(Change { verdict, subject, name: name.into(), words });
@@ -169,7 +177,7 @@ impl Found {
         self.changes.iter().any(|change| change.name == name)
     }
 
-    fn apis(&mut self, old: &Matrix, new: &Matrix) {
+    fn apis(&mut self, old: &'a Matrix, new: &'a Matrix) {
         for (id, api) in &new.apis {
             match old.apis.get(id) {
                 Some(before) if before.kind == api.kind => self.api(id, (before, old), (api, new)),
@@ -186,7 +194,7 @@ impl Found {
         }
     }
 
-    fn api(&mut self, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
+    fn api(&mut self, id: &str, (old, olds): (&'a Api, &'a Matrix), (new, news): (&'a Api, &'a Matrix)) {
         route::routes(self, id, (old, olds), (new, news));
         route::stages(self, id, old, new);
         let cors = format!("cors of {id}");
@@ -206,7 +214,7 @@ impl Found {
     }
 
     /// How an API can be reached at all.
-    fn openness(&mut self, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
+    fn openness(&mut self, id: &str, (old, olds): (&'a Api, &Matrix), (new, news): (&'a Api, &Matrix)) {
         let endpoint = value::flag(&old.execute_api_endpoint, &new.execute_api_endpoint, true, |on| {
             let how = if on { "answers" } else { "answers no more" };
             format!("{id} {how} at the address that API Gateway gives it")
@@ -220,7 +228,8 @@ impl Found {
             }
         });
         self.all(Subject::Api, id, private);
-        self.all(Subject::Api, id, power::resource_policy(id, old, new));
+        let policy = power::resource_policy(&mut self.compared, id, old, new);
+        self.all(Subject::Api, id, policy);
         self.all(Subject::Api, id, route::key_source(id, old, new));
         if new.document.is_some() && old.document != new.document {
             let words = format!("the OpenAPI document of {id} changes, whose routes are not read");
@@ -238,14 +247,13 @@ impl Found {
         }
     }
 
-    fn functions(&mut self, old: &Matrix, new: &Matrix) {
+    fn functions(&mut self, old: &'a Matrix, new: &'a Matrix) {
         for (id, function) in &new.functions {
             let name = format!("function {id}");
             match old.functions.get(id) {
                 Some(before) => {
-                    self.all(Subject::Function, &name, power::powers(&name, &before.powers, &function.powers));
                     let role = format!("the role of {name}");
-                    self.all(Subject::Function, &name, power::trust(&role, &before.powers, &function.powers));
+                    self.powers((Subject::Function, &name, &role), &before.powers, &function.powers);
                     self.doors(&name, before, function);
                 }
                 None => {
@@ -256,7 +264,15 @@ impl Found {
         }
     }
 
-    fn principals(&mut self, old: &Matrix, new: &Matrix) {
+    /// What somebody may do, and who else has that. `role` is the role in words.
+    fn powers(&mut self, (subject, name, role): (Subject, &str, &str), old: &'a Powers, new: &'a Powers) {
+        let powers = power::powers(&mut self.compared, name, old, new);
+        self.all(subject, name, powers);
+        let trust = power::trust(&mut self.compared, role, old, new);
+        self.all(subject, name, trust);
+    }
+
+    fn principals(&mut self, old: &'a Matrix, new: &'a Matrix) {
         for (id, principal) in &new.principals {
             self.principal(id, standing(old, id, principal.kind), principal);
         }
@@ -274,13 +290,12 @@ impl Found {
         }
     }
 
-    fn principal(&mut self, id: &str, old: Option<&Principal>, new: &Principal) {
+    fn principal(&mut self, id: &str, old: Option<&'a Principal>, new: &'a Principal) {
         let name = named(id, new.kind);
         let Some(old) = old else {
             return self.all(Subject::Principal, &name, power::new_principal(&name, new));
         };
-        self.all(Subject::Principal, &name, power::powers(&name, &old.powers, &new.powers));
-        self.all(Subject::Principal, &name, power::trust(&name, &old.powers, &new.powers));
+        self.powers((Subject::Principal, &name, &name), &old.powers, &new.powers);
         let groups = value::admits(
             &old.groups,
             &new.groups,

@@ -5,7 +5,7 @@ use super::{Finding, Found, Subject, neutral, strengthened, weakened};
 use crate::access::matrix::{Api, Kind, Matrix, Setting, UsagePlan};
 
 /// What changes about the usage plans.
-pub(super) fn plans(found: &mut Found, old: &Matrix, new: &Matrix) {
+pub(super) fn plans(found: &mut Found<'_>, old: &Matrix, new: &Matrix) {
     for (id, plan) in &new.plans {
         let name = format!("usage plan {id}");
         let Some(before) = old.plans.get(id) else {

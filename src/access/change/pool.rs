@@ -7,7 +7,7 @@ use super::{Finding, Found, Subject, neutral, strengthened, weakened};
 use crate::access::matrix::{Client, Guard, Matrix, Pool, Setting, readable};
 
 /// What changes about the user pools.
-pub(super) fn pools(found: &mut Found, old: &Matrix, new: &Matrix) {
+pub(super) fn pools(found: &mut Found<'_>, old: &Matrix, new: &Matrix) {
     for (id, pool) in &new.pools {
         let name = format!("user pool {}", readable(id));
         let Some(before) = old.pools.get(id) else {

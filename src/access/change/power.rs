@@ -1,12 +1,23 @@
 //! The order of what may be done: policies, powers of functions, and who may invoke them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::{Finding, Verdict, neutral, strengthened, value, weakened};
 use crate::access::matrix::{Api, Caller, Grant, Guard, Policy, Powers, Principal, PrincipalKind, readable};
 
 /// What changes in the powers of somebody, such as `function GetNotes`.
-pub(super) fn powers(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+pub(super) fn powers<'a>(compared: &mut Compared<'a>, who: &str, old: &'a Powers, new: &'a Powers) -> Vec<Finding> {
+    changed(compared, who, (old, new), |_| true)
+}
+
+/// The same, as far as grants are told.
+fn changed<'a>(
+    compared: &mut Compared<'a>,
+    who: &str,
+    (old, new): (&'a Powers, &'a Powers),
+    is_told: fn(&Grant) -> bool,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     match (&old.role, &new.role) {
         (before, after) if before == after => {}
@@ -20,50 +31,56 @@ pub(super) fn powers(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
         }
         (None, None) => {}
     }
-    findings.extend(policy(
-        (&old.policy, &new.policy),
-        &format!("the policies of {who}"),
-        |grant| format!("{who} may now {}", deed(grant)),
-        |grant| format!("{who} may {} no more", deed(grant)),
-        |grant| format!("{who} is not denied {} any more", deed(grant)),
-        |grant| format!("{who} is denied {}", deed(grant)),
-    ));
+    let words = |turn, grant: &Grant| match turn {
+        Turn::Allowed | Turn::AllowedNoMore if !is_told(grant) => None,
+        Turn::Allowed => Some(format!("{who} may now {}", deed(grant))),
+        Turn::AllowedNoMore => Some(format!("{who} may {} no more", deed(grant))),
+        Turn::DeniedNoMore => Some(format!("{who} is not denied {} any more", deed(grant))),
+        Turn::Denied => Some(format!("{who} is denied {}", deed(grant))),
+    };
+    findings.extend(compared.statements((&old.policy, &new.policy), &format!("the policies of {who}"), words));
     for came in new.managed.difference(&old.managed) {
         findings.push(weakened(format!("{who} may now do what policy {} allows", last(came))));
     }
     for went in old.managed.difference(&new.managed) {
         findings.push(strengthened(format!("{who} has policy {} no more", last(went))));
     }
-    findings.extend(boundary(who, old, new));
+    findings.extend(boundary(compared, who, old, new));
     findings
 }
 
 /// What bounds the policies of somebody.
-fn boundary(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
+fn boundary<'a>(compared: &mut Compared<'a>, who: &str, old: &'a Powers, new: &'a Powers) -> Vec<Finding> {
     match (&old.boundary, &new.boundary) {
-        (before, after) if before == after => policy(
-            (&old.within, &new.within),
-            &format!("the policy that bounds {who}"),
-            |grant| format!("the policy that bounds {who} now allows {}", deed(grant)),
-            |grant| format!("the policy that bounds {who} allows {} no more", deed(grant)),
-            |grant| format!("the policy that bounds {who} does not deny {} any more", deed(grant)),
-            |grant| format!("the policy that bounds {who} denies {}", deed(grant)),
-        ),
+        (before, after) if before == after => {
+            let whose = format!("the policy that bounds {who}");
+            compared.statements((&old.within, &new.within), &whose, |turn, grant| Some(said(&whose, turn, grant)))
+        }
         (None, Some(boundary)) => vec![strengthened(format!("{who} is bounded by {}", readable(boundary)))],
         _ => vec![weakened(format!("{who} is not bounded as it was"))],
     }
 }
 
+/// What changes in what a policy says, in its own words.
+fn said(policy: &str, turn: Turn, grant: &Grant) -> String {
+    let deed = deed(grant);
+    match turn {
+        Turn::Allowed => format!("{policy} now allows {deed}"),
+        Turn::AllowedNoMore => format!("{policy} allows {deed} no more"),
+        Turn::DeniedNoMore => format!("{policy} does not deny {deed} any more"),
+        Turn::Denied => format!("{policy} denies {deed}"),
+    }
+}
+
 /// What changes in who may assume a role, or be a user. `role` is that in words.
-pub(super) fn trust(role: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
-    let mut findings = policy(
-        (&old.trust, &new.trust),
-        &format!("the trust of {role}"),
-        |grant| format!("{role} may now be assumed by {}", taker(grant)),
-        |grant| format!("{role} may be assumed by {} no more", taker(grant)),
-        |grant| format!("{role} is not denied to {} any more", taker(grant)),
-        |grant| format!("{role} is denied to {}", taker(grant)),
-    );
+pub(super) fn trust<'a>(compared: &mut Compared<'a>, role: &str, old: &'a Powers, new: &'a Powers) -> Vec<Finding> {
+    let words = |turn, grant: &Grant| match turn {
+        Turn::Allowed => Some(format!("{role} may now be assumed by {}", taker(grant))),
+        Turn::AllowedNoMore => Some(format!("{role} may be assumed by {} no more", taker(grant))),
+        Turn::DeniedNoMore => Some(format!("{role} is not denied to {} any more", taker(grant))),
+        Turn::Denied => Some(format!("{role} is denied to {}", taker(grant))),
+    };
+    let mut findings = compared.statements((&old.trust, &new.trust), &format!("the trust of {role}"), words);
     findings.extend(value::others(role, &old.others, &new.others));
     findings
 }
@@ -120,13 +137,8 @@ pub(super) fn told(powers: &Powers) -> Vec<String> {
 }
 
 /// What somebody may do that another may not, in words about `who`. Logs are left out: each function has its own.
-pub(super) fn more(who: &str, old: &Powers, new: &Powers) -> Vec<Finding> {
-    let without_logs = |powers: &Powers| {
-        let mut powers = powers.clone();
-        powers.policy.allowed.retain(|grant| !is_logging(grant));
-        powers
-    };
-    let findings = powers(who, &without_logs(old), &without_logs(new)).into_iter();
+pub(super) fn more<'a>(compared: &mut Compared<'a>, who: &str, old: &'a Powers, new: &'a Powers) -> Vec<Finding> {
+    let findings = changed(compared, who, (old, new), |grant| !is_logging(grant)).into_iter();
     findings.filter(|finding| finding.verdict == Verdict::Weakened).collect()
 }
 
@@ -147,38 +159,103 @@ fn last(arn: &str) -> String {
     readable(arn.rsplit('/').next().unwrap_or(arn))
 }
 
-fn policy(
-    (old, new): (&Policy, &Policy),
-    whose: &str,
-    may: impl Fn(&Grant) -> String,
-    may_not: impl Fn(&Grant) -> String,
-    not_denied: impl Fn(&Grant) -> String,
-    denied: impl Fn(&Grant) -> String,
-) -> Vec<Finding> {
-    if old == new {
-        return Vec::new();
-    }
-    let [old_allowed, new_allowed, old_denied, new_denied] =
-        [&old.allowed, &new.allowed, &old.denied, &new.denied].map(Grants::of);
-    let pairs = [(&old_allowed, &new_allowed), (&old_denied, &new_denied)];
-    if pairs.iter().any(|(one, other)| one.pairs(other) > MOST_PAIRS) {
-        return vec![weakened(format!("{whose} change, and say more than can be compared"))];
-    }
-    let (came, went) = (new_allowed.beyond(&old_allowed), old_allowed.beyond(&new_allowed));
-    let (freed, barred) = (old_denied.beyond(&new_denied), new_denied.beyond(&old_denied));
-    let came = came.into_iter().map(|grant| weakened(may(grant)));
-    let freed = freed.into_iter().map(|grant| weakened(not_denied(grant)));
-    let went = went.into_iter().map(|grant| strengthened(may_not(grant)));
-    let barred = barred.into_iter().map(|grant| strengthened(denied(grant)));
-    // Whether it allows something or denies it is not known.
-    let unread = old.unread.symmetric_difference(&new.unread);
-    let unread =
-        unread.map(|said| weakened(format!("a statement of {whose} changes that is not read: {}", readable(said))));
-    unread.chain(came).chain(freed).chain(went).chain(barred).collect()
+/// What becomes of a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Allowed,
+    AllowedNoMore,
+    Denied,
+    DeniedNoMore,
 }
 
-/// Most pairs of grants of which one may cover the other.
+impl Turn {
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::Allowed | Self::DeniedNoMore => Verdict::Weakened,
+            Self::AllowedNoMore | Self::Denied => Verdict::Strengthened,
+        }
+    }
+}
+
+/// How two policies differ.
+enum Difference<'a> {
+    /// They say more than can be compared.
+    Untold,
+    /// The statements of which it is not known whether they allow something or deny it, and what becomes of grants.
+    Told(Vec<&'a str>, Vec<(Turn, &'a Grant)>),
+}
+
+impl<'a> Difference<'a> {
+    /// What differs, where there is room for so many pairs of grants.
+    fn of(old: &'a Policy, new: &'a Policy, room: &mut usize) -> Self {
+        let [old_allowed, new_allowed, old_denied, new_denied] =
+            [&old.allowed, &new.allowed, &old.denied, &new.denied].map(Grants::of);
+        let pairs = old_allowed.pairs(&new_allowed).saturating_add(old_denied.pairs(&new_denied));
+        let Some(left) = room.checked_sub(pairs) else { return Self::Untold };
+        *room = left;
+        let turns = [
+            (Turn::Allowed, new_allowed.beyond(&old_allowed)),
+            (Turn::DeniedNoMore, old_denied.beyond(&new_denied)),
+            (Turn::AllowedNoMore, old_allowed.beyond(&new_allowed)),
+            (Turn::Denied, new_denied.beyond(&old_denied)),
+        ];
+        let grants = turns.into_iter().flat_map(|(turn, grants)| grants.into_iter().map(move |grant| (turn, grant)));
+        let unread = old.unread.symmetric_difference(&new.unread).map(String::as_str);
+        Self::Told(unread.collect(), grants.collect())
+    }
+}
+
+/// Most pairs of grants, of which one may cover the other, that are looked at in all comparisons together.
 const MOST_PAIRS: usize = 10_000_000;
+
+/// The policies that were compared so far, each two of them once: many functions can have one role, and many routes can
+/// lead from one function to another.
+pub(super) struct Compared<'a> {
+    known: BTreeMap<(&'a Policy, &'a Policy), Rc<Difference<'a>>>,
+    room: usize,
+}
+
+impl Default for Compared<'_> {
+    fn default() -> Self {
+        Self { known: BTreeMap::new(), room: MOST_PAIRS }
+    }
+}
+
+impl<'a> Compared<'a> {
+    fn difference(&mut self, old: &'a Policy, new: &'a Policy) -> Rc<Difference<'a>> {
+        let Self { known, room } = self;
+        Rc::clone(known.entry((old, new)).or_insert_with(|| Rc::new(Difference::of(old, new, room))))
+    }
+
+    /// What changes in policies, of which `whose` tells whose they are. Grants without words are not told.
+    fn statements(
+        &mut self,
+        (old, new): (&'a Policy, &'a Policy),
+        whose: &str,
+        words: impl Fn(Turn, &Grant) -> Option<String>,
+    ) -> Vec<Finding> {
+        if old == new {
+            return Vec::new();
+        }
+        let difference = self.difference(old, new);
+        let Difference::Told(unread, grants) = difference.as_ref() else {
+            return vec![weakened(format!("{whose} change, and say more than can be compared"))];
+        };
+        let unread = unread
+            .iter()
+            .map(|said| weakened(format!("a statement of {whose} changes that is not read: {}", readable(said))));
+        let told = grants
+            .iter()
+            .filter_map(|(turn, grant)| Some(Finding { verdict: turn.verdict(), words: words(*turn, grant)? }));
+        unread.chain(told).collect()
+    }
+
+    /// How many different comparisons were made.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+}
 
 /// What a grant is: its action in small letters, since case does not count there, its resource, for whom it is and under
 /// which condition.
@@ -277,7 +354,7 @@ pub(in crate::access) fn matches(pattern: &[u8], text: &[u8]) -> bool {
 }
 
 /// What changes in the policy of an API.
-pub(super) fn resource_policy(api: &str, old: &Api, new: &Api) -> Vec<Finding> {
+pub(super) fn resource_policy<'a>(compared: &mut Compared<'a>, api: &str, old: &'a Api, new: &'a Api) -> Vec<Finding> {
     if old.policy == new.policy {
         return Vec::new();
     }
@@ -289,14 +366,10 @@ pub(super) fn resource_policy(api: &str, old: &Api, new: &Api) -> Vec<Finding> {
         }
         (true, _) => vec![strengthened(format!("{api} gets a resource policy"))],
         (_, true) => vec![weakened(format!("{api} has no resource policy any more"))],
-        _ => policy(
-            (&old.policy, &new.policy),
-            &format!("the resource policy of {api}"),
-            |grant| format!("the resource policy of {api} now allows {}", deed(grant)),
-            |grant| format!("the resource policy of {api} allows {} no more", deed(grant)),
-            |grant| format!("the resource policy of {api} does not deny {} any more", deed(grant)),
-            |grant| format!("the resource policy of {api} denies {}", deed(grant)),
-        ),
+        _ => {
+            let whose = format!("the resource policy of {api}");
+            compared.statements((&old.policy, &new.policy), &whose, |turn, grant| Some(said(&whose, turn, grant)))
+        }
     }
 }
 
@@ -324,9 +397,12 @@ mod tests {
         Policy { allowed: (0..count).map(grant).collect(), ..Policy::default() }
     }
 
+    fn told<'a>(compared: &mut Compared<'a>, old: &'a Policy, new: &'a Policy) -> Vec<Finding> {
+        compared.statements((old, new), "the policies of it", |_, grant| Some(grant.action.clone()))
+    }
+
     fn compared(old: &Policy, new: &Policy) -> Vec<Finding> {
-        let words = |grant: &Grant| grant.action.clone();
-        policy((old, new), "the policies of it", words, words, words, words)
+        told(&mut Compared::default(), old, new)
     }
 
     #[test]
@@ -359,6 +435,30 @@ mod tests {
         assert_eq!(compared(&wide(100), &wide(101)), [], "s3:10* is among them");
         let told = compared(&wide(10_000), &wide(9_999));
         assert_eq!(told, [weakened("the policies of it change, and say more than can be compared")]);
+    }
+
+    #[test]
+    fn two_policies_are_compared_once() {
+        let [old, new] = [2, 3].map(|count| grants(count, |at| format!("s3:{at}")));
+        let (same, mut compared) = (old.clone(), Compared::default());
+        let first = compared.difference(&old, &new);
+        for old in [&old, &same] {
+            assert!(Rc::ptr_eq(&first, &compared.difference(old, &new)));
+        }
+        assert!(!Rc::ptr_eq(&first, &compared.difference(&new, &old)));
+        assert_eq!(compared.count(), 2);
+    }
+
+    #[test]
+    fn all_comparisons_together_have_room_for_so_many_pairs() {
+        let wide = |count| grants(count, |at| format!("s3:{at}*"));
+        let [one, two, three, four] = [1_700, 1_701, 1_702, 50].map(wide);
+        let mut compared = Compared::default();
+        assert_eq!(told(&mut compared, &one, &two), [], "s3:170* is among them");
+        let too_much = weakened("the policies of it change, and say more than can be compared");
+        assert_eq!(told(&mut compared, &one, &three), [too_much], "there were as many before");
+        assert_eq!(told(&mut compared, &one, &two), [], "that is known");
+        assert_eq!(told(&mut compared, &four, &two).len(), 0, "there is room for fewer");
     }
 
     #[test]

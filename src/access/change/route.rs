@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::{compare, is_open, words, worst};
+use super::power::Compared;
 use super::value::{self, flag};
 use super::{Finding, Found, Subject, Verdict, neutral, power, strengthened, weakened};
 use crate::access::matrix::{
-    Api, Behind, Cors, Guard, KeySource, Kind, Limits, Matrix, Route, Setting, Stage, readable,
+    Api, Behind, Cors, Guard, KeySource, Kind, Limits, Matrix, Powers, Route, Setting, Stage, readable,
 };
 use crate::access::routing::{Request, Routes};
 
 /// The routes of a new API.
-pub(super) fn all_new(found: &mut Found, id: &str, api: &Api) {
+pub(super) fn all_new(found: &mut Found<'_>, id: &str, api: &Api) {
     for (key, route) in &api.routes {
         if !route.is_preflight(key) {
             let name = found.names.of_part(id, key);
@@ -35,7 +36,12 @@ fn new_route(name: &str, route: &Route) -> Finding {
 }
 
 /// The routes of an API that stays.
-pub(super) fn routes(found: &mut Found, id: &str, (old, olds): (&Api, &Matrix), (new, news): (&Api, &Matrix)) {
+pub(super) fn routes<'a>(
+    found: &mut Found<'a>,
+    id: &str,
+    (old, olds): (&Api, &'a Matrix),
+    (new, news): (&Api, &'a Matrix),
+) {
     for (key, route) in &new.routes {
         if let Some(before) = old.routes.get(key) {
             same_route(found, id, key, (before, olds), (route, news));
@@ -64,7 +70,7 @@ pub(super) fn routes(found: &mut Found, id: &str, (old, olds): (&Api, &Matrix), 
 }
 
 /// Messages of a WebSocket are guarded by its connection, so what comes and goes moves nobody.
-fn messages(found: &mut Found, id: &str, old: &Api, new: &Api) {
+fn messages(found: &mut Found<'_>, id: &str, old: &Api, new: &Api) {
     for (key, route) in new.routes.iter().filter(|(key, _)| !old.routes.contains_key(*key)) {
         let name = found.names.of_part(id, key);
         let finding = new_route(&name, route);
@@ -77,7 +83,13 @@ fn messages(found: &mut Found, id: &str, old: &Api, new: &Api) {
 }
 
 /// A route that is there before and after.
-fn same_route(found: &mut Found, id: &str, key: &str, (old, olds): (&Route, &Matrix), (new, news): (&Route, &Matrix)) {
+fn same_route<'a>(
+    found: &mut Found<'a>,
+    id: &str,
+    key: &str,
+    (old, olds): (&Route, &'a Matrix),
+    (new, news): (&Route, &'a Matrix),
+) {
     let name = found.names.of_part(id, key);
     for part in compare(&old.guard, &new.guard, &name) {
         match new.guard.authorizer().filter(|_| part.is_authorizer) {
@@ -88,9 +100,9 @@ fn same_route(found: &mut Found, id: &str, key: &str, (old, olds): (&Route, &Mat
             None => found.add(Subject::Route, name.clone(), part.finding),
         }
     }
+    let behind = behind(&mut found.compared, (old, olds), (new, news), &name);
     let findings = api_key(old, new, &name).into_iter().chain(condition(old, new, &name));
-    let findings = findings.chain(behind((old, olds), (new, news), &name)).chain(call(old, new, &name));
-    let findings: Vec<Finding> = findings.collect();
+    let findings = findings.chain(behind).chain(call(old, new, &name));
     found.all(Subject::Route, &name, findings);
 }
 
@@ -109,7 +121,12 @@ fn condition(old: &Route, new: &Route, name: &str) -> Option<Finding> {
 }
 
 /// What answers. Another function is another power behind the same door.
-fn behind((old, olds): (&Route, &Matrix), (new, news): (&Route, &Matrix), name: &str) -> Vec<Finding> {
+fn behind<'a>(
+    compared: &mut Compared<'a>,
+    (old, olds): (&Route, &'a Matrix),
+    (new, news): (&Route, &'a Matrix),
+    name: &str,
+) -> Vec<Finding> {
     if old.behind == new.behind {
         return Vec::new();
     }
@@ -120,14 +137,18 @@ fn behind((old, olds): (&Route, &Matrix), (new, news): (&Route, &Matrix), name: 
         Behind::Nothing => "nothing".to_owned(),
     };
     let mut findings = vec![neutral(format!("{name} leads to {} instead of {}", said(&new.behind), said(&old.behind)))];
-    let powers = |behind: &Behind, matrix: &Matrix| match behind {
-        Behind::Function(id) => matrix.functions.get(id).map(|function| function.powers.clone()),
-        _ => None,
-    };
     if let (Some(before), Some(after)) = (powers(&old.behind, olds), powers(&new.behind, news)) {
-        findings.extend(power::more(&format!("what is behind {name}"), &before, &after));
+        findings.extend(power::more(compared, &format!("what is behind {name}"), before, after));
     }
     findings
+}
+
+/// What a function may do that answers.
+fn powers<'a>(behind: &Behind, matrix: &'a Matrix) -> Option<&'a Powers> {
+    match behind {
+        Behind::Function(id) => matrix.functions.get(id).map(|function| function.powers.as_ref()),
+        _ => None,
+    }
 }
 
 /// With which rights the gateway calls what answers, and what it asks of it.
@@ -148,7 +169,7 @@ struct Moves<'a> {
 
 impl Moves<'_> {
     /// Tells what became of every route that came or went.
-    fn tell(&self, found: &mut Found, requests: &[Request], changed: &BTreeSet<&str>) {
+    fn tell(&self, found: &mut Found<'_>, requests: &[Request], changed: &BTreeSet<&str>) {
         let mut moved: BTreeMap<(Option<&str>, Option<&str>), &Request> = BTreeMap::new();
         for request in requests {
             let takers = (self.olds.taker(request), self.news.taker(request));
@@ -185,7 +206,7 @@ impl Moves<'_> {
 
     fn one(
         &self,
-        found: &mut Found,
+        found: &mut Found<'_>,
         before: Option<(&String, &Route)>,
         after: Option<(&String, &Route)>,
         request: &Request,
@@ -227,7 +248,7 @@ fn admits_more(old: &Route, new: &Route, name: &str) -> bool {
 }
 
 /// The stages of an API: throttles and caches, variables, and the copy of the API that each serves.
-pub(super) fn stages(found: &mut Found, id: &str, old: &Api, new: &Api) {
+pub(super) fn stages(found: &mut Found<'_>, id: &str, old: &Api, new: &Api) {
     let only = |api: &'_ Api| (api.stages.len() == 1).then(|| api.stages.values().next().cloned()).flatten();
     for (name, stage) in &new.stages {
         let of = format!("stage {} of {id}", readable(name));
@@ -256,7 +277,7 @@ fn own_limits<'a>(old: &'a Stage, new: &'a Stage) -> Vec<(&'a str, &'a Limits, &
 
 /// A new stage is one more way to the same routes. Where it is bounded less than each of those that were there, it may be
 /// called more often.
-fn new_stage(found: &mut Found, id: &str, (old, of): (&Api, &str), new: &Stage) {
+fn new_stage(found: &mut Found<'_>, id: &str, (old, of): (&Api, &str), new: &Stage) {
     let Some(strictest) = old.stages.values().cloned().reduce(strictest) else { return };
     let weaker = |findings: Vec<Finding>| findings.into_iter().filter(|one| one.verdict == Verdict::Weakened);
     let whole = weaker(value::limits(&strictest.limits, &new.limits, of));
@@ -269,7 +290,7 @@ fn new_stage(found: &mut Found, id: &str, (old, of): (&Api, &str), new: &Stage) 
 }
 
 /// A new stage may lead to other copies of the API, and to other guards by its variables.
-fn another_way(found: &mut Found, id: &str, (old, new): (&Api, &Api), (of, stage): (&str, &Stage)) {
+fn another_way(found: &mut Found<'_>, id: &str, (old, new): (&Api, &Api), (of, stage): (&str, &Stage)) {
     let served: BTreeSet<&String> = old.stages.values().flat_map(|it| [&it.deployment, &it.canary]).flatten().collect();
     let is_fresh = |copy: &String| new.deployments.contains(copy) && !old.deployments.contains(copy);
     let copies = [(&stage.deployment, of.to_owned()), (&stage.canary, format!("the canary of {of}"))];
@@ -280,12 +301,11 @@ fn another_way(found: &mut Found, id: &str, (old, new): (&Api, &Api), (of, stage
         }
     }
     let fewest = old.stages.values().map(|it| differing(it, stage)).min_by_key(BTreeSet::len);
-    for name in fewest.unwrap_or_else(|| stage.variables.keys().collect()) {
-        for (key, _) in new.routes.iter().filter(|(_, route)| asks_stage(route, name)) {
-            let part = found.names.of_part(id, key);
-            let words = format!("stage variable {name} of {of}, which is new, is one on which {part} depends");
-            found.add(Subject::Route, part, weakened(words));
-        }
+    let names = fewest.unwrap_or_else(|| stage.variables.keys().collect());
+    for (name, key) in asking(&names, new.routes.iter()) {
+        let part = found.names.of_part(id, key);
+        let words = format!("stage variable {name} of {of}, which is new, is one on which {part} depends");
+        found.add(Subject::Route, part, weakened(words));
     }
 }
 
@@ -316,20 +336,33 @@ fn strictest(one: Stage, other: Stage) -> Stage {
 }
 
 /// Variables of a stage: guards and what is behind them may name one, and a function that decides is given them all.
-fn variables(found: &mut Found, id: &str, (old, new): (&Api, &Api), (before, after): (&Stage, &Stage)) {
-    for name in differing(before, after) {
-        for (key, _) in old.routes.iter().chain(&new.routes).filter(|(_, route)| asks_stage(route, name)) {
-            let part = found.names.of_part(id, key);
-            let words = format!("stage variable {name} changes, on which {part} depends");
-            found.add(Subject::Route, part, weakened(words));
-        }
+fn variables(found: &mut Found<'_>, id: &str, (old, new): (&Api, &Api), (before, after): (&Stage, &Stage)) {
+    for (name, key) in asking(&differing(before, after), old.routes.iter().chain(&new.routes)) {
+        let part = found.names.of_part(id, key);
+        let words = format!("stage variable {name} changes, on which {part} depends");
+        found.add(Subject::Route, part, weakened(words));
     }
 }
 
-/// Whether a stage variable may decide who passes a route, or what answers.
-fn asks_stage(route: &Route, name: &str) -> bool {
+/// Each of these stage variables with the key of each route that it may decide.
+fn asking<'a>(
+    names: &BTreeSet<&'a String>,
+    routes: impl Iterator<Item = (&'a String, &'a Route)>,
+) -> Vec<(&'a str, &'a str)> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let said = |route: &Route| serde_json::to_string(&(&route.guard, &route.behind)).unwrap_or_default();
+    // A route says the same to every variable.
+    let routes: Vec<(&String, &Route, String)> = routes.map(|(key, route)| (key, route, said(route))).collect();
+    let pairs = names.iter().flat_map(|name| routes.iter().map(move |route| (name, route)));
+    let asking = pairs.filter(|(name, (_, route, said))| asks_stage(route, said, name));
+    asking.map(|(name, (key, ..))| (name.as_str(), key.as_str())).collect()
+}
+
+/// Whether a stage variable may decide who passes a route, or what answers. `said` is what the route says of both.
+fn asks_stage(route: &Route, said: &str, name: &str) -> bool {
     let plain = name.strip_prefix("canary ").unwrap_or(name);
-    let said = serde_json::to_string(&(&route.guard, &route.behind)).unwrap_or_default();
     let is_named =
         said.contains(&format!("stageVariables.{plain}")) || (plain == "*" && said.contains("stageVariables."));
     let is_given = matches!(&route.guard, Guard::Lambda(lambda)

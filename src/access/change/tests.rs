@@ -1476,6 +1476,31 @@ fn another_function_may_do_more_where_less_is_denied() {
 }
 
 #[test]
+fn routes_from_one_function_to_another_are_compared_once() {
+    let lambda = json!({ "Service": "lambda.amazonaws.com" });
+    let with = |behind: &str| {
+        let function = |role: &str| json!({ "Type": "AWS::Lambda::Function", "Properties": { "Role": { "Fn::GetAtt": [role, "Arn"] } } });
+        let mut resources = json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Integration": { "Type": "AWS::ApiGatewayV2::Integration", "Properties": {
+                "IntegrationType": "AWS_PROXY", "IntegrationUri": { "Fn::GetAtt": [behind, "Arn"] } } },
+            "Reads": function("Reader"), "Writes": function("Writer"),
+            "Reader": role(&lambda, "s3:GetObject"), "Writer": role(&lambda, "s3:PutObject"),
+        });
+        for number in 0..9 {
+            let mut route = route(&format!("GET /{number}"), "AWS_IAM", "", &[]);
+            route["Properties"]["Target"] = json!({ "Fn::Sub": "integrations/${Integration}" });
+            resources[format!("Route{number}")] = route;
+        }
+        Matrix::of(&json!({ "Resources": resources }), &BTreeMap::new())
+    };
+    let (old, new) = (with("Reads"), with("Writes"));
+    let found = Found::of(&old, &new);
+    assert_eq!(found.compared.count(), 1);
+    assert_eq!(weakened_by(&changes(&old, &new)).count(), 9, "and told of each route");
+}
+
+#[test]
 fn a_resource_of_the_stack_is_no_stranger() {
     let old = json!({
         "F": { "Type": "AWS::Lambda::Function" },

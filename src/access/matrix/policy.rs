@@ -10,7 +10,7 @@ use super::resolve::spelled;
 use super::resources::{digest, texts, written};
 
 /// What a policy, or all policies of a role together, allow and deny.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// What is allowed.
