@@ -477,8 +477,10 @@ fn opens_nothing(part: &Unseen, old: &Matrix, new: &Matrix) -> bool {
         "AWS::Lambda::CodeSigningConfig",
     ];
     match part.kind.as_str() {
+        // A key opens what its plan does: what one of elsewhere opens is not known.
         "AWS::ApiGateway::UsagePlanKey" => {
-            !plan::needs_keys(old) && !new.plans.values().any(|plan| plan::leads_elsewhere(plan, new))
+            let plan = part.plan.as_ref().and_then(|id| new.plans.get(id));
+            plan.is_some_and(|plan| !plan::opens(plan, old, new))
         }
         kind => INERT.contains(&kind) && !part.is_given,
     }

@@ -460,11 +460,14 @@ pub struct Unseen {
     /// Whether it says by itself to whom it is given, as a managed policy may.
     #[serde(skip)]
     pub is_given: bool,
+    /// The usage plan that it is a part of, as a key may be: a logical id, or the expression that names it.
+    #[serde(skip)]
+    pub plan: Option<String>,
 }
 
 impl Unseen {
     fn of(kind: String, digest: String) -> Self {
-        Self { kind, digest, is_given: false }
+        Self { kind, digest, is_given: false, plan: None }
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn plans(found: &mut Found<'_>, old: &Matrix, new: &Matrix) {
         let Some(before) = old.plans.get(id) else {
             let stages = value::listed(&plan.stages);
             // A key opens what asked for one before.
-            let opens = (needs_keys(old) || leads_elsewhere(plan, new)) && !plan.stages.is_empty();
+            let opens = opens(plan, old, new) && !plan.stages.is_empty();
             let words = format!("{name} is new, and opens {stages} to its keys");
             found.add(Subject::Api, &name, if opens { weakened(words) } else { neutral(format!("{name} is new")) });
             continue;
@@ -31,17 +31,19 @@ pub(super) fn plans(found: &mut Found<'_>, old: &Matrix, new: &Matrix) {
     }
 }
 
-/// Whether some route needs an API key, or may: those of OpenAPI documents are not read.
-pub(super) fn needs_keys(matrix: &Matrix) -> bool {
-    let asks = |api: &Api| {
-        let is_asked = api.routes.values().any(|route| route.api_key != Setting::Known(false));
-        is_asked || (api.kind == Kind::Rest && api.document.is_some())
-    };
-    matrix.apis.values().any(asks)
+/// Whether a new key of a plan opens something: an API that asked for one before, or one of elsewhere.
+pub(super) fn opens(plan: &UsagePlan, old: &Matrix, new: &Matrix) -> bool {
+    plan.apis.iter().filter_map(|id| old.apis.get(id)).any(asks_for_keys) || leads_elsewhere(plan, new)
+}
+
+/// Whether some route of an API needs an API key, or may: those of OpenAPI documents are not read.
+fn asks_for_keys(api: &Api) -> bool {
+    let is_asked = api.routes.values().any(|route| route.api_key != Setting::Known(false));
+    is_asked || (api.kind == Kind::Rest && api.document.is_some())
 }
 
 /// Whether the keys of a plan open an API of elsewhere, whose routes may need one.
-pub(super) fn leads_elsewhere(plan: &UsagePlan, matrix: &Matrix) -> bool {
+fn leads_elsewhere(plan: &UsagePlan, matrix: &Matrix) -> bool {
     plan.apis.iter().any(|api| !matrix.ids.contains(api))
 }
 

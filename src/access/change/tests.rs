@@ -726,7 +726,7 @@ fn what_may_say_who_gets_in_and_is_not_read_must_stay() {
         ("AWS::Cognito::UserPoolRiskConfigurationAttachment", "ClientId", '-'),
         ("AWS::ApiGatewayV2::ApiGatewayManagedOverrides", "Route", '-'),
         ("AWS::ApiGatewayV2::RoutingRule", "Actions", '-'),
-        ("AWS::ApiGateway::UsagePlanKey", "KeyId", '='),
+        ("AWS::ApiGateway::UsagePlanKey", "KeyId", '-'),
     ];
     for (kind, property, new) in cases {
         let (added, edited) = changed(kind, property);
@@ -1209,6 +1209,37 @@ fn keys_may_open_what_is_not_read() {
     new["Rest"] = plain.clone();
     let lines = of(&json!({ "Rest": plain }), &new);
     assert!(lines.iter().all(|line| line.starts_with('=')), "nothing needs a key: {lines:?}");
+}
+
+#[test]
+fn a_key_opens_what_its_own_plan_does() {
+    let plan = |api: Value| {
+        json!({ "Type": "AWS::ApiGateway::UsagePlan",
+            "Properties": { "ApiStages": [{ "ApiId": api, "Stage": "prod" }] } })
+    };
+    let old = json!({
+        "Guarded": rest(json!({ "Ref": "One" }))["Rest"],
+        "Get": { "Type": "AWS::ApiGateway::Method", "Properties": { "RestApiId": { "Ref": "Guarded" },
+            "ResourceId": { "Fn::GetAtt": ["Guarded", "RootResourceId"] }, "HttpMethod": "GET", "ApiKeyRequired": true } },
+        "Plain": { "Type": "AWS::ApiGateway::RestApi" },
+        "Opening": plan(json!({ "Ref": "Guarded" })),
+        "Idle": plan(json!({ "Ref": "Plain" })),
+        "Elsewhere": plan(json!("abc123")),
+    });
+    let with = |plan: Value| {
+        let properties = json!({ "UsagePlanId": plan, "KeyId": "a" });
+        of_edit(&old, "Key", json!({ "Type": "AWS::ApiGateway::UsagePlanKey", "Properties": properties }))
+    };
+    for (plan, mark) in [
+        (json!({ "Ref": "Opening" }), '-'),
+        (json!({ "Ref": "Idle" }), '='),
+        (json!({ "Ref": "Elsewhere" }), '-'),
+        (json!("plan99"), '-'),
+        (json!({ "Fn::ImportValue": "plan" }), '-'),
+    ] {
+        let line = format!("{mark} Key: Key (AWS::ApiGateway::UsagePlanKey) is new, which is not read");
+        assert_eq!(with(plan.clone()), [line], "{plan}");
+    }
 }
 
 #[test]

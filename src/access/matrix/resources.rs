@@ -190,6 +190,7 @@ impl Resources {
         let left = self.all.iter().filter(|(_, one)| !one.is_read.get() && !HARMLESS.contains(&one.kind.as_str()));
         let unread = |one: &Resource| Unseen {
             is_given: iam::is_given(one),
+            plan: one.text("UsagePlanId").map(|_| one.owner("UsagePlanId")),
             ..Unseen::of(one.kind.clone(), digest(&one.said()))
         };
         left.map(|(id, one)| (id.clone(), unread(one))).collect()
