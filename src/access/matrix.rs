@@ -138,6 +138,12 @@ pub enum Setting<T> {
     },
 }
 
+impl<T: Default> Default for Setting<T> {
+    fn default() -> Self {
+        Self::Known(T::default())
+    }
+}
+
 impl<T> Setting<T> {
     /// The value, where it is known.
     pub fn known(&self) -> Option<&T> {
@@ -320,7 +326,7 @@ pub struct Cors {
     /// Headers that a page may send, in lower case.
     pub headers: BTreeSet<String>,
     /// Whether browsers send cookies and let pages read the answers to that.
-    pub credentials: bool,
+    pub credentials: Setting<bool>,
     /// Digest of the templates that make the answer's headers, which are not read.
     #[serde(skip)]
     pub template: Option<String>,

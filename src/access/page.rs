@@ -301,7 +301,11 @@ fn cors_of(api: &Api, key: &str) -> String {
 }
 
 fn cors_whole(cors: &Cors) -> String {
-    let credentials = if cors.credentials { ", with cookies" } else { "" };
+    let credentials = match &cors.credentials {
+        Setting::Known(true) => ", with cookies".to_owned(),
+        Setting::Known(false) => String::new(),
+        Setting::Unknown { unknown } => format!(", with cookies where {} says so", readable(unknown)),
+    };
     let parts = [("methods", &cors.methods), ("headers", &cors.headers)];
     let parts = parts.iter().filter(|(_, set)| !set.is_empty()).map(|(name, set)| format!("; {name} {}", joined(set)));
     format!("{}{credentials}{}", joined(&cors.origins), parts.collect::<String>())

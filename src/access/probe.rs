@@ -329,8 +329,8 @@ pub struct Shared {
     pub origin: String,
     /// Whether everybody may, and so nobody is named.
     pub with_everybody: bool,
-    /// Whether browsers may send cookies.
-    pub credentials: bool,
+    /// Whether browsers may send cookies; nothing where only the deployment knows.
+    pub credentials: Option<bool>,
     /// Methods beside those that every page may use; `*` is all of them.
     pub methods: BTreeSet<String>,
     /// Headers beside those that every page may send, in lower case; `*` is all of them but `authorization`.

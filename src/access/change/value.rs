@@ -155,11 +155,10 @@ fn admits_all_of(wide: &str, narrow: &str) -> bool {
 pub(super) fn cors(old: &Cors, new: &Cors, at: &str) -> Vec<Finding> {
     let every = |set: &BTreeSet<String>| set.contains("*");
     let mut findings = origins(&old.origins, &new.origins, at);
-    match (old.credentials, new.credentials) {
-        (false, true) => findings.push(weakened(format!("CORS now admits cookies of other origins' pages{at}"))),
-        (true, false) => findings.push(strengthened(format!("CORS admits no cookies any more{at}"))),
-        _ => {}
-    }
+    findings.extend(flag(&old.credentials, &new.credentials, true, |are_sent| match are_sent {
+        true => format!("CORS now admits cookies of other origins' pages{at}"),
+        false => format!("CORS admits no cookies any more{at}"),
+    }));
     if old.template != new.template {
         findings.push(weakened(format!("CORS is answered by other templates, which are not read{at}")));
     }

@@ -261,15 +261,18 @@ pub(super) fn deployment(value: &Value) -> Option<String> {
 pub(super) fn read_cors(cors: &Value) -> Cors {
     let list = |name: &str| texts(cors.get(name).unwrap_or(&Value::Null));
     let Value::Object(members) = cors else {
-        return Cors { origins: written(cors).into_iter().collect(), credentials: true, ..Cors::default() };
+        return Cors {
+            origins: written(cors).into_iter().collect(),
+            credentials: flag(cors, false),
+            ..Cors::default()
+        };
     };
     let credentials = members.get("AllowCredentials").unwrap_or(&Value::Null);
     Cors {
         origins: list("AllowOrigins"),
         methods: list("AllowMethods"),
         headers: list("AllowHeaders").iter().map(|name| name.to_ascii_lowercase()).collect(),
-        // What cannot be told is taken for allowed.
-        credentials: flag(credentials, false) != Setting::Known(false),
+        credentials: flag(credentials, false),
         template: None,
     }
 }

@@ -245,7 +245,7 @@ fn preflight(method: &Resource) -> Option<Cors> {
         origins: header("Access-Control-Allow-Origin").into_iter().collect(),
         methods: list("Access-Control-Allow-Methods").into_iter().collect(),
         headers: list("Access-Control-Allow-Headers").iter().map(|name| name.to_ascii_lowercase()).collect(),
-        credentials: header("Access-Control-Allow-Credentials").is_some_and(|value| value != "false"),
+        credentials: flag(&header("Access-Control-Allow-Credentials").into(), false),
         template,
     })
 }

@@ -87,11 +87,43 @@ fn preflight_answers_are_cors_and_not_public_routes() {
     let matrix = ours(include_str!("../../../tests/templates/federated.json"));
     let api = &matrix.apis["BasicApi"];
     let cors = &api.cors["/request"];
-    assert_eq!((&cors.headers, cors.credentials), (&set(&["authorization"]), false));
+    assert_eq!((&cors.headers, &cors.credentials), (&set(&["authorization"]), &Setting::Known(false)));
     assert_eq!(cors.origins, set(&["http://localhost:3000"]), "the parameter has a default");
     assert!(api.routes["OPTIONS /request"].is_preflight("OPTIONS /request"));
     assert!(!api.routes["GET /request"].is_preflight("GET /request"));
     assert_eq!(matrix.apis["SimpleApi"].cors["/*"].origins, set(&["http://localhost:3000"]));
+}
+
+#[test]
+fn cookies_that_only_a_deployment_knows_of_are_not_known() {
+    let undecided = || json!({ "Fn::If": ["Unheard", true, false] });
+    let of_http = |cors: Value| {
+        let api = json!({ "Type": "AWS::ApiGatewayV2::Api", "Properties": { "CorsConfiguration": cors } });
+        read(&json!({ "Api": api })).apis["Api"].cors["/*"].credentials.clone()
+    };
+    let of_rest = |said: Value| {
+        let headers = json!({ "method.response.header.Access-Control-Allow-Credentials": said });
+        let answers = json!([{ "ResponseParameters": headers }]);
+        let matrix = read(&json!({
+            "Api": { "Type": "AWS::ApiGateway::RestApi" },
+            "Options": { "Type": "AWS::ApiGateway::Method", "Properties": { "RestApiId": { "Ref": "Api" },
+                "ResourceId": { "Fn::GetAtt": ["Api", "RootResourceId"] }, "HttpMethod": "OPTIONS",
+                "Integration": { "Type": "MOCK", "IntegrationResponses": answers } } },
+        }));
+        matrix.apis["Api"].cors["/"].credentials.clone()
+    };
+    for sure in [true, false] {
+        assert_eq!(of_http(json!({ "AllowCredentials": sure })), Setting::Known(sure));
+        assert_eq!(of_rest(json!(format!("'{sure}'"))), Setting::Known(sure));
+    }
+    for unsure in [
+        of_http(json!({ "AllowCredentials": undecided() })),
+        of_http(undecided()),
+        of_rest(undecided()),
+        of_rest(json!("integration.response.header.x")),
+    ] {
+        assert!(unsure.known().is_none(), "{unsure:?}");
+    }
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn excess(shared: &Shared, answer: &Answer) -> Option<String> {
     if answer.header("access-control-allow-origin") == Some("*") && !shared.with_everybody {
         return Some("every origin may read answers".to_owned());
     }
-    if has_credentials(answer) && !shared.credentials {
+    if has_credentials(answer) && shared.credentials == Some(false) {
         return Some("browsers may send cookies".to_owned());
     }
     // What only the deployment knows may be anything.
@@ -407,7 +407,7 @@ fn lack(shared: &Shared, probe: &Probe, answer: &Answer) -> Option<String> {
         Some(other) => return Some(format!("only {} may", plain(other, REASON))),
         None => return Some(format!("no origin may ({})", answer.status)),
     }
-    if shared.credentials && !has_credentials(answer) {
+    if shared.credentials == Some(true) && !has_credentials(answer) {
         return Some("browsers may not send cookies".to_owned());
     }
     let (methods, headers) = (listed(answer, METHODS), listed(answer, HEADERS));

@@ -129,7 +129,7 @@ fn shared(cors: &Cors, allowed: &str, origin: &str) -> Shared {
     Shared {
         origin: origin.to_owned(),
         with_everybody: allowed == "*",
-        credentials: cors.credentials,
+        credentials: cors.credentials.known().copied(),
         methods: cors.methods.clone(),
         headers: cors.headers.clone(),
     }

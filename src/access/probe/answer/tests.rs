@@ -274,7 +274,7 @@ fn shared() -> Shared {
     Shared {
         origin: ORIGIN.to_owned(),
         with_everybody: false,
-        credentials: false,
+        credentials: Some(false),
         methods: ["GET", "PUT"].map(str::to_owned).into(),
         headers: BTreeSet::from(["authorization".to_owned()]),
     }
@@ -325,7 +325,7 @@ fn a_page_may_do_what_the_file_says_and_no_more() {
         assert_eq!(own("access-control-allow-headers", headers), expected, "{headers}");
     }
     assert_eq!(own("access-control-allow-credentials", "true"), "leaked");
-    let with_cookies = Shared { credentials: true, ..shared() };
+    let with_cookies = Shared { credentials: Some(true), ..shared() };
     assert_eq!(of_page(&with_cookies, 204, &[]), "shut");
     assert_eq!(of_page(&with_cookies, 204, &[("access-control-allow-credentials", "true")]), "proved");
 }
@@ -353,8 +353,9 @@ fn all_of_them_are_a_star_or_what_was_asked_for() {
 #[test]
 fn what_only_the_deployment_knows_is_not_held_against_it() {
     let hidden = || BTreeSet::from(["${Parameter}".to_owned()]);
-    let shared = Shared { methods: hidden(), headers: hidden(), ..shared() };
+    let shared = Shared { methods: hidden(), headers: hidden(), credentials: None, ..shared() };
     assert_eq!(of_page(&shared, 204, &[]), "proved");
+    assert_eq!(of_page(&shared, 204, &[("access-control-allow-credentials", "true")]), "proved");
 }
 
 #[test]
