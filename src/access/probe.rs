@@ -335,6 +335,8 @@ pub struct Shared {
     pub methods: BTreeSet<String>,
     /// Headers beside those that every page may send, in lower case; `*` is all of them but `authorization`.
     pub headers: BTreeSet<String>,
+    /// Whether what answers is asked about a thing that is not there, and may say so.
+    pub of_nothing: bool,
 }
 
 /// Something that is not tried, and why.

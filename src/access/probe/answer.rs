@@ -369,6 +369,10 @@ fn share(shared: &Shared, probe: &Probe, answer: &Answer) -> Outcome {
     if is_passing(answer) {
         return Outcome::Untold(busy(answer));
     }
+    if answer.status == 404 && shared.of_nothing {
+        let why = "which a function may say of a thing that is not there; of one that is, it is not known";
+        return Outcome::Untold(format!("404, {why}"));
+    }
     // Browsers take every other status for a no, whatever the headers say: <https://fetch.spec.whatwg.org/#cors-preflight-fetch>.
     if !(200..300).contains(&answer.status) {
         return Outcome::Shut(format!("browsers are refused beforehand ({})", answer.status));

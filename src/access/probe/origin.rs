@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::filled;
-use super::{ApiKey, Carrier, Credential, Door, Gateway, Must, Place, Plan, Probe, Request, Shared};
+use super::{ApiKey, Carrier, Credential, Door, Gateway, Must, PLACEHOLDER, Place, Plan, Probe, Request, Shared};
 use crate::access::matrix::{Cors, FunctionUrl, Guard, Kind};
 
 /// The headers in which a browser says what a page would do.
@@ -20,6 +20,8 @@ struct Corner {
     path: String,
     /// The guarded route that takes their questions.
     hindrance: Option<String>,
+    /// Whether a public route takes them, and its path has a value that nothing has.
+    of_nothing: bool,
 }
 
 /// Questions as browsers ask them beforehand, from origins that may and that may not.
@@ -33,7 +35,8 @@ pub(super) fn probes(plan: &mut Plan, place: &Place<'_>) {
 
 /// The same at the address of a function.
 pub(super) fn of_url(plan: &mut Plan, door: &Door, url: &FunctionUrl) {
-    let corner = Corner { door: door.clone(), gateway: Gateway::Url, path: "/".to_owned(), hindrance: None };
+    let corner =
+        Corner { door: door.clone(), gateway: Gateway::Url, path: "/".to_owned(), hindrance: None, of_nothing: false };
     match &url.cors {
         Some(cors) => allowed(plan, &corner, cors),
         None if url.guard == Guard::Iam => nobody(plan, &corner),
@@ -64,7 +67,8 @@ fn of_http(plan: &mut Plan, place: &Place<'_>) {
         }
         let is_guarded = route.is_some_and(|route| route.guard != Guard::Public);
         let hindrance = taker.filter(|_| is_guarded).map(str::to_owned);
-        let corner = Corner { hindrance, ..corner(place, door, path) };
+        let of_nothing = taker.is_some() && !is_guarded && path.contains(PLACEHOLDER);
+        let corner = Corner { hindrance, of_nothing, ..corner(place, door, path) };
         match place.api.cors.get(ALL) {
             Some(cors) => allowed(plan, &corner, cors),
             None if route.is_none() || is_guarded => nobody(plan, &corner),
@@ -96,7 +100,7 @@ fn door(place: &Place<'_>, path: &str) -> Door {
 }
 
 fn corner(place: &Place<'_>, door: Door, path: String) -> Corner {
-    Corner { door, gateway: Gateway::of(place.api.kind), path, hindrance: None }
+    Corner { door, gateway: Gateway::of(place.api.kind), path, hindrance: None, of_nothing: false }
 }
 
 fn nobody(plan: &mut Plan, corner: &Corner) {
@@ -113,7 +117,7 @@ fn allowed(plan: &mut Plan, corner: &Corner, cors: &Cors) {
     for allowed in cors.origins.iter().filter(known) {
         let origin = if allowed.contains('*') { allowed.replace('*', "stackgen.example") } else { allowed.clone() };
         let origin = if allowed == "*" { EVIL.to_owned() } else { origin };
-        let must = Must::Share(shared(cors, allowed, &origin));
+        let must = Must::Share(Shared { of_nothing: corner.of_nothing, ..shared(cors, allowed, &origin) });
         plan.probes.push(question(corner, &wish, &origin, must, why(corner)));
     }
     if cors.origins.iter().all(|origin| known(&origin)) {
@@ -132,6 +136,7 @@ fn shared(cors: &Cors, allowed: &str, origin: &str) -> Shared {
         credentials: cors.credentials.known().copied(),
         methods: cors.methods.clone(),
         headers: cors.headers.clone(),
+        of_nothing: false,
     }
 }
 

@@ -373,6 +373,31 @@ fn an_api_with_nothing_but_a_default_route_is_asked_as_well() {
 }
 
 #[test]
+fn a_public_route_with_a_parameter_is_asked_about_a_thing_that_is_not_there() {
+    let open = || json!({ "AuthorizationType": "NONE" });
+    let routes = [
+        ("ANY /users/{id}", open()),
+        ("ANY /notes/{id}", guarded()),
+        ("ANY /open", open()),
+        ("GET /orders/{id}", open()),
+    ];
+    let mut resources = http(&routes, jwt());
+    resources["Api"]["Properties"]["CorsConfiguration"] = json!({ "AllowOrigins": ["https://good.example"] });
+    let plan = plan(&resources);
+    let asked = plan.probes.iter().filter_map(|probe| match &probe.must {
+        Must::Share(shared) => Some((probe.request.path.as_str(), shared.of_nothing)),
+        _ => None,
+    });
+    let expected = [
+        ("/notes/stackgen-verify", false),
+        ("/open", false),
+        ("/orders/stackgen-verify", false),
+        ("/users/stackgen-verify", true),
+    ];
+    assert_eq!(asked.collect::<BTreeMap<_, _>>(), BTreeMap::from(expected), "the gateway itself answers at orders");
+}
+
+#[test]
 fn browsers_say_what_a_page_would_do() {
     let mut resources = http(&[("GET /a", guarded())], jwt());
     let mut said = |cors: Value| {

@@ -277,6 +277,7 @@ fn shared() -> Shared {
         credentials: Some(false),
         methods: ["GET", "PUT"].map(str::to_owned).into(),
         headers: BTreeSet::from(["authorization".to_owned()]),
+        of_nothing: false,
     }
 }
 
@@ -363,5 +364,13 @@ fn browsers_take_a_refusal_for_a_no_whatever_its_headers_say() {
     let expected = [(200, "proved"), (204, "proved"), (301, "shut"), (401, "shut"), (403, "shut"), (404, "shut")];
     for (status, expected) in expected.into_iter().chain([(429, "untold"), (500, "untold"), (503, "untold")]) {
         assert_eq!(of_page(&shared(), status, &[]), expected, "{status}");
+    }
+}
+
+#[test]
+fn what_a_function_says_of_a_thing_that_is_not_there_is_no_word_on_browsers() {
+    let shared = Shared { of_nothing: true, ..shared() };
+    for (status, expected) in [(204, "proved"), (403, "shut"), (404, "untold")] {
+        assert_eq!(of_page(&shared, status, &[]), expected, "{status}");
     }
 }
