@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 pub(super) const RULE: Rule = Rule {
     id: "quota",
     verdict: Verdict::Unsafe,
-    title: "an API has 10 authorizers, 10 stages and 300 routes or paths at most, and a pool 25 resource servers",
+    title: "an API has 10 authorizers, 10 stages, 300 routes or paths and 8,192 characters of policy at most, a usage \
+            plan 20 routes with a throttle, an API key 10 plans, a pool 25 resource servers, and a stack 120 custom \
+            domains and 300 usage plans",
     why: "An account is given so many at first, and a deployment beyond that fails in its middle. AWS raises these on \
           request; that it has done so is the reason to give.",
-    page: "https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html",
+    page: "https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html",
     good: "\
 userPools:
   Users: { resourceServers: { notes: { scopes: { read: Read notes, write: Write notes } } } }
