@@ -1324,6 +1324,37 @@ fn how_the_gateway_calls_what_answers_must_stay() {
 }
 
 #[test]
+fn another_service_of_aws_cannot_be_compared() {
+    let words = "- GET /: with which rights GET / calls what answers, or what it asks of that, changes and is not read";
+    let leads = |before: &str, after: &str| format!("= GET /: GET / leads to {after} instead of {before}");
+    let mut old = rest(json!({ "Ref": "One" }));
+    old["Get"]["Properties"]["Integration"] =
+        json!({ "Type": "AWS", "Uri": "arn:aws:apigateway:eu-west-1:dynamodb:action/GetItem", "Credentials": "a" });
+    let address = "Get/Properties/Integration/Uri";
+    let scan = "arn:aws:apigateway:eu-west-1:dynamodb:action/Scan";
+    assert!(of_edit(&old, address, json!(scan)).contains(&words.to_owned()));
+    let invoked = |name: &str| {
+        let functions = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions";
+        json!(format!("{functions}/arn:aws:lambda:eu-west-1:111122223333:function:{name}/invocations"))
+    };
+    set(&mut old, address, invoked("a"));
+    assert!(of_edit(&old, address, invoked("b")).iter().all(|line| line.starts_with('=')), "that is told of functions");
+    set(&mut old, "Get/Properties/Integration", json!({ "Type": "HTTP_PROXY", "Uri": "https://a" }));
+    assert_eq!(of_edit(&old, address, json!("https://b")), [leads("https://a", "https://b")]);
+    let queue = |action: &str| {
+        json!({
+            "Api": { "Type": "AWS::ApiGatewayV2::Api" },
+            "Route": { "Type": "AWS::ApiGatewayV2::Route", "Properties": { "ApiId": { "Ref": "Api" },
+                "RouteKey": "GET /", "AuthorizationType": "AWS_IAM", "Target": { "Fn::Sub": "integrations/${Queue}" } } },
+            "Queue": { "Type": "AWS::ApiGatewayV2::Integration", "Properties": { "IntegrationType": "AWS_PROXY",
+                "IntegrationSubtype": action, "CredentialsArn": "a" } },
+        })
+    };
+    let (send, purge) = ("SQS-SendMessage", "SQS-PurgeQueue");
+    assert_eq!(of(&queue(send), &queue(purge)), [words.to_owned(), leads(send, purge)]);
+}
+
+#[test]
 fn functions_in_the_flow_of_a_pool_are_what_they_were() {
     let with = |version: &str, variable: &str, code: &str| {
         let mut template = template();

@@ -186,7 +186,14 @@ fn call(integration: &Resource) -> Option<String> {
     let kind = integration.text("IntegrationType");
     let is_plain = kind.is_none_or(|kind| ["AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK"].contains(&&*kind));
     let is_mapped = !is_plain || !integration.get("IntegrationSubtype").is_null();
-    let mapping = ["IntegrationMethod", "RequestParameters", "RequestTemplates", "TemplateSelectionExpression"];
+    let mapping = [
+        "IntegrationMethod",
+        "IntegrationSubtype",
+        "IntegrationUri",
+        "RequestParameters",
+        "RequestTemplates",
+        "TemplateSelectionExpression",
+    ];
     let mapping = mapping.into_iter().filter(|_| is_mapped);
     said(mapping.chain(["CredentialsArn"]).map(|name| (name, integration.get(name))))
 }

@@ -216,7 +216,10 @@ fn call(method: &Resource) -> Option<String> {
     let kind = written(member(integration, "Type"));
     let is_mapped = kind.is_some_and(|kind| !["AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK"].contains(&&*kind));
     let mapping = ["IntegrationHttpMethod", "PassthroughBehavior", "RequestParameters", "RequestTemplates"];
-    let mapping = mapping.into_iter().filter(|_| is_mapped);
+    // Which function is asked is told of that.
+    let is_function = written(member(integration, "Uri")).is_some_and(|uri| uri.contains(":lambda:path/"));
+    let address = (!is_function).then_some("Uri");
+    let mapping = mapping.into_iter().chain(address).filter(|_| is_mapped);
     api::said(mapping.chain(["Credentials"]).map(|name| (name, member(integration, name))))
 }
 
