@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::template::check::MOST_RESOURCES;
+use crate::template::check::{MOST_BYTES, MOST_ENTRIES, MOST_RESOURCES};
 
 /// What is captured by a deployment and answers for itself, with the properties that replace it: as a new one is made
 /// before the old one goes, that is a removal too.
@@ -25,7 +25,7 @@ const DEPLOYMENT: &str = "AWS::ApiGateway::Deployment";
 
 const STAGE: &str = "AWS::ApiGateway::Stage";
 
-/// What resources may refer to besides each other.
+/// What resources may refer to besides each other, each before what it may refer to itself.
 const NAMED: [&str; 3] = ["Conditions", "Mappings", "Parameters"];
 
 /// The template of the first step; nothing where an update needs one step only. Both templates are as CloudFormation
@@ -43,7 +43,7 @@ pub fn first(deployed: &Value, wanted: &Value) -> Option<Value> {
         step.get_mut(section).into_iter().for_each(|members| refer(members, &mut rename));
     }
     serve_as_before(&mut step, deployed, wanted);
-    keep(&mut step, deployed, wanted)?;
+    let mut step = keep(step, deployed, wanted)?;
     wait_for_what_is_there(&mut step, &renamed);
     Some(step)
 }
@@ -106,14 +106,30 @@ fn serve_as_before(step: &mut Value, deployed: &Value, wanted: &Value) {
     }
 }
 
-/// Keeps what leaves the stack and no API, with what it refers to: the old deployments make use of it. A template that
-/// has no room for both keeps nothing of it, for then the update could not be made at all.
-fn keep(step: &mut Value, deployed: &Value, wanted: &Value) -> Option<()> {
+/// Keeps what leaves the stack and no API, with what it refers to: the old deployments make use of it. Where there is no
+/// room for all of that the deployments alone are kept, for otherwise the update could not be made at all.
+fn keep(step: Value, deployed: &Value, wanted: &Value) -> Option<Value> {
+    let apis: Vec<&Value> = deployments(wanted).map(|(_, api)| api).collect();
+    let is_served = |old: &Value| old["Type"] == DEPLOYMENT && apis.contains(&&old["Properties"]["RestApiId"]);
+    let all = keeping(step.clone(), deployed, wanted, |_| true)?;
+    if fits(&all) { Some(all) } else { keeping(step, deployed, wanted, is_served) }
+}
+
+/// Whether CloudFormation would take a template of this size.
+fn fits(template: &Value) -> bool {
+    let has = |section: &str, most: usize| template[section].as_object().is_none_or(|all| all.len() <= most);
+    has("Resources", MOST_RESOURCES)
+        && has("Parameters", MOST_ENTRIES)
+        && has("Mappings", MOST_ENTRIES)
+        && template.to_string().len() <= MOST_BYTES
+}
+
+/// The step with what leaves of which this is so, but for what refers to a thing that is gone.
+fn keeping(mut step: Value, deployed: &Value, wanted: &Value, is_kept: impl Fn(&Value) -> bool) -> Option<Value> {
     let leaves = |id: &str, old: &Value| resource(wanted, id).is_none() && !is_lost(id, old, wanted);
-    let leaving = resources(deployed).filter(|(id, old)| leaves(id, old));
+    let leaving = resources(deployed).filter(|(id, old)| leaves(id, old) && is_kept(old));
     let mut kept: Map<String, Value> = leaving.map(|(id, old)| (id.clone(), old.clone())).collect();
-    let known = resources_mut(step)?;
-    // What refers to a thing that is gone goes with it.
+    let known = resources_mut(&mut step)?;
     let is_gone = |id: &str, kept: &Map<String, Value>| {
         resource(deployed, id).is_some() && !known.contains_key(id) && !kept.contains_key(id)
     };
@@ -121,17 +137,29 @@ fn keep(step: &mut Value, deployed: &Value, wanted: &Value) -> Option<()> {
     {
         kept.remove(&id);
     }
-    if known.len() + kept.len() > MOST_RESOURCES {
-        kept.retain(|_, resource| resource["Type"] == DEPLOYMENT);
-    }
+    let mut text = Value::from(kept.clone()).to_string();
     known.extend(kept);
     for section in NAMED {
-        if let Some(named) = deployed.get(section).and_then(Value::as_object) {
+        let named = named(&deployed[section], &mut text);
+        if !named.is_empty() {
             let members = step.as_object_mut()?.entry(section).or_insert_with(|| Map::new().into());
-            add(members, named, if section == "Mappings" { 2 } else { 0 });
+            add(members, &named, if section == "Mappings" { 2 } else { 0 });
         }
     }
-    Some(())
+    Some(step)
+}
+
+/// The members that are named in a text or in each other; the text has what they say as well then. All others would only
+/// take up room.
+fn named(members: &Value, text: &mut String) -> Map<String, Value> {
+    let mut found = Map::new();
+    let mut left: Vec<(&String, &Value)> = members.as_object().into_iter().flatten().collect();
+    while let Some(at) = left.iter().position(|(name, _)| text.contains(name.as_str())) {
+        let (name, value) = left.swap_remove(at);
+        text.push_str(&value.to_string());
+        found.insert(name.clone(), value.clone());
+    }
+    found
 }
 
 /// Adds members that are not there, and those of members so many levels down.
@@ -278,8 +306,10 @@ mod tests {
             it["Resources"]["AboutAboutGone"] = json!({ "Type": "AWS::Logs::LogGroup", "Properties": {
                 "LogGroupName": { "Fn::Sub": "${AboutGone.Arn}" },
             } });
-            it["Parameters"] = json!({ "Text": { "Type": "String" }, "Both": { "Type": "String", "Default": "old" } });
-            it["Conditions"] = json!({ "Has": {} });
+            it["Parameters"] = json!({
+                "Text": { "Type": "String" }, "Asked": { "Type": "String" }, "Both": { "Type": "String", "Default": "old" },
+            });
+            it["Conditions"] = json!({ "Has": { "Condition": "Inner" }, "Inner": { "Fn::Equals": [{ "Ref": "Asked" }, "a"] } });
             it["Mappings"] = json!({ "Sizes": { "a": { "b": 1, "c": 1 } } });
         });
         let both = json!({ "Type": "String", "Default": "new" });
@@ -289,8 +319,9 @@ mod tests {
         });
         let step = first(&deployed, &wanted).expect("it takes two steps");
         assert_eq!(step["Resources"]["Old"], function);
-        assert_eq!(step["Parameters"], json!({ "Text": { "Type": "String" }, "Both": both }));
-        assert_eq!(step["Conditions"], json!({ "Has": {} }));
+        let text = json!({ "Type": "String" });
+        assert_eq!(step["Parameters"], json!({ "Text": text, "Asked": text, "Both": both }));
+        assert_eq!(step["Conditions"], deployed["Conditions"]);
         assert_eq!(step["Mappings"], json!({ "Sizes": { "a": { "b": 1, "c": 2, "d": 2 } } }));
         for gone in ["Gone", "AboutGone", "AboutAboutGone", "Deployment2"] {
             assert_eq!(step["Resources"].get(gone), None, "{gone}");
@@ -307,14 +338,32 @@ mod tests {
                 }
             }
         };
-        let deployed = |count| template(&["Kept", "Gone"], "Deployment1").tap(many("Old", count));
+        let other = json!({ "Type": DEPLOYMENT, "Properties": { "RestApiId": { "Ref": "Other" } } });
+        let deployed = |count| {
+            template(&["Kept", "Gone"], "Deployment1").tap(many("Old", count)).tap(|it| {
+                it["Resources"]["Other"] = json!({ "Type": "AWS::ApiGateway::RestApi" });
+                it["Resources"]["OtherDeployment"] = other.clone();
+            })
+        };
         let wanted = template(&["Kept"], "Deployment2").tap(many("New", 400));
         let kept = |count| {
             let step = first(&deployed(count), &wanted).expect("it takes two steps");
-            let all = resources(&step).filter(|(id, _)| id.starts_with("Old")).count();
+            let all = resources(&step).filter(|(id, _)| id.starts_with('O')).count();
             (all, step["Resources"].get("Deployment1").is_some())
         };
-        assert_eq!((kept(96), kept(97)), ((96, true), (0, true)));
+        assert_eq!((kept(94), kept(95)), ((96, true), (0, true)));
+    }
+
+    #[test]
+    fn a_template_keeps_nothing_that_nothing_names() {
+        let parameters = |name: &str, count: usize| {
+            let all = (0..count).map(|number| (format!("{name}{number}"), json!({ "Type": "String" })));
+            Value::from(all.collect::<Map<_, _>>())
+        };
+        let deployed = template(&["Kept", "Gone"], "Deployment1").tap(|it| it["Parameters"] = parameters("Old", 120));
+        let wanted = template(&["Kept"], "Deployment2").tap(|it| it["Parameters"] = parameters("New", 120));
+        let step = first(&deployed, &wanted).expect("it takes two steps");
+        assert_eq!(step["Parameters"], wanted["Parameters"]);
     }
 
     #[test]

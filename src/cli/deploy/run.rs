@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bucket::{Asks, Bootstrap};
 use super::report::{Deployed, What, names_taken, show_changes};
-use super::two_steps::{Part, TWO_STEPS};
+use super::two_steps::{Part, TWO_STEPS, after_second_step};
 use super::{Arguments, Gate};
 use crate::cli::output::{Board, bold, green, yellow};
 use crate::cli::place::StackFile;
@@ -334,8 +334,7 @@ impl Run<'_> {
                 None => cause.reason,
             },
         );
-        let help = self
-            .after_second_step(status)
+        let help = after_second_step(self.part, status, &self.again())
             .unwrap_or_else(|| after_failure(&self.unit.stack, status, &self.arguments.target.flags()));
         Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
     }

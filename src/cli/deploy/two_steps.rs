@@ -83,16 +83,32 @@ impl Run<'_> {
         let stands = format!("{}; run {}, which goes on", self.part.stands(), self.again());
         Step { during: "a deployment was made in two steps", stands: &stands }.interrupted()
     }
+}
 
-    /// What stands when the second step failed and left what the first made, and the next command; nothing in any other
-    /// state.
-    pub(super) fn after_second_step(&self, status: &str) -> Option<String> {
-        let state = match status {
-            NOTHING_DONE => String::new(),
-            "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => format!(", and the stack is in {status}"),
-            _ => return None,
-        };
-        let is_second = self.part == Part::Second;
-        is_second.then(|| format!("{HALF_DONE}{state}. Mend the cause and run {}, which goes on", self.again()))
+/// What stands when the second step failed and left what the first made, and the next command; nothing in any other state.
+pub(super) fn after_second_step(part: Part, status: &str, again: &str) -> Option<String> {
+    let state = match status {
+        NOTHING_DONE => String::new(),
+        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => format!(", and the stack is in {status}"),
+        _ => return None,
+    };
+    (part == Part::Second).then(|| format!("{HALF_DONE}{state}. Mend the cause and run {again}, which goes on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NOTHING_DONE, Part, after_second_step};
+
+    #[test]
+    fn what_the_first_step_made_is_told_where_it_stands() {
+        let told = |part, status| after_second_step(part, status, "`stackgen deploy notes`");
+        for status in [NOTHING_DONE, "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"] {
+            let said = told(Part::Second, status).unwrap_or_default();
+            assert!(said.contains(status) && said.ends_with("run `stackgen deploy notes`, which goes on"), "{said}");
+            assert_eq!((told(Part::First, status), told(Part::Whole, status)), (None, None), "{status}");
+        }
+        for status in ["UPDATE_ROLLBACK_FAILED", "DELETE_COMPLETE"] {
+            assert_eq!(told(Part::Second, status), None, "another command is next");
+        }
     }
 }
