@@ -42,9 +42,10 @@ fn asks_for_keys(api: &Api) -> bool {
     is_asked || (api.kind == Kind::Rest && api.document.is_some())
 }
 
-/// Whether the keys of a plan open an API of elsewhere, whose routes may need one.
+/// Whether the keys of a plan open an API of elsewhere, or one that something here makes which is not read: their routes
+/// may need one.
 fn leads_elsewhere(plan: &UsagePlan, matrix: &Matrix) -> bool {
-    plan.apis.iter().any(|api| !matrix.ids.contains(api))
+    plan.apis.iter().any(|api| !matrix.ids.contains(api) || !matrix.apis.contains_key(api))
 }
 
 fn limits(name: &str, old: &UsagePlan, new: &UsagePlan) -> Vec<Finding> {

@@ -1225,6 +1225,8 @@ fn a_key_opens_what_its_own_plan_does() {
         "Opening": plan(json!({ "Ref": "Guarded" })),
         "Idle": plan(json!({ "Ref": "Plain" })),
         "Elsewhere": plan(json!("abc123")),
+        "Inner": { "Type": "AWS::CloudFormation::Stack" },
+        "Nested": plan(json!({ "Fn::GetAtt": ["Inner", "Outputs.Api"] })),
     });
     let with = |plan: Value| {
         let properties = json!({ "UsagePlanId": plan, "KeyId": "a" });
@@ -1234,6 +1236,7 @@ fn a_key_opens_what_its_own_plan_does() {
         (json!({ "Ref": "Opening" }), '-'),
         (json!({ "Ref": "Idle" }), '='),
         (json!({ "Ref": "Elsewhere" }), '-'),
+        (json!({ "Ref": "Nested" }), '-'),
         (json!("plan99"), '-'),
         (json!({ "Fn::ImportValue": "plan" }), '-'),
     ] {
@@ -1568,6 +1571,9 @@ fn a_resource_of_the_stack_is_no_stranger() {
         "F": { "Type": "AWS::Lambda::Function" },
         "Api": { "Type": "AWS::ApiGateway::RestApi" },
         "Rule": { "Type": "AWS::Events::Rule" },
+        "Alarm": { "Type": "AWS::CloudWatch::Alarm" },
+        "Sam": { "Type": "AWS::Serverless::HttpApi" },
+        "Foreign": { "Type": "AWS::Events::Rule", "Properties": { "EventBusName": { "Ref": "Bus" } } },
         "Daily": { "Type": "AWS::Scheduler::Schedule" },
         "Log": { "Type": "AWS::Logs::LogGroup" },
         "Open": { "Type": "AWS::ElasticLoadBalancingV2::TargetGroup" },
@@ -1584,6 +1590,8 @@ fn a_resource_of_the_stack_is_no_stranger() {
     assert_eq!(with("apigateway", joined), [""; 0]);
     for (service, own) in [
         ("events", "${Rule.Arn}"),
+        ("lambda.alarms.cloudwatch", "${Alarm.Arn}"),
+        ("apigateway", "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:${Sam}/*"),
         ("events", "arn:aws:events:eu-west-1:111122223333:rule/${Rule}"),
         ("scheduler", "arn:aws:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/default/${Daily}"),
         ("logs", "arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:${Log}:*"),
@@ -1594,6 +1602,8 @@ fn a_resource_of_the_stack_is_no_stranger() {
     for (service, stranger) in [
         ("elasticloadbalancing", json!({ "Ref": "Open" })),
         ("sns", json!({ "Ref": "Topic" })),
+        ("sns", json!({ "Fn::Sub": "arn:aws:sns:${AWS::Region}:${AWS::AccountId}:${F}-events" })),
+        ("events", json!({ "Fn::GetAtt": ["Foreign", "Arn"] })),
         ("sns", json!({ "Fn::Sub": "arn:aws:sns:${AWS::Region}:${AWS::AccountId}:${Topic.TopicName}" })),
         ("events", json!("arn:aws:events:eu-west-1:999999999999:rule/x")),
         ("events", json!({ "Fn::Sub": "arn:aws:events:eu-west-1:999999999999:rule/${Rule}" })),

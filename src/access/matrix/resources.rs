@@ -16,8 +16,27 @@ use crate::template::function::{ACCOUNT_ID, REGION};
 const CONCERNED: &[&str] =
     &["AWS::ApiGateway::", "AWS::ApiGatewayV2::", "AWS::Cognito::", "AWS::IAM::", "AWS::Lambda::"];
 
-/// Types that call functions, and that nobody outside has call them.
-const INNER: &[&str] = &["AWS::Events::Rule", "AWS::Logs::LogGroup", "AWS::Scheduler::Schedule"];
+/// Types that call functions, and that nobody outside has call them: a rule is one only on the bus of the account itself.
+const INNER: &[&str] = &[
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::Events::Rule",
+    "AWS::Logs::LogGroup",
+    "AWS::Scheduler::Schedule",
+    // APIs, whose routes SAM makes.
+    "AWS::Serverless::Api",
+    "AWS::Serverless::HttpApi",
+];
+
+/// Services whose ARNs begin with the name of what is theirs, and of nothing else.
+const INNER_SERVICES: &[&str] =
+    &["cloudwatch", "cognito-idp", "cognito-sync", "events", "execute-api", "lambda", "logs", "scheduler"];
+
+/// Whether somebody else may send what a rule passes on.
+fn is_on_another_bus(rule: &Value) -> bool {
+    let bus = rule.pointer("/Properties/EventBusName");
+    bus.is_some_and(|bus| bus != "default")
+}
 
 /// Types whose resources are made of more than the template shows.
 const UNSEEN: &[&str] = &[
@@ -142,7 +161,7 @@ impl Resources {
             self.unseen.insert(id.to_owned(), unseen);
             return;
         };
-        if INNER.contains(&kind) {
+        if INNER.contains(&kind) && !is_on_another_bus(resource) {
             self.inner.insert(id.to_owned());
         }
         let starts = |types: &[&str]| types.iter().any(|one| kind.starts_with(one));
@@ -240,8 +259,8 @@ impl Resources {
             return is_inner(id);
         }
         match fields(source).as_slice() {
-            ["arn", _, _, _, account, end @ ..] if self.is_here(account, ACCOUNT_ID) => {
-                first_name(&end.join(":")).is_some_and(is_inner)
+            ["arn", _, service, _, account, end @ ..] if self.is_here(account, ACCOUNT_ID) => {
+                INNER_SERVICES.contains(service) && first_name(&end.join(":")).is_some_and(is_inner)
             }
             _ => false,
         }
