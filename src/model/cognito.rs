@@ -724,7 +724,6 @@ pub struct ResourceServer {
     pub name: Option<String>,
     /// What each scope allows, by the scope's name.
     #[schemars(extend("maxProperties" = 100))]
-    #[garde(length(max = 100))]
     pub scopes: BTreeMap<String, String>,
 }
 
