@@ -260,13 +260,24 @@ async fn build(
     tokio::select! {
         biased;
         () = interrupts.token().cancelled() => (),
-        built = &mut building => return Ok(built.map_err(SessionError::Task)??),
+        built = &mut building => {
+            let built = built.map_err(SessionError::Task)?;
+            // A terminal sends the signal of Ctrl-C to cargo too, which may be the first to end of it.
+            let by_signal = matches!(built, Err(bundle::Error::Interrupted { .. }));
+            if !by_signal || tokio::time::timeout(SIGNALLED, interrupts.token().cancelled()).await.is_err() {
+                return Ok(built?);
+            }
+            return Err(WHILE_BUILDING.interrupted());
+        }
     }
     left.0.stop();
     // Cargo ends at once. What it has begun may not: then it is left to itself.
     let _built = tokio::time::timeout(CARGO_ENDS, building).await;
     Err(WHILE_BUILDING.interrupted())
 }
+
+/// How much later than cargo we may hear of the same signal.
+const SIGNALLED: Duration = Duration::from_millis(500);
 
 const WHILE_BUILDING: Step<'static> = Step {
     during: "functions were built",
