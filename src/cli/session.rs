@@ -76,6 +76,12 @@ impl Session {
         }
     }
 
+    /// ` --stack NAME` in a project that has several, so that a command that is shown can be run as it stands.
+    pub(crate) fn stack_flag(&self, name: &str) -> String {
+        let is_only = self.project().is_ok_and(|project| project.stacks().is_ok_and(|stacks| stacks.len() == 1));
+        if is_only { String::new() } else { format!(" --stack {name}") }
+    }
+
     /// What Ctrl-C and SIGTERM ask for. Without it they end the process at once.
     pub(crate) fn interrupts(&self) -> Interrupts {
         self.interrupts.get_or_init(|| Interrupts::watch(&self.screen)).clone()

@@ -135,7 +135,9 @@ impl Create {
             if let Some(kept) = &kept {
                 text.push_str(&format!("  a password was made up, and is kept in {}\n", kept.display()));
             }
-            text.push_str(&format!("\n{}\n  stackgen token {}\n", dim("Try next:"), self.name));
+            let stack = session.stack_flag(&reached.stack.name);
+            let pool = self.which.pool.as_ref().map(|pool| format!(" --pool {pool}")).unwrap_or_default();
+            text.push_str(&format!("\n{}\n  stackgen token {}{stack}{pool}\n", dim("Try next:"), self.name));
             text
         });
         Ok(())

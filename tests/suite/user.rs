@@ -92,6 +92,22 @@ fn a_password_that_nobody_has_given_is_asked_for() {
     at_a_terminal(&project, &token, &[(question, "Correct-Horse-7\r")]).ended(0).says("eyJ");
 }
 
+#[test]
+fn the_next_command_names_its_stack_where_there_are_several() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let given = [("STACKGEN_PASSWORD", PASSWORD)];
+    let next = |user: &str, flag: &str| {
+        let told = project.run_with(&format!("user create {user}{flag}"), &given);
+        told.ended(0).stdout.lines().last().expect("there is one").trim().to_owned()
+    };
+    assert_eq!(next(ALICE, ""), format!("stackgen token {ALICE}"));
+    fs::write(project.path().join("stacks/others.yaml"), USERS).expect("the folder is ours");
+    let command = next("bob@example.com", " --stack notes --pool Users");
+    assert_eq!(command, "stackgen token bob@example.com --stack notes --pool Users");
+    project.run_with(command.trim_start_matches("stackgen "), &given).ended(0).says("eyJ");
+}
+
 /// An API of two stages, each of which answers with its own word.
 const STAGES: &str = "\
 restApis:

@@ -348,8 +348,7 @@ impl Run<'_> {
         let mut hints = Vec::new();
         let has_users =
             matches!(route.asks, api::Asks::Token | api::Asks::Scopes) && self.file.stack.user_pools.len() == 1;
-        let only = self.session.project().and_then(|project| Ok(project.stacks()?.len() == 1)).unwrap_or_default();
-        let which = if only { String::new() } else { format!(" --stack {}", stack.name) };
+        let which = self.session.stack_flag(&stack.name);
         if has_users {
             hints.push(format!("stackgen user create alice@example.com{which}"));
             hints.push(format!("stackgen call GET {path} --as alice@example.com{which}"));
