@@ -42,6 +42,30 @@ const PSEUDO: [&str; 8] = [
     "AWS::URLSuffix",
 ];
 
+/// CloudFormation's functions:
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
+const FUNCTIONS: [&str; 19] = [
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::GetAtt",
+    "Fn::GetAZs",
+    "Fn::GetStackOutput",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Length",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+    "Fn::ToJsonString",
+    "Fn::Transform",
+];
+
 impl Declared {
     /// What a stack that is deployed as `name` declares.
     pub fn by(stack: &Stack, name: &str) -> Self {
@@ -127,6 +151,37 @@ impl Declared {
         self.known.get(id).is_some_and(|known| known.kind != "Parameter" && !known.kind.is_empty())
     }
 
+    /// Whether an id is that of a parameter.
+    pub(super) fn is_parameter(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|known| known.kind == "Parameter")
+    }
+
+    /// The resource that must be made before a value is known, in words.
+    pub(super) fn made_for(&self, value: &Value) -> Option<String> {
+        let resource = |id: &str| self.is_resource(id).then(|| format!("`{id}`"));
+        match value {
+            Value::Ref(id) | Value::Get { id, .. } => resource(id),
+            Value::Url(url) => resource(&url.api),
+            Value::Sub(text) => substituted(text).find_map(|name| resource(id_of(name))),
+            Value::Raw(json) => self.made_for_json(json),
+            _ => value.inside().into_iter().find_map(|(_, value)| self.made_for(value)),
+        }
+    }
+
+    fn made_for_json(&self, json: &Json) -> Option<String> {
+        let resource = |id: &str| self.is_resource(id).then(|| format!("`{id}`"));
+        match json {
+            Json::Array(list) => list.iter().find_map(|it| self.made_for_json(it)),
+            Json::Object(map) => map.iter().find_map(|(key, argument)| match (key.as_str(), argument) {
+                ("Ref" | "Fn::GetAtt", Json::String(name)) => resource(id_of(name)),
+                ("Fn::GetAtt", Json::Array(list)) => resource(list.first()?.as_str()?),
+                ("Fn::Sub", Json::String(text)) => substituted(text).find_map(|name| resource(id_of(name))),
+                _ => self.made_for_json(argument),
+            }),
+            _ => None,
+        }
+    }
+
     /// Refuses an id that nothing has.
     pub(crate) fn expect(&self, id: &str) -> Result<(), garde::Error> {
         if self.known.contains_key(id) || PSEUDO.contains(&id) {
@@ -172,25 +227,38 @@ impl Declared {
         }
     }
 
-    /// What CloudFormation's own expressions in free-form JSON refer to and the stack does not have, with the way there.
+    /// What is wrong with CloudFormation's own expressions in free-form JSON, with the way there: what they refer to and the
+    /// stack does not have, and what is not spelled as CloudFormation does.
     pub(crate) fn dangling_in(&self, json: &Json) -> Vec<(Vec<String>, garde::Error)> {
-        let below = |step: String, json: &Json| {
-            let found = self.dangling_in(json).into_iter();
-            found
-                .map(move |(path, error)| (std::iter::once(step.clone()).chain(path).collect(), error))
-                .collect::<Vec<_>>()
-        };
         match json {
-            Json::Array(list) => list.iter().enumerate().flat_map(|(index, it)| below(index.to_string(), it)).collect(),
-            Json::Object(map) => map
-                .iter()
-                .flat_map(|(key, argument)| match (map.len(), self.dangling_in_expression(key, argument)) {
-                    (1, Some(errors)) => errors.into_iter().map(|error| (vec![key.clone()], error)).collect(),
-                    _ => below(key.clone(), argument),
-                })
-                .collect(),
+            Json::Array(list) => {
+                list.iter().enumerate().flat_map(|(index, it)| self.dangling_below(&index.to_string(), it)).collect()
+            }
+            Json::Object(map) => match map.iter().collect::<Vec<_>>().as_slice() {
+                [(key, argument)] => self.dangling_in_member(key, argument),
+                members => members.iter().flat_map(|(key, argument)| self.dangling_below(key, argument)).collect(),
+            },
             _ => Vec::new(),
         }
+    }
+
+    fn dangling_below(&self, step: &str, json: &Json) -> Vec<(Vec<String>, garde::Error)> {
+        let found = self.dangling_in(json).into_iter();
+        found.map(|(path, error)| (std::iter::once(step.to_owned()).chain(path).collect(), error)).collect()
+    }
+
+    /// A map of one member may be an expression.
+    fn dangling_in_member(&self, key: &str, argument: &Json) -> Vec<(Vec<String>, garde::Error)> {
+        let here = |errors: Vec<garde::Error>| errors.into_iter().map(|error| (vec![key.to_owned()], error)).collect();
+        if let Some(errors) = self.dangling_in_expression(key, argument) {
+            return here(errors);
+        }
+        if let Some(error) = self.misspelled(key, argument) {
+            return here(vec![error]);
+        }
+        let mut found: Vec<_> = here(self.dangling_in_list(key, argument));
+        found.extend(self.dangling_below(key, argument));
+        found
     }
 
     /// Nothing if this is no reference.
@@ -211,13 +279,58 @@ impl Declared {
         Some(found.err().into_iter().collect())
     }
 
+    /// What the first of an expression's arguments names; the others may be expressions in turn.
+    fn dangling_in_list(&self, key: &str, argument: &Json) -> Vec<garde::Error> {
+        match (key, argument.as_array().map(Vec::as_slice)) {
+            ("Fn::If", Some([Json::String(condition), ..])) => {
+                self.expect_condition(condition).err().into_iter().collect()
+            }
+            ("Fn::Sub", Some([Json::String(text), Json::Object(own)])) => {
+                let foreign = substituted(text).filter(|name| !own.contains_key(*name));
+                foreign.filter_map(|name| self.expect_substituted(name).err()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// An expression that is spelled as everywhere else in a stack file, or a function that is not there. A property may
+    /// be called so as well: only what leads to something of the stack can have been meant.
+    fn misspelled(&self, key: &str, argument: &Json) -> Option<garde::Error> {
+        let leads = |name: &str| self.known.contains_key(id_of(name)) || PSEUDO.contains(&name);
+        let written = |function: &str| {
+            error(
+                format!("`{key}` is not CloudFormation's spelling, and this goes to it as it is"),
+                format!("write `{{ \"{function}\": ... }}`"),
+            )
+        };
+        match (key, argument) {
+            ("ref", Json::String(id)) if leads(id) => Some(written("Ref")),
+            ("get", Json::String(name)) if name.contains('.') && leads(name) => Some(written("Fn::GetAtt")),
+            ("sub", Json::String(text)) if substituted(text).any(leads) => Some(written("Fn::Sub")),
+            ("url", Json::String(api)) if self.stages.contains_key(id_of(api)) => Some(error(
+                "`url` is not CloudFormation's spelling, and this goes to it as it is",
+                "write `{ \"Fn::GetAtt\": [Api, ApiEndpoint] }`, or put the URL of a REST API together with `Fn::Sub`",
+            )),
+            _ if key.starts_with("Fn::") && !key.starts_with("Fn::ForEach") && !FUNCTIONS.contains(&key) => {
+                let meant = closest(key, FUNCTIONS)?;
+                Some(error(
+                    format!("CloudFormation has no function `{}`", key.escape_debug()),
+                    format!("did you mean `{meant}`?"),
+                ))
+            }
+            _ => None,
+        }
+    }
+
     fn dangling_in_text(&self, text: &str) -> Vec<garde::Error> {
-        let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.trim());
-        let found = names.filter(|name| !name.starts_with('!')).map(|name| match name.split_once('.') {
+        substituted(text).filter_map(|name| self.expect_substituted(name).err()).collect()
+    }
+
+    fn expect_substituted(&self, name: &str) -> Result<(), garde::Error> {
+        match name.split_once('.') {
             Some((id, attribute)) => self.expect_attribute(id, attribute),
             None => self.expect(name),
-        });
-        found.filter_map(Result::err).collect()
+        }
     }
 
     fn expect_attribute(&self, id: &str, attribute: &str) -> Result<(), garde::Error> {
@@ -278,6 +391,17 @@ impl Declared {
             (None, _) => "declare it first".to_owned(),
         }
     }
+}
+
+/// The names in `${...}` of a text, without the escaped `${!...}`.
+fn substituted(text: &str) -> impl Iterator<Item = &str> {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.trim());
+    names.filter(|name| !name.starts_with('!'))
+}
+
+/// `Users` of `Users.Arn`.
+fn id_of(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(id, _)| id)
 }
 
 fn article(name: &str) -> String {

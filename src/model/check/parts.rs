@@ -1,15 +1,14 @@
-//! Rules for what every template has: resources at all, parameters, overrides.
+//! Rules for what every template has: resources at all, raw ones, overrides.
 
 use std::collections::BTreeMap;
 
-use crate::model::raw::{Parameter, Suppression};
+use crate::model::raw::Suppression;
 use crate::model::{Json, Stack};
 
 use super::{Complaint, Declared};
 
 pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
-    let mut complaints: Vec<_> = stack.parameters.iter().filter_map(|(id, it)| parameter(id, it)).collect();
-    complaints.extend(stack.resources.iter().filter_map(|(id, it)| resource_type(id, &it.kind)));
+    let mut complaints: Vec<_> = stack.resources.iter().filter_map(|(id, it)| resource_type(id, &it.kind)).collect();
     complaints.extend(stack.overrides.keys().filter_map(|id| overridden(id, declared)));
     let raw = stack.resources.iter().map(|(id, it)| ("resources", id, &it.properties));
     let overrides = stack.overrides.iter().map(|(id, it)| ("overrides", id, &it.properties));
@@ -54,31 +53,13 @@ fn no_resource(stack: &Stack) -> Option<Complaint> {
     (!any).then(|| Complaint::new(&[], "the stack declares no resource", help))
 }
 
-fn parameter(id: &str, parameter: &Parameter) -> Option<Complaint> {
-    let kind = parameter.kind.0.as_str();
-    let known = ["String", "Number", "List<Number>", "CommaDelimitedList"].contains(&kind);
-    if !known && !kind.starts_with("AWS::") && !kind.starts_with("List<AWS::") {
-        let message = format!("`{}` is not a type of parameters", kind.escape_debug());
-        let help = "write `String`, `Number`, `CommaDelimitedList`, or one of AWS's own types";
-        return Some(Complaint::new(&["parameters", id, "type"], message, help));
-    }
-    let default = parameter.default.as_ref()?;
-    let allowed = &parameter.allowed_values;
-    let refused = !allowed.is_empty() && !allowed.contains(default) && kind == "String";
-    let path = ["parameters", id, "default"];
-    let message = format!("the default `{}` is none of the allowed values", default.escape_debug());
-    refused.then(|| {
-        Complaint::new(
-            &path,
-            message,
-            format!("add it to `allowedValues`, or choose {}", super::list(allowed.iter().map(String::as_str))),
-        )
-    })
-}
-
 fn overridden(id: &str, declared: &Declared) -> Option<Complaint> {
     if id.starts_with("AWS::") {
         return Some(Complaint::new(&["overrides", id], "a pseudo parameter cannot be changed", "remove it").at_key());
+    }
+    if declared.is_parameter(id) {
+        let message = format!("`{id}` is a parameter, and only resources can be changed here");
+        return Some(Complaint::new(&["overrides", id], message, "change it under `parameters`").at_key());
     }
     let error = declared.expect(id).err()?;
     let (message, help) = error.message().split_once('\n')?;

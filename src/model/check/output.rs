@@ -1,0 +1,63 @@
+//! Rules for outputs: the names under which other stacks import them.
+//!
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/outputs-section-structure.html>
+
+use std::collections::BTreeMap;
+
+use crate::model::raw::Output;
+use crate::model::{Stack, Value};
+
+use super::{Complaint, Declared};
+
+pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
+    let given = stack.outputs.iter().filter_map(|(name, output)| Some((name, output.export.as_ref()?)));
+    let wrong = given.filter_map(|(name, export)| wrong_name(name, export, declared));
+    wrong.chain(twice(stack, declared.name())).collect()
+}
+
+fn wrong_name(output: &str, export: &Value, declared: &Declared) -> Option<Complaint> {
+    let at = |message: String, help: &str| Some(Complaint::new(&["outputs", output, "export"], message, help));
+    if let Some(needed) = declared.made_for(export) {
+        let message = format!("the name of an export cannot depend on {needed}");
+        return at(message, "write a text, or put one together from parameters and pseudo parameters with `sub`");
+    }
+    let text = export.text()?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ":-".contains(c);
+    if !text.is_empty() && text.chars().all(allowed) {
+        return None;
+    }
+    at(format!("`{}` cannot be the name of an export", text.escape_debug()), "letters, digits, colons and hyphens")
+}
+
+/// Names are unique in an account and region. Of two outputs that depend on conditions, only one may be there.
+fn twice(stack: &Stack, stack_name: &str) -> Vec<Complaint> {
+    let mut seen: BTreeMap<String, (&str, &Output)> = BTreeMap::new();
+    let named =
+        stack.outputs.iter().filter_map(|(name, output)| Some((exported(stack_name, name, output)?, name, output)));
+    // Those that say nothing have their names by right.
+    let (own, given): (Vec<_>, Vec<_>) = named.partition(|(.., output)| output.export.is_none());
+    let mut complaints = Vec::new();
+    for (export, name, output) in own.into_iter().chain(given) {
+        let other = seen.get(&export).filter(|(_, other)| are_both_there(output, other));
+        if let Some((other, _)) = other {
+            let message = format!("output `{other}` is exported as `{export}` already");
+            complaints.push(Complaint::new(&["outputs", name, "export"], message, "give one of the two another name"));
+        }
+        seen.entry(export).or_insert((name, output));
+    }
+    complaints
+}
+
+fn are_both_there(one: &Output, other: &Output) -> bool {
+    one.condition.is_none() || other.condition.is_none() || one.condition == other.condition
+}
+
+/// The name, as far as it is known.
+fn exported(stack: &str, name: &str, output: &Output) -> Option<String> {
+    match &output.export {
+        None => Some(format!("{stack}:{name}")),
+        Some(Value::Text(text)) => Some(text.clone()),
+        Some(Value::Sub(text)) => Some(text.replace("${AWS::StackName}", stack)),
+        Some(_) => None,
+    }
+}
