@@ -9,13 +9,16 @@ use super::Stack;
 
 mod apigateway;
 mod apigatewayv2;
+mod arn;
 mod cognito;
 mod condition;
+mod cors;
 mod declared;
 mod dynamodb;
 mod field;
 mod grant;
 mod lambda;
+mod log;
 mod names;
 mod output;
 mod parameter;
@@ -24,6 +27,7 @@ mod provider;
 mod secretsmanager;
 mod ses;
 mod stage;
+mod tag;
 mod words;
 
 pub use declared::Declared;
@@ -89,6 +93,8 @@ pub(crate) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(parameter::check(stack));
     complaints.extend(condition::check(stack, declared));
     complaints.extend(output::check(stack, declared));
+    complaints.extend(tag::check(stack));
+    complaints.extend(arn::check(stack));
     complaints.extend(cognito::check(stack));
     complaints.extend(provider::check(stack));
     complaints.extend(secretsmanager::check(stack));

@@ -1,9 +1,11 @@
 //! Rules for REST APIs, across fields.
 
 use crate::model::apigateway::{Cors, EndpointType, GatewayResponse, ResponseType, RestApi, Stage};
-use crate::model::{Json, Stack, Value};
+use crate::model::{Json, Stack};
 
 use super::Complaint;
+use super::cors::wrong_origin;
+use super::log::no_request_id;
 use super::stage::variables;
 use super::words::list;
 
@@ -37,7 +39,11 @@ fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
             let help = "add `allowOrigins: [https://example.com]`";
             complaints.push(Complaint::new(&["restApis", id, "cors"], "no origin is allowed", help).at_key());
         }
-        [only] => complaints.extend(origin(&path("allowOrigins"), only)),
+        [only] => {
+            let wrong = only.text().and_then(wrong_origin);
+            let path = ["restApis", id, "cors", "allowOrigins", "0"];
+            complaints.extend(wrong.map(|(message, help)| Complaint::new(&path, message, help)));
+        }
         _ => {
             let message = "a REST API's own answers cannot choose between several origins";
             complaints.push(at("allowOrigins", message, "keep one, or make it an HTTP API, which can"));
@@ -60,21 +66,6 @@ fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
         }));
     }
     complaints
-}
-
-/// A scheme, a host and maybe a port: browsers compare the whole text.
-fn origin(path: &[&str], origin: &Value) -> Option<Complaint> {
-    let text = origin.text().filter(|text| *text != "*")?;
-    let parsed = url::Url::parse(text).ok();
-    let meant = parsed.as_ref().map(|url| url.origin().ascii_serialization()).filter(|meant| meant != "null");
-    let path: Vec<&str> = path.iter().copied().chain(["0"]).collect();
-    let message = format!("`{}` is not an origin", text.escape_debug());
-    let help = match &meant {
-        Some(meant) if meant == text => return None,
-        Some(meant) => format!("write `{meant}`: browsers compare the whole text"),
-        None => "write a scheme and a host: `https://example.com`".to_owned(),
-    };
-    Some(Complaint::new(&path, message, help))
 }
 
 /// Whether a text can be the name of a header, and stand in a template as it is.
@@ -133,6 +124,7 @@ fn check_stage(id: &str, name: &str, stage: &Stage) -> Vec<Complaint> {
         complaints.push(Complaint::new(&["restApis", id, "stages", name], message, help).at_key());
     }
     complaints.extend(variables(&["restApis", id, "stages", name, "variables"], &stage.variables));
+    complaints.extend(no_request_id("restApis", id, name, stage.access_logs.format.as_deref()));
     complaints
 }
 

@@ -1,9 +1,11 @@
 //! Rules for HTTP and WebSocket APIs, across fields.
 
 use crate::model::Stack;
-use crate::model::apigatewayv2::{Authorizer, Cors, HttpApi, JwtAuthorizer};
+use crate::model::apigatewayv2::{Authorizer, Cors, CustomDomain, HttpApi, JwtAuthorizer, VERBS};
 
 use super::Complaint;
+use super::cors::wrong_origin;
+use super::log::no_request_id;
 use super::stage::variables;
 use super::words::list;
 
@@ -21,12 +23,18 @@ fn check_api(id: &str, api: &HttpApi) -> Vec<Complaint> {
             complaints.extend(jwt(&["httpApis", id, "authorizers", name, "jwt"], authorizer));
         }
     }
-    complaints.extend(api.cors.as_ref().and_then(|cors| no_origin(id, cors)));
+    complaints.extend(api.cors.iter().flat_map(|cors| check_cors(id, cors)));
     complaints.extend(api.stages.keys().filter_map(|name| stage_name(id, name)));
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
         variables(&["httpApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
     }));
+    complaints.extend(
+        api.stages
+            .iter()
+            .filter_map(|(name, stage)| no_request_id("httpApis", id, name, stage.access_logs.format.as_deref())),
+    );
     complaints.extend(domain(id, api));
+    complaints.extend(api.custom_domain.as_ref().and_then(|domain| mapping("httpApis", id, domain)));
     complaints
 }
 
@@ -49,6 +57,44 @@ fn jwt(path: &[&str], authorizer: &JwtAuthorizer) -> Option<Complaint> {
         _ => return None,
     };
     Some(Complaint::new(path, message, help).at_key())
+}
+
+fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
+    let origins =
+        cors.allow_origins.iter().enumerate().filter_map(|(index, it)| Some((index, wrong_origin(it.text()?)?)));
+    let origins = origins.map(|(index, (message, help))| {
+        Complaint::new(&["httpApis", id, "cors", "allowOrigins", &index.to_string()], message, help)
+    });
+    let methods = cors.allow_methods.iter().enumerate();
+    let methods = methods.filter(|(_, method)| *method != "*" && !VERBS.contains(&method.as_str()));
+    let methods = methods.map(|(index, method)| {
+        let path = ["httpApis", id, "cors", "allowMethods", &index.to_string()];
+        let message = format!("no route can have the method `{}`", method.escape_debug());
+        let upper = method.to_uppercase();
+        let help = match VERBS.contains(&upper.as_str()) {
+            true => format!("methods are in capitals: `{upper}`"),
+            false => format!("there are {} and `*`", VERBS.map(|verb| format!("`{verb}`")).join(", ")),
+        };
+        Complaint::new(&path, message, help)
+    });
+    no_origin(id, cors).into_iter().chain(origins).chain(methods).collect()
+}
+
+/// The path below a domain has no slash where nothing is beside it:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-mappings.html>
+fn mapping(section: &str, id: &str, domain: &CustomDomain) -> Option<Complaint> {
+    let path = domain.mapping.as_deref()?;
+    let meant: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+    let meant = meant.join("/");
+    if path == meant {
+        return None;
+    }
+    let message = format!("`{}` is not a path below a domain", path.escape_debug());
+    let help = match meant.as_str() {
+        "" => "remove it: without one, the API is at the root".to_owned(),
+        meant => format!("write `{meant}`"),
+    };
+    Some(Complaint::new(&[section, id, "customDomain", "mapping"], message, help))
 }
 
 fn no_origin(id: &str, cors: &Cors) -> Option<Complaint> {

@@ -14,7 +14,6 @@ pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     let overrides = stack.overrides.iter().map(|(id, it)| ("overrides", id, &it.properties));
     complaints.extend(raw.chain(overrides).flat_map(|(section, id, it)| properties(section, id, it, declared)));
     complaints.extend(no_resource(stack));
-    complaints.extend(stack.tags.keys().filter_map(|key| tag(key)));
     complaints.extend(stack.suppressions.iter().flat_map(|(rule, it)| parts_of_resources(rule, it)));
     complaints
 }
@@ -77,10 +76,4 @@ fn parts_of_resources(rule: &str, suppression: &Suppression) -> Vec<Complaint> {
             Complaint::new(&path, message, "name the logical id of the resource")
         })
         .collect()
-}
-
-fn tag(key: &str) -> Option<Complaint> {
-    let reserved = key.to_ascii_lowercase().starts_with("aws:");
-    let message = format!("tag `{key}` is reserved: AWS alone sets tags that begin with `aws:`");
-    reserved.then(|| Complaint::new(&["tags", key], message, "give it another name").at_key())
 }

@@ -6,8 +6,10 @@ use crate::model::apigatewayv2::{ConnectionAuthorizer, MessageRoute, WebSocketAp
 use crate::similar::closest;
 
 use super::super::Complaint;
+use super::super::log::no_request_id;
 use super::super::stage::variables;
 use super::super::words::list;
+use super::mapping;
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     stack.web_socket_apis.iter().flat_map(|(id, api)| check_api(id, api)).collect()
@@ -24,7 +26,13 @@ fn check_api(id: &str, api: &WebSocketApi) -> Vec<Complaint> {
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
         variables(&["webSocketApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
     }));
+    complaints.extend(
+        api.stages
+            .iter()
+            .filter_map(|(name, stage)| no_request_id("webSocketApis", id, name, stage.access_logs.format.as_deref())),
+    );
     complaints.extend(domain(id, api));
+    complaints.extend(api.custom_domain.as_ref().and_then(|domain| mapping("webSocketApis", id, domain)));
     complaints
 }
 
