@@ -210,7 +210,43 @@ impl PoolSettings {
                 "SMS configuration and Auto verification for phone_number are required when MFA is required/optional",
             ));
         }
+        self.check_together()?;
         self.check_schema()
+    }
+
+    /// Checks what Cognito refuses together, in its words: <https://github.com/aws/aws-cli/issues/7151>,
+    /// <https://github.com/aws/aws-cdk/issues/9739>, <https://github.com/aws/aws-cdk/issues/11478>,
+    /// <https://github.com/aws-amplify/amplify-backend/pull/1523>, <https://github.com/aws/aws-cdk/pull/33565>.
+    fn check_together(&self) -> Result<(), Fault> {
+        let stated =
+            |member: &str, name: &str| self.rest.get(member).and_then(|it| it.get(name)).and_then(Value::as_str);
+        let verified = |name: &String| self.auto_verified_attributes.contains(name);
+        if !self.user_attribute_update_settings.attributes_require_verification_before_update.iter().all(verified) {
+            return Err(invalid(
+                "All attributes in AttributesRequireVerificationBeforeUpdate must exist in AutoVerifiedAttributes",
+            ));
+        }
+        if stated("EmailConfiguration", "From").is_some() && stated("EmailConfiguration", "SourceArn").is_none() {
+            return Err(invalid("Cannot configure From email address for default email configuration"));
+        }
+        let factor = |name: &str| self.enabled_mfas.iter().any(|factor| factor == name);
+        let chosen = self.mfa() != "OFF" && !self.enabled_mfas.is_empty();
+        if chosen && !factor("SMS_MFA") && self.rest.contains_key("SmsConfiguration") {
+            return Err(invalid("Can't turn off SMS_MFA when SMS configuration is set for the user pool"));
+        }
+        if chosen && factor("SMS_MFA") && self.recovery().as_deref() == Some(&["phone_number"]) {
+            return Err(invalid(
+                "Invalid account recovery setting parameter. Account Recovery Setting cannot use verified_phone_number as a \
+                 recovery mechanism when SMS MFA is configured.",
+            ));
+        }
+        let tier = self.rest.get("UserPoolTier").and_then(Value::as_str).unwrap_or("ESSENTIALS");
+        if stated("UserPoolAddOns", "AdvancedSecurityMode").is_some_and(|mode| mode != "OFF") && tier != "PLUS" {
+            return Err(invalid(format!(
+                "The following features need to be disabled for the {tier} pricing tier configured: Threat Protection"
+            )));
+        }
+        Ok(())
     }
 
     fn check_schema(&self) -> Result<(), Fault> {
@@ -541,5 +577,45 @@ mod tests {
         assert_eq!(check(json!({ "MfaConfiguration": "ON", "EnabledMfas": ["SOFTWARE_TOKEN_MFA"] })), Some(true));
         assert_eq!(check(json!({ "Schema": [{ "Name": "email", "AttributeDataType": "Number" }] })), Some(false));
         assert_eq!(check(json!({ "Schema": [{ "Name": "tenant", "Required": true }] })), Some(false));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_as_cognito_words_it() {
+        let refused = |value: Value| {
+            let pool = serde_json::from_value::<PoolSettings>(value).expect("a pool's settings");
+            pool.check().map_or_else(|fault| fault.message, |()| String::new())
+        };
+        let sms = json!({ "SnsCallerArn": "arn:aws:iam::000000000000:role/sms" });
+        let phone = json!({ "RecoveryMechanisms": [{ "Name": "verified_phone_number", "Priority": 1 }] });
+        let update = json!({ "AttributesRequireVerificationBeforeUpdate": ["email"] });
+        let cases = [
+            (json!({ "UserAttributeUpdateSettings": update }), "must exist in AutoVerifiedAttributes"),
+            (json!({ "EmailConfiguration": { "From": "a@example.com" } }), "Cannot configure From email address"),
+            (
+                json!({ "MfaConfiguration": "OPTIONAL", "EnabledMfas": ["SOFTWARE_TOKEN_MFA"], "SmsConfiguration": sms }),
+                "Can't turn off SMS_MFA",
+            ),
+            (
+                json!({
+                    "MfaConfiguration": "ON", "EnabledMfas": ["SMS_MFA"], "SmsConfiguration": sms,
+                    "AccountRecoverySetting": phone,
+                }),
+                "cannot use verified_phone_number",
+            ),
+            (
+                json!({ "UserPoolAddOns": { "AdvancedSecurityMode": "ENFORCED" } }),
+                "need to be disabled for the ESSENTIALS pricing tier",
+            ),
+        ];
+        for (pool, message) in cases {
+            assert!(refused(pool.clone()).contains(message), "{pool}: {}", refused(pool));
+        }
+        let sound = json!({
+            "AutoVerifiedAttributes": ["email"], "UserAttributeUpdateSettings": update, "UserPoolTier": "PLUS",
+            "EmailConfiguration": { "From": "a@example.com", "SourceArn": "arn:aws:ses:us-east-1:000000000000:identity/a" },
+            "MfaConfiguration": "ON", "EnabledMfas": ["SMS_MFA", "SOFTWARE_TOKEN_MFA"], "SmsConfiguration": sms,
+            "UserPoolAddOns": { "AdvancedSecurityMode": "ENFORCED" },
+        });
+        assert_eq!(refused(sound), "");
     }
 }

@@ -5,9 +5,17 @@ use crate::model::cognito::{EmailOption, Mfa, MfaMethod, UserPool, UserPoolClien
 
 use super::Complaint;
 
+mod attribute;
+mod settings;
+mod text;
+
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     let pools = stack.user_pools.iter().flat_map(|(id, pool)| check_pool(id, pool));
-    let clients = stack.user_pool_clients.iter().flat_map(|(id, client)| check_client(id, client));
+    // An override may have put right what does not go together.
+    let plain = stack.user_pools.iter().filter(|(id, _)| !stack.overrides.contains_key(*id));
+    let pools = pools.chain(plain.flat_map(|(id, pool)| settings::check(id, pool)));
+    let clients = stack.user_pool_clients.iter();
+    let clients = clients.flat_map(|(id, it)| check_client(id, it).into_iter().chain(attribute::check(stack, id, it)));
     pools.chain(clients).collect()
 }
 
@@ -51,6 +59,7 @@ fn check_pool(id: &str, pool: &UserPool) -> Vec<Complaint> {
     }
     complaints.extend(pool_names(id, pool));
     complaints.extend(bounds(id, pool));
+    complaints.extend(text::check(id, pool));
     complaints
 }
 
