@@ -37,6 +37,12 @@ fn section(name: &str) -> impl Iterator<Item = &'static str> {
     rest.split("\n[").next().unwrap_or_default().lines()
 }
 
+/// The dependencies of a section that are not of this workspace.
+fn foreign(section_name: &str) -> impl Iterator<Item = &'static str> {
+    let lines = section(section_name).filter_map(|line| line.split_once(" = "));
+    lines.filter(|(_, source)| !source.contains("path = ")).map(|(name, _)| name)
+}
+
 /// The features that bring each optional dependency.
 fn features() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut found = BTreeMap::<_, BTreeSet<_>>::new();
@@ -64,11 +70,16 @@ fn names(word: &str, dependency: &str) -> bool {
 fn every_dependency_has_its_reason_and_its_features() {
     let rows = table(ARCHITECTURE, "| dependency | feature | why |");
     let features = features();
-    for dependency in section("dependencies").filter_map(|line| Some(line.split_once(" = ")?.0)) {
+    let told = |dependency: &str| -> BTreeSet<&str> {
         let row = rows.iter().find(|row| row[0].split(", ").any(|word| names(word, dependency)));
         let row = row.unwrap_or_else(|| panic!("`{dependency}` has no reason"));
-        let told: BTreeSet<_> = row[1].split(", ").filter(|feature| !feature.is_empty()).collect();
-        assert_eq!(told, features.get(dependency).cloned().unwrap_or_default(), "{dependency}");
+        row[1].split(", ").filter(|feature| !feature.is_empty()).collect()
+    };
+    for dependency in foreign("dependencies") {
+        assert_eq!(told(dependency), features.get(dependency).cloned().unwrap_or_default(), "{dependency}");
+    }
+    for dependency in foreign("dev-dependencies") {
+        assert!(told(dependency).contains("tests"), "{dependency}");
     }
 }
 
