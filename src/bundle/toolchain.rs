@@ -1,7 +1,7 @@
 //! How cargo is called, so that what it builds is small, reproducible and loadable by Lambda.
 //!
-//! Everything is told on the command line: nobody's `Cargo.toml` or `.cargo/config.toml` is edited, and what users
-//! have set there, or in the environment, still counts.
+//! Everything is told on the command line: nobody's `Cargo.toml` or `.cargo/config.toml` is edited. There it would
+//! count more than anything else, so nothing is told that users have set themselves, in these files or in the environment.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,20 +12,20 @@ use crate::bundle::{Architecture, Error, FunctionSource, Purpose};
 
 /// The profile `lambda`: the smallest of what was tried and as fast to start as any. `panic = "unwind"` lets the
 /// runtime answer for a function that panics.
-const PROFILE: [&str; 6] = [
-    r#"profile.lambda.inherits="release""#,
-    r#"profile.lambda.opt-level="z""#,
-    r#"profile.lambda.lto="fat""#,
-    "profile.lambda.codegen-units=1",
-    "profile.lambda.strip=true",
-    r#"profile.lambda.panic="unwind""#,
+const PROFILE: [(&str, &str); 6] = [
+    ("inherits", r#""release""#),
+    ("opt-level", r#""z""#),
+    ("lto", r#""fat""#),
+    ("codegen-units", "1"),
+    ("strip", "true"),
+    ("panic", r#""unwind""#),
 ];
 
 /// The GLIBC that `cargo zigbuild` links for, Lambda's.
 const GLIBC: &str = "2.34";
 
 /// Our own settings: with others, the same sources become another program.
-pub(super) const SETTINGS: ([&str; 6], &str) = (PROFILE, GLIBC);
+pub(super) const SETTINGS: ([(&str, &str); 6], &str) = (PROFILE, GLIBC);
 
 /// Programs whose being there decides how cargo is called.
 pub(super) const HELPERS: [&str; 3] = ["cargo-zigbuild", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc"];
@@ -84,8 +84,10 @@ fn deploy(function: &FunctionSource, root: &Path, architecture: Architecture) ->
         recipe.environment.extend(if is_native { None } else { linker(function, architecture, &config)? });
     }
     recipe.arguments.extend(["--profile".to_owned(), "lambda".to_owned()]);
-    if !has_lambda_profile(root) {
-        recipe.arguments.extend(PROFILE.into_iter().flat_map(|setting| ["--config".to_owned(), setting.to_owned()]));
+    if !fs::read_to_string(root.join("Cargo.toml")).is_ok_and(|manifest| has_lambda_profile(&manifest)) {
+        let ours = PROFILE.into_iter().filter(|(key, _)| !config.sets_profile(key));
+        let settings = ours.map(|(key, value)| format!("profile.lambda.{key}={value}"));
+        recipe.arguments.extend(settings.flat_map(|setting| ["--config".to_owned(), setting]));
     }
     if root.join("Cargo.lock").is_file() {
         recipe.arguments.push("--locked".to_owned());
@@ -127,10 +129,9 @@ fn cargo_home() -> Option<PathBuf> {
     }
 }
 
-/// Whether the workspace has a profile `lambda` of its own, which then counts instead of ours.
-fn has_lambda_profile(root: &Path) -> bool {
-    fs::read_to_string(root.join("Cargo.toml"))
-        .is_ok_and(|manifest| manifest.lines().any(|line| line.trim() == "[profile.lambda]"))
+/// Whether a workspace's manifest has a profile `lambda` of its own, which then counts instead of ours.
+fn has_lambda_profile(manifest: &str) -> bool {
+    assigned(manifest).any(|key| key == "profile.lambda" || key.starts_with("profile.lambda."))
 }
 
 /// Whether the toolchain of a folder has the standard library of a target.
@@ -184,8 +185,8 @@ pub(super) fn configs(root: &Path) -> Vec<PathBuf> {
     above.chain(cargo_home()).flat_map(|folder| [folder.join("config.toml"), folder.join("config")]).collect()
 }
 
-/// What cargo's configuration files say about targets. Only asked whether something is set: reading them whole is
-/// cargo's own business.
+/// What cargo's configuration files say about targets and the profile. Only asked whether something is set: reading
+/// them whole is cargo's own business.
 #[derive(Debug)]
 struct Configuration(Vec<String>);
 
@@ -197,18 +198,33 @@ impl Configuration {
 
     /// Whether a key of `[target.…]` is set, be it for this very target or by a `cfg(…)`.
     fn sets(&self, target: &str, key: &str) -> bool {
-        std::env::var_os(variable(target, key)).is_some() || self.0.iter().any(|text| target_table_has(text, key))
+        let is_meant = |set: &str| set.starts_with("target.") && set.ends_with(key);
+        std::env::var_os(variable(target, key)).is_some() || self.assigns(is_meant)
+    }
+
+    /// Whether a key of `[profile.lambda]` is set.
+    fn sets_profile(&self, key: &str) -> bool {
+        let variable = format!("CARGO_PROFILE_LAMBDA_{}", key.to_uppercase().replace('-', "_"));
+        let wanted = format!("profile.lambda.{key}");
+        std::env::var_os(variable).is_some() || self.assigns(|set| set == wanted)
+    }
+
+    fn assigns(&self, is_meant: impl Fn(&str) -> bool) -> bool {
+        self.0.iter().any(|text| assigned(text).any(|set| is_meant(&set)))
     }
 }
 
-fn target_table_has(text: &str, key: &str) -> bool {
-    let mut within = false;
-    text.lines().map(str::trim).any(|line| {
-        if line.starts_with('[') {
-            within = line.starts_with("[target");
+/// The keys that a TOML file assigns, each after the table that it stands in.
+fn assigned(text: &str) -> impl Iterator<Item = String> {
+    let mut table = String::new();
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines.filter_map(move |line| {
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            table = format!("{}.", name.trim());
+            return None;
         }
-        let assigns = line.split('=').next().is_some_and(|name| name.trim().ends_with(key));
-        assigns && (within || line.starts_with("target."))
+        let (key, _) = line.split_once('=')?;
+        Some(format!("{table}{}", key.trim()).replace(['"', '\''], ""))
     })
 }
 
@@ -218,11 +234,40 @@ mod tests {
 
     #[test]
     fn only_target_tables_count() {
-        assert!(target_table_has("[target.x86_64-unknown-linux-gnu]\nrustflags = [\"-Ctarget-cpu=v2\"]", "rustflags"));
-        assert!(target_table_has("[target.'cfg(unix)']\nlinker=\"lld\"", "linker"));
-        assert!(target_table_has("target.x86_64-unknown-linux-gnu.linker = \"lld\"", "linker"));
-        assert!(!target_table_has("[target.x]\nrunner = 1\n[build]\nrustflags = []", "rustflags"));
-        assert!(!target_table_has("[build]\ntarget = \"x\"\n# linker", "linker"));
+        let has = |text: &str, key| Configuration(vec![text.to_owned()]).sets("mips", key);
+        assert!(has("[target.x86_64-unknown-linux-gnu]\nrustflags = [\"-Ctarget-cpu=v2\"]", "rustflags"));
+        assert!(has("[target.'cfg(unix)']\nlinker=\"lld\"", "linker"));
+        assert!(has("target.x86_64-unknown-linux-gnu.linker = \"lld\"", "linker"));
+        assert!(!has("[target.x]\nrunner = 1\n[build]\nrustflags = []", "rustflags"));
+        assert!(!has("[build]\ntarget = \"x\"\n# linker = 1", "linker"));
+    }
+
+    #[test]
+    fn a_profile_of_a_manifest_counts_instead_of_ours() {
+        for own in [
+            "[profile.lambda]\ninherits = \"release\"",
+            "[profile.lambda] # ours\ninherits = \"release\"",
+            "[profile]\nlambda = { inherits = \"release\" }",
+            "[profile.\"lambda\"]\ninherits = \"release\"",
+            "profile.lambda.inherits = \"release\"",
+        ] {
+            assert!(has_lambda_profile(own), "{own}");
+        }
+        for other in
+            ["", "[profile.release]\nlto = true", "# [profile.lambda]\n# lto = true", "[profile.lambda2]\nlto = 1"]
+        {
+            assert!(!has_lambda_profile(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_setting_of_the_profile_that_the_user_has_made_stays() {
+        let sets = |text: &str, key| Configuration(vec![text.to_owned()]).sets_profile(key);
+        assert!(sets("[profile.lambda]\nopt-level = 3", "opt-level"));
+        assert!(sets("profile.lambda.opt-level = 3", "opt-level"));
+        assert!(!sets("[profile.lambda]\nopt-level = 3", "lto"));
+        assert!(!sets("[profile.release]\nopt-level = 3", "opt-level"));
+        assert!(!sets("[profile.lambda.package.regex]\nopt-level = 3", "opt-level"));
     }
 
     #[test]
