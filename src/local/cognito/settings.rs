@@ -608,7 +608,7 @@ mod tests {
             ),
         ];
         for (pool, message) in cases {
-            assert!(refused(pool.clone()).contains(message), "{pool}: {}", refused(pool));
+            assert!(refused(pool.clone()).contains(message), "{pool}: {}", refused(pool.clone()));
         }
         let sound = json!({
             "AutoVerifiedAttributes": ["email"], "UserAttributeUpdateSettings": update, "UserPoolTier": "PLUS",
