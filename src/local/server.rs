@@ -157,15 +157,19 @@ fn authorized(cloud: &Cloud, service: Service, request: Request) -> Result<Reque
     Ok(request)
 }
 
-/// The host, when it is this machine under a name that no other site can claim: a page that rebinds its own name to
-/// 127.0.0.1 still sends that name.
+/// The host of a request, when it is this machine.
 fn local_host(parts: &mut Parts) -> Option<String> {
     // A request may have the host in its target only; signatures cover the header.
     if let (None, Some(authority)) = (parts.headers.get(HOST), parts.uri.authority()) {
         parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
     }
-    let host = parts.headers.get(HOST)?.to_str().ok()?;
-    let authority: http::uri::Authority = host.parse().ok()?;
+    local_name(parts.headers.get(HOST)?)
+}
+
+/// The name that a `Host` header holds, when it is this machine's and no other site can claim it: a page that rebinds its
+/// own name to 127.0.0.1 still sends that name.
+pub(super) fn local_name(host: &HeaderValue) -> Option<String> {
+    let authority: http::uri::Authority = host.to_str().ok()?.parse().ok()?;
     let name = authority.host().to_ascii_lowercase();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     let is_local = name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|ip| ip.is_loopback());

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use super::error;
 use super::sandbox::{Outcome, Sandbox, Work};
+use crate::local::server::local_name;
 
 /// Most bytes of a function's answer.
 pub(super) const LARGEST_ANSWER: usize = 6_291_556;
@@ -70,10 +71,9 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Answer {
 
 /// Web pages can reach loopback ports too, but not without saying that they are one.
 fn is_from_a_program(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     !headers.contains_key(ORIGIN)
         && !headers.contains_key("sec-fetch-site")
-        && host.is_none_or(|host| host.starts_with("127.0.0.1") || host.starts_with("localhost"))
+        && headers.get(HOST).and_then(local_name).is_some()
 }
 
 async fn next(sandbox: &Sandbox) -> Answer {
@@ -207,4 +207,32 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Answer {
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(sent: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (http::HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        sent.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_page_that_claims_to_be_this_machine_is_no_program() {
+        for host in ["127.0.0.1:9001", "localhost:9001", "127.0.0.1"] {
+            assert!(is_from_a_program(&headers(&[("host", host)])), "{host}");
+            for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site")] {
+                assert!(!is_from_a_program(&headers(&[("host", host), (name, value)])), "{name}");
+            }
+        }
+        for host in
+            ["127.0.0.1.evil.example:9001", "localhost.evil.example", "localhostile.example", "evil.example", ""]
+        {
+            assert!(!is_from_a_program(&headers(&[("host", host)])), "{host}");
+        }
+        assert!(!is_from_a_program(&HeaderMap::new()));
+    }
 }
