@@ -353,7 +353,7 @@ pub async fn send(url: &str, call: &Call) -> Result<Answer, Error> {
     let unreachable = |error: reqwest::Error| Error::Unreachable { url: url.to_owned(), cause: innermost(&error) };
     let method = Method::from_bytes(call.method.as_bytes());
     let method = method.map_err(|_| Error::Request { what: format!("method `{}`", call.method) })?;
-    let mut request = client(&address).map_err(unreachable)?.request(method, address);
+    let mut request = client(&address, PATIENCE).map_err(unreachable)?.request(method, address);
     for (name, value) in &call.headers {
         request = request.header(header_name(name)?, header_value(name, value)?);
     }
@@ -371,6 +371,9 @@ pub async fn send(url: &str, call: &Call) -> Result<Answer, Error> {
         body: body(url, response, LARGEST_ANSWER).await?,
     })
 }
+
+/// How long an API may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The largest answer that is taken, in bytes. API Gateway passes on 10 MB.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -396,16 +399,16 @@ fn header_value(name: &str, value: &str) -> Result<reqwest::header::HeaderValue,
     value.parse().map_err(|_| Error::Request { what: format!("the value of header `{name}`") })
 }
 
-/// Redirects are answers too: the caller wants to see what the API says. Names under `localhost` are this machine, which
-/// not every resolver knows.
-fn client(address: &Url) -> reqwest::Result<reqwest::Client> {
+/// What calls an address. Redirects are answers too: the caller wants to see what the API says. Names under `localhost` are
+/// this machine, which not every resolver knows.
+pub(super) fn client(address: &Url, patience: Duration) -> reqwest::Result<reqwest::Client> {
     let mut client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("stackgen/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
-        .timeout(Duration::from_secs(60));
+        .timeout(patience);
     if is_loopback(address.as_str()) {
-        // A proxy has nothing to do with this machine, and tokens do not go there.
+        // A proxy has nothing to do with this machine, and neither tokens nor passwords go there.
         client = client.no_proxy();
     }
     if let Some(Host::Domain(name)) = address.host().filter(|_| is_under_localhost(address)) {
@@ -425,7 +428,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Api, Asks, Call, Error, Kind, Route, Url, apis, body, choose, client, matches};
+    use super::{Api, Asks, Call, Error, Kind, PATIENCE, Route, Url, apis, body, choose, client, matches};
 
     fn call(method: &str, path: &str) -> Call {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
@@ -453,7 +456,8 @@ mod tests {
                 stream.write_all(format!("{head}{}", "x".repeat(length)).as_bytes()).expect("it listens");
             });
             let address = Url::parse(&url).expect("it is one");
-            let response = client(&address).expect("it can be made").get(&url).send().await.expect("it answers");
+            let response =
+                client(&address, PATIENCE).expect("it can be made").get(&url).send().await.expect("it answers");
             let read = body(&url, response, 100).await;
             assert_eq!(read.is_ok(), fits, "{length}");
             assert_eq!(matches!(read, Err(Error::TooLarge { most: 100, .. })), !fits, "{length}");

@@ -7,14 +7,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use miette::Diagnostic;
-use reqwest::redirect::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use time::OffsetDateTime;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
+use super::api;
 use super::tokens::claims;
 use super::users::{Error as UsersError, Pool, PoolClient};
 
@@ -126,7 +126,8 @@ impl Pages {
     /// When the pool has none, or cannot be asked.
     pub async fn of(pool: &Pool) -> Result<Self, Error> {
         let base = pool.pages().await?.ok_or_else(|| Error::NoDomain { pool: pool.id.clone() })?;
-        let http = reqwest::Client::builder().timeout(PATIENCE).redirect(Policy::none()).build();
+        let address = Url::parse(&base).map_err(|_| Error::Protocol { base: base.clone() })?;
+        let http = api::client(&address, PATIENCE);
         let http = http.map_err(|error| Error::Unreachable { base: base.clone(), cause: error.to_string() })?;
         Ok(Self { base, http })
     }

@@ -93,6 +93,50 @@ fn no_proxy_stands_between_us_and_the_local_cloud() {
     project.run_with("deploy --local", &proxies).ended(0);
 }
 
+/// An API behind a pool that has OAuth endpoints.
+const GUARDED: &str = "\
+userPools:
+  Users:
+    usernameAttributes: [email]
+    autoVerifiedAttributes: [email]
+    removal: destroy
+    domain: { prefix: notes-pages }
+    resourceServers: { orders: { scopes: { read: read orders } } }
+userPoolClients:
+  Web: { userPool: Users, authFlows: [userSrp, adminUserPassword] }
+  Machine:
+    userPool: Users
+    generateSecret: true
+    allowedOAuthFlows: [clientCredentials]
+    allowedOAuthScopes: [orders/read]
+functions:
+  Echo: { directory: echo }
+httpApis:
+  Api:
+    authorizers:
+      Members: { jwt: { userPool: Users, clients: [Web] } }
+    routes:
+      GET /mine: { function: Echo, authorizer: Members }
+";
+
+#[test]
+fn neither_tokens_nor_calls_for_the_local_cloud_go_through_a_proxy() {
+    let project = Project::with(GUARDED);
+    let (program, folder) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/bootstrap.py"), "echo");
+    std::fs::create_dir(project.path().join(folder)).expect("the folder is ours");
+    std::fs::copy(program, project.path().join(folder).join("bootstrap")).expect("the folder is ours");
+    project.run("deploy --local").ended(0);
+    project.run("user create alice@example.com").ended(0);
+    let proxies = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
+    for command in [
+        "token --client Machine --scope orders/read",
+        "call GET /mine --as alice@example.com --client Web",
+        "verify --as alice@example.com --client Web",
+    ] {
+        project.run_with(command, &proxies).ended(0);
+    }
+}
+
 #[test]
 fn a_certificate_that_nobody_trusts() {
     let server = Tls::start();
