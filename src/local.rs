@@ -81,16 +81,16 @@ pub enum Error {
 pub struct Options {
     /// Folder of the state; made when it is missing.
     pub data: PathBuf,
-    /// The one region of the account.
-    pub region: String,
+    /// The one region of the account; without one, that of the saved account, or `us-east-1`.
+    pub region: Option<String>,
     /// Port on the loopback interface; without one, that of the last time if it is free, else any.
     pub port: Option<u16>,
 }
 
 impl Options {
-    /// The cloud in this folder, in `us-east-1`.
+    /// The cloud in this folder.
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), region: "us-east-1".to_owned(), port: None }
+        Self { data: data.into(), region: None, port: None }
     }
 }
 
@@ -107,11 +107,11 @@ pub struct LocalCloud {
 /// When another cloud runs there, the state cannot be read, or no port can be had.
 pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     let folder = Folder::open(&options.data)?;
-    let account = folder.account(&options.region)?;
+    let account = folder.account(options.region.as_deref())?;
     let (listener, address) = listen(&options).await?;
     let cloud = Cloud::opened(folder, account, format!("http://{address}"));
-    let key = cloud.read(|account| account.iam.root.clone());
-    access::leave_note(&options.data, cloud.endpoint(), &options.region, &key)
+    let (region, key) = cloud.read(|account| (account.region.clone(), account.iam.root.clone()));
+    access::leave_note(&options.data, cloud.endpoint(), &region, &key)
         .map_err(|source| Error::Folder { path: options.data, source })?;
     lambda::sweep(&cloud);
     s3::sweep(&cloud);

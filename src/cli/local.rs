@@ -17,9 +17,9 @@ use super::{Outcome, Session, block_on};
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Region of the account; fixed once the cloud has state.
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    region: String,
+    /// Region of the account, fixed once the cloud has state; us-east-1 for an empty cloud when absent.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
     /// Port on the loopback interface; that of the last time, or a free one, when absent.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
@@ -61,7 +61,7 @@ impl Arguments {
             None => self.serve(session, &project),
             Some(Command::Status) => status(session, &project),
             Some(Command::Stop) => stop(session, &project),
-            Some(Command::Env) => environment(session, &access::ensure(&project, &self.region)?),
+            Some(Command::Env) => environment(session, &access::ensure(&project, self.region.as_deref())?),
             Some(Command::Reset { yes }) => reset(session, &project, *yes),
             Some(Command::Mail { to }) => mail(session, &project, to.as_deref()),
         }
@@ -163,7 +163,7 @@ fn reset(session: &Session, project: &Project, yes: bool) -> Outcome {
 fn mail(session: &Session, project: &Project, to: Option<&str>) -> Outcome {
     let messages = match access::running(project) {
         Some(running) => running.mail()?,
-        None => access::ensure(project, "us-east-1")?.mail()?,
+        None => access::ensure(project, None)?.mail()?,
     };
     let messages: Vec<_> = messages.into_iter().filter(|message| to.is_none_or(|to| message.is_to(to))).collect();
     let mut table = Table::new(["time", "from", "to", "kind", "subject", "text"]);

@@ -50,9 +50,6 @@ enum Error {
     Unwritable { path: PathBuf, source: std::io::Error },
 }
 
-/// Region of the local cloud where none is named.
-const LOCAL_REGION: &str = "us-east-1";
-
 impl Target {
     /// Connects to the account. `--local` starts the local cloud where none runs.
     pub(crate) async fn connect(&self, session: &Session, project: &Project) -> Outcome<Account> {
@@ -93,8 +90,7 @@ impl Target {
         let (project, named) = (project.clone(), self.region.clone());
         let start = move || {
             let before = access::running(&project);
-            let region = named.or_else(|| before.as_ref().map(|cloud| cloud.region.clone()));
-            let cloud = access::ensure(&project, region.as_deref().unwrap_or(LOCAL_REGION));
+            let cloud = access::ensure(&project, named.as_deref());
             cloud.map(|cloud| (before.is_none_or(|before| before.pid != cloud.pid), cloud))
         };
         let (is_new, cloud) = tokio::task::spawn_blocking(start).await.map_err(super::session::Error::Task)??;
@@ -121,9 +117,15 @@ impl Target {
         self.local.then(|| " --local".to_owned()).into_iter().chain(named).collect()
     }
 
+    /// What of it says the same tomorrow: a local cloud that was emptied may be in another region then, and has but one.
+    fn lasting(&self) -> Self {
+        let region = self.region.clone().filter(|_| !self.local);
+        Self { region, ..self.clone() }
+    }
+
     /// This target, or where the stack was deployed last when no target was named.
     pub(crate) fn or_last(self, project: &Project, stack: &str) -> Self {
-        if self == Self::default() { recall(project).remove(stack).unwrap_or_default() } else { self }
+        if self == Self::default() { recall(project).remove(stack).unwrap_or_default().lasting() } else { self }
     }
 }
 
@@ -139,10 +141,11 @@ fn recall(project: &Project) -> BTreeMap<String, Target> {
 /// Remembers where a stack was deployed, for the commands that use it afterwards.
 pub(crate) fn remember(project: &Project, stack: &str, target: &Target) -> Outcome {
     let mut known = recall(project);
-    if known.get(stack) == Some(target) {
+    let target = target.lasting();
+    if known.get(stack) == Some(&target) {
         return Ok(());
     }
-    known.insert(stack.to_owned(), target.clone());
+    known.insert(stack.to_owned(), target);
     write_memory(project, &known)
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::cloud::{private_file, private_folder};
+use super::cloud::{held_region, private_file, private_folder};
 use super::iam::AccessKey;
 use super::mail::Message;
 use super::server::own;
@@ -34,10 +34,10 @@ pub enum Error {
     #[diagnostic(help("the local cloud is this same program in the background"))]
     NotRun { program: PathBuf, source: io::Error },
 
-    /// It runs, with another region.
-    #[error("the local cloud runs in region `{running}`, not `{asked}`")]
+    /// Its account was made for another region than the one that was asked for.
+    #[error("the local cloud holds region `{held}`, not `{asked}`")]
     #[diagnostic(help("leave out `--region`, or start with an empty cloud: `stackgen local reset`"))]
-    OtherRegion { running: String, asked: String },
+    OtherRegion { held: String, asked: String },
 
     /// A file of ours cannot be used.
     #[error("`{}` cannot be used", path.display())]
@@ -145,11 +145,12 @@ const LARGEST_LOG: u64 = 16 << 20;
 /// The flag with which the program runs itself in the background.
 pub const DETACHED: &str = "--detached";
 
-/// The project's cloud: the one that runs, else a new one in the background.
+/// The project's cloud: the one that runs, else a new one in the background. Without a region it is in that of its
+/// account, whichever that is.
 ///
 /// # Errors
-/// When it cannot be started, or runs with another region.
-pub fn ensure(project: &Project, region: &str) -> Result<Running, Error> {
+/// When it cannot be started, or its account is in another region.
+pub fn ensure(project: &Project, region: Option<&str>) -> Result<Running, Error> {
     let data = project.local_data();
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("stackgen"));
     if let Some(running) = usable(&data, region, &program)? {
@@ -164,6 +165,7 @@ pub fn ensure(project: &Project, region: &str) -> Result<Running, Error> {
         return Ok(running);
     }
     stop(project)?;
+    check_region(held_region(&data), region)?;
     start(project, region, &program)
 }
 
@@ -208,15 +210,20 @@ pub fn reset(project: &Project) -> Result<(), Error> {
 }
 
 /// The cloud that runs, if it is of this build and region. One of another build is left to be replaced.
-fn usable(data: &Path, region: &str, program: &Path) -> Result<Option<Running>, Error> {
+fn usable(data: &Path, region: Option<&str>, program: &Path) -> Result<Option<Running>, Error> {
     let Some(running) = noted(data).filter(Running::is_alive) else { return Ok(None) };
-    if running.region != region {
-        return Err(Error::OtherRegion { running: running.region, asked: region.to_owned() });
-    }
+    check_region(Some(running.region.clone()), region)?;
     Ok(Some(running).filter(|running| running.program == build(program)))
 }
 
-fn start(project: &Project, region: &str, program: &Path) -> Result<Running, Error> {
+fn check_region(held: Option<String>, asked: Option<&str>) -> Result<(), Error> {
+    match (held, asked) {
+        (Some(held), Some(asked)) if held != asked => Err(Error::OtherRegion { held, asked: asked.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn start(project: &Project, region: Option<&str>, program: &Path) -> Result<Running, Error> {
     let data = project.local_data();
     let path = log_file(&data);
     let log = open_log(&path).map_err(|source| Error::Folder { path: path.clone(), source })?;
@@ -232,11 +239,12 @@ fn start(project: &Project, region: &str, program: &Path) -> Result<Running, Err
 
 /// Runs the program in the background. It makes a session of its own (see [`detach`]), so that neither Ctrl-C nor the
 /// end of the terminal reaches it.
-fn spawn(project: &Project, region: &str, program: &Path, log: File) -> io::Result<Child> {
+fn spawn(project: &Project, region: Option<&str>, program: &Path, log: File) -> io::Result<Child> {
     let filter = std::env::var("STACKGEN_LOG").unwrap_or_else(|_| "stackgen=info".to_owned());
     Command::new(program)
-        .args(["local", DETACHED, "--region", region, "--project"])
+        .args(["local", DETACHED, "--project"])
         .arg(project.root())
+        .args(region.iter().flat_map(|region| ["--region", region]))
         .env("STACKGEN_LOG", filter)
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())

@@ -262,6 +262,9 @@ const VERSION: u32 = 1;
 
 const STATE: &str = "account.json";
 
+/// Region of an account for which none was named.
+const REGION: &str = "us-east-1";
+
 /// The folder of a cloud's state, locked against every other process.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -282,18 +285,19 @@ impl Folder {
         }
     }
 
-    /// The account that was saved here, or a new one.
-    pub(crate) fn account(&self, region: &str) -> Result<Account, Error> {
+    /// The account that was saved here, or a new one; in that region, where one is asked for.
+    pub(crate) fn account(&self, region: Option<&str>) -> Result<Account, Error> {
         let path = self.path.join(STATE);
         let account = match std::fs::read(&path) {
             Ok(bytes) => read_state(&path, &bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_account(region)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create_account(region.unwrap_or(REGION))?,
             Err(source) => return Err(Error::Folder { path, source }),
         };
-        if account.region == region {
-            Ok(account)
-        } else {
-            Err(Error::OtherRegion { held: account.region, asked: region.to_owned() })
+        match region {
+            Some(asked) if account.region != asked => {
+                Err(Error::OtherRegion { held: account.region, asked: asked.to_owned() })
+            }
+            _ => Ok(account),
         }
     }
 
@@ -326,6 +330,12 @@ fn read_state(path: &Path, bytes: &[u8]) -> Result<Account, Error> {
     let stored = Stored::deserialize(&mut reader).map_err(unreadable)?;
     reader.end().map_err(unreadable)?;
     Ok(stored.account)
+}
+
+/// The region of the account that a folder holds, if there is one that can be read.
+pub(super) fn held_region(folder: &Path) -> Option<String> {
+    let path = folder.join(STATE);
+    read_state(&path, &std::fs::read(&path).ok()?).ok().map(|account| account.region)
 }
 
 fn read_account(bytes: &[u8]) -> Result<Account, serde_json::Error> {
@@ -369,7 +379,7 @@ mod tests {
 
     fn opened(path: &Path) -> Result<Cloud, Error> {
         let folder = Folder::open(path)?;
-        let account = folder.account("us-east-1")?;
+        let account = folder.account(None)?;
         Ok(Cloud::opened(folder, account, "http://127.0.0.1:1".to_owned()))
     }
 

@@ -312,6 +312,29 @@ fn a_deployment_that_fails_names_cause_and_place() {
 }
 
 #[test]
+fn a_local_cloud_stays_in_its_region_without_being_told() {
+    let project = Project::with(USERS);
+    let pool = project.json("deploy --local --region eu-west-1")["stacks"][0]["outputs"]["pool"].clone();
+    assert!(pool.as_str().is_some_and(|id| id.starts_with("eu-west-1_")), "{pool}");
+    for command in ["local env", "local mail", "deploy --local", "outputs"] {
+        project.run(command).ended(0);
+        project.run("local stop").ended(0);
+        assert_eq!(project.json("local env")["AWS_REGION"], "eu-west-1", "after `{command}`");
+        project.run("local stop").ended(0);
+        project.run(command).ended(0);
+    }
+    let running = project.run("deploy --local --region us-east-1");
+    project.run("local stop").ended(0);
+    let stopped = project.run("deploy --local --region us-east-1");
+    for told in [running, stopped] {
+        told.ended(1).says("holds region `eu-west-1`, not `us-east-1`").says("leave out `--region`");
+    }
+    project.run("local reset --yes").ended(0);
+    assert_eq!(project.json("local env")["AWS_REGION"], "us-east-1");
+    project.run("outputs").ended(1).says("stackgen deploy notes --local");
+}
+
+#[test]
 fn mistakes_are_refused_before_anything_is_done() {
     let project = Project::with("userPools:\n  Users: { userPoolNam: x }\n");
     project.run("deploy --local").ended(2).says("userPoolNam");

@@ -159,7 +159,7 @@ fn folder() -> TempDir {
 
 fn opened(folder: &TempDir) -> Cloud {
     let held = Folder::open(folder.path()).expect("the folder is free");
-    let account: Account = held.account("us-east-1").expect("the state can be read");
+    let account: Account = held.account(None).expect("the state can be read");
     Cloud::opened(held, account, "http://127.0.0.1:4599".to_owned())
 }
 
