@@ -3,7 +3,9 @@
 use clap::Args;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use stackgen::deploy::aws::Account;
 use stackgen::deploy::stack::{self, Next, Stack};
+use stackgen::project::Project;
 
 use super::output::{bold, dim, green, red, yellow};
 use super::{Failure, Outcome, Session, Table, Target, block_on};
@@ -21,38 +23,78 @@ impl Arguments {
         let project = session.project()?;
         let names = project.stacks().map_err(Failure::refused)?;
         block_on(async {
-            let last = names
-                .iter()
-                .map(|name| self.target.clone().or_last(&project, name))
-                .find(|target| *target != Target::default());
-            let account = last.unwrap_or_else(|| self.target.clone()).connect(session, &project).await?;
-            let stacks = try_join_all(names.iter().map(|name| stack::describe(&account, name))).await?;
-            session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
-            answer(session, &names, &stacks);
+            let accounts = self.accounts(session, &project, &names).await?;
+            let look = async |(name, account): (&String, &Account)| {
+                let stack = stack::describe(account, name).await?;
+                Ok::<_, Failure>(Row { name: name.clone(), target: account.title(), stack })
+            };
+            answer(session, &try_join_all(names.iter().zip(&accounts).map(look)).await?);
             Ok(())
         })
     }
+
+    /// Where each stack is looked for. Each account is reached once.
+    async fn accounts(&self, session: &Session, project: &Project, names: &[String]) -> Outcome<Vec<Account>> {
+        let mut reached: Vec<(Target, Account)> = Vec::new();
+        let mut accounts = Vec::new();
+        for target in self.targets(project, names) {
+            let known = reached.iter().find(|(known, _)| *known == target).map(|(_, account)| account.clone());
+            let account = match known {
+                Some(account) => account,
+                None => {
+                    let account = target.connect(session, project).await?;
+                    session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
+                    reached.push((target, account.clone()));
+                    account
+                }
+            };
+            accounts.push(account);
+        }
+        Ok(accounts)
+    }
+
+    /// The target that is named, else where the stack was deployed last, else where another one of the project was.
+    fn targets(&self, project: &Project, names: &[String]) -> Vec<Target> {
+        let known: Vec<_> = names.iter().map(|name| self.target.clone().or_remembered(project, name)).collect();
+        let other = known.iter().flatten().next().cloned().unwrap_or_default();
+        known.into_iter().map(|target| target.unwrap_or_else(|| other.clone())).collect()
+    }
 }
 
-fn answer(session: &Session, names: &[String], stacks: &[Option<Stack>]) {
-    let rows = || names.iter().zip(stacks);
-    let document: Vec<Value> = rows()
-        .map(|(name, stack)| match stack {
-            Some(stack) => json!({ "stack": name, "status": stack.status, "reason": stack.reason, "id": stack.id }),
-            None => json!({ "stack": name, "status": null }),
-        })
-        .collect();
+/// A stack, and what there is of it where it was looked for.
+struct Row {
+    name: String,
+    target: String,
+    stack: Option<Stack>,
+}
+
+fn answer(session: &Session, rows: &[Row]) {
+    let document: Vec<Value> = rows.iter().map(Row::document).collect();
     session.screen.answer(&json!({ "stacks": document }), || {
-        let mut table = Table::new(["stack", "state", ""]);
-        for (name, stack) in rows() {
-            let (state, status) = match stack {
+        let is_one_target = rows.array_windows().all(|[one, other]| one.target == other.target);
+        let mut table = Table::new(["stack", "state", "", if is_one_target { "" } else { "target" }]);
+        for row in rows {
+            let (state, status) = match &row.stack {
                 Some(stack) => (state(stack), dim(&stack.status)),
                 None => (dim("not deployed"), String::new()),
             };
-            table.row([bold(name), state, status]);
+            let target = if is_one_target { String::new() } else { dim(&row.target) };
+            table.row([bold(&row.name), state, status, target]);
         }
         table.to_string()
     });
+}
+
+impl Row {
+    fn document(&self) -> Value {
+        let (name, target) = (&self.name, &self.target);
+        match &self.stack {
+            Some(Stack { status, reason, id, .. }) => {
+                json!({ "stack": name, "target": target, "status": status, "reason": reason, "id": id })
+            }
+            None => json!({ "stack": name, "target": target, "status": null }),
+        }
+    }
 }
 
 /// A stack's state in words.

@@ -125,7 +125,13 @@ impl Target {
 
     /// This target, or where the stack was deployed last when no target was named.
     pub(crate) fn or_last(self, project: &Project, stack: &str) -> Self {
-        if self == Self::default() { recall(project).remove(stack).unwrap_or_default().lasting() } else { self }
+        self.or_remembered(project, stack).unwrap_or_default()
+    }
+
+    /// The same; `None` where no target was named and nobody knows that the stack was deployed.
+    pub(crate) fn or_remembered(self, project: &Project, stack: &str) -> Option<Self> {
+        let is_named = self != Self::default();
+        if is_named { Some(self) } else { recall(project).remove(stack).map(|last| last.lasting()) }
     }
 }
 

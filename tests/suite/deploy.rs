@@ -335,6 +335,29 @@ fn a_local_cloud_stays_in_its_region_without_being_told() {
 }
 
 #[test]
+fn each_stack_is_looked_for_where_it_was_deployed() {
+    let (project, elsewhere) = (Project::with(USERS), Project::with(USERS));
+    fs::write(project.path().join("stacks/another.yaml"), USERS).expect("the folder is ours");
+    fs::write(project.path().join("stacks/never.yaml"), USERS).expect("the folder is ours");
+    let there = elsewhere.json("local env");
+    let of = |name: &str| there[name].as_str().expect("it is set");
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"].map(|name| (name, of(name)));
+    let endpoint = of("AWS_ENDPOINT_URL");
+    project.run("deploy notes --local").ended(0);
+    project.run_with(&format!("deploy another --yes --endpoint-url {endpoint}"), &keys).ended(0);
+    let listed = project.run_with("list --output json", &keys);
+    let listed: Value = serde_json::from_str(&listed.ended(0).stdout).expect("standard output is one document");
+    let stacks = listed["stacks"].as_array().expect("it lists");
+    let told: Vec<_> = stacks.iter().map(|one| (one["stack"].as_str(), one["status"].as_str())).collect();
+    let created = Some("CREATE_COMPLETE");
+    assert_eq!(told, [(Some("another"), created), (Some("never"), None), (Some("notes"), created)]);
+    assert!(stacks[0]["target"].as_str().is_some_and(|target| target.ends_with(endpoint)), "{listed}");
+    assert_ne!(stacks[0]["target"], stacks[2]["target"]);
+    project.run_with("list --quiet", &keys).ended(0).says(endpoint);
+    assert!(!project.run("list --local --quiet").ended(0).stdout.contains("target"), "there is only one");
+}
+
+#[test]
 fn mistakes_are_refused_before_anything_is_done() {
     let project = Project::with("userPools:\n  Users: { userPoolNam: x }\n");
     project.run("deploy --local").ended(2).says("userPoolNam");
