@@ -32,6 +32,7 @@ impl Arguments {
         if !project::is_stack_name(&name) {
             return Err(Failure::refused(Error::ProjectName { name }));
         }
+        scaffold::check_place(&folder).map_err(Failure::refused)?;
         let names = Names::of(&name, &self.function).map_err(Failure::refused)?;
         let files = scaffold::project(&names, format!("{:#}\n", spec::schema()));
         scaffold::write(&folder, &files).map_err(Failure::refused)?;

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
+use stackgen::model::Stack;
 use stackgen::project::Project;
+use stackgen::spec;
 
 use super::output::{bold, dim, green};
 use super::scaffold::{self, Names};
@@ -20,7 +22,9 @@ impl Arguments {
     /// Writes the crate, and says what the stack file needs.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = Project::discover(session.start()).map_err(Failure::refused)?;
+        let stacks = stacks(&project);
         let names = Names::of("", &self.name).map_err(Failure::refused)?;
+        let names = names.with_free_id(|names| stacks.iter().all(|stack| scaffold::is_free_in(stack, names)));
         let files = scaffold::function(&names);
         scaffold::write(project.root(), &files).map_err(Failure::refused)?;
         let written: Vec<&String> = files.keys().collect();
@@ -33,4 +37,11 @@ impl Arguments {
         });
         Ok(())
     }
+}
+
+/// The stacks of the project. One with mistakes has to be mended before anything is added to it, and is left out.
+fn stacks(project: &Project) -> Vec<Stack> {
+    let names = project.stacks().unwrap_or_default();
+    let files = names.iter().filter_map(|name| project.stack_file(name).ok());
+    files.filter_map(|file| spec::read(&file.to_string_lossy(), &std::fs::read(&file).ok()?).ok()).collect()
 }

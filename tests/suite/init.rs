@@ -118,6 +118,31 @@ fn names_that_would_fail_later_are_refused_now() {
 }
 
 #[test]
+fn a_project_lies_outside_of_the_functions_of_others() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    done(folder.path(), &["init", "outer"]);
+    let functions = folder.path().join("outer/functions");
+    for (place, inner) in [(&*functions, "inner"), (&*functions, "new/inner"), (folder.path(), "outer/functions/inner")]
+    {
+        let said = refused(place, &["init", inner]);
+        assert!(said.contains("lies below the functions of another project"), "{said}");
+    }
+    assert_eq!(fs::read_dir(&functions).expect("it is there").count(), 1);
+    done(&functions, &["init", "../../inner"]);
+    done(&folder.path().join("outer"), &["init", "beside"]);
+}
+
+#[test]
+fn a_function_is_called_as_nothing_else_in_the_stack_is() {
+    let folder = project("hello-api");
+    let root = folder.path().join("hello-api");
+    assert_eq!(done(&root, &["new", "users"])["declaration"], "UsersFunction: { crate: functions/users }");
+    assert_eq!(done(&root, &["new", "api-stage"])["declaration"], "ApiStageFunction: { crate: functions/api-stage }");
+    let said = refused(&root, &["new", "build"]);
+    assert!(said.contains("cargo keeps that name for itself"), "{said}");
+}
+
+#[test]
 fn a_new_function_builds_and_passes_its_tests() {
     let folder = project("hello-api");
     let root = folder.path().join("hello-api");
