@@ -164,6 +164,11 @@ pub enum Error {
     #[diagnostic(help("names are relative and in UTF-8, without `..`"))]
     FileName { function: String, name: String },
 
+    /// A zip holds a symbolic link that leads out of it, to nothing in it, or in a circle.
+    #[error("function `{function}` holds a link `{name}` that leads to nothing in its zip")]
+    #[diagnostic(help("pack what it leads to as well, or pack files instead of links: `zip -r` without `-y` does"))]
+    Link { function: String, name: String },
+
     /// More than Lambda takes.
     #[error("function `{function}` is more than {} MB unpacked", archive::MOST_BYTES / 1024 / 1024)]
     #[diagnostic(help("that is Lambda's limit for a function and its layers; build without debug information"))]

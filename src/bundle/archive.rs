@@ -1,5 +1,7 @@
 //! The files of a function, and the zip that they become.
 
+mod links;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,6 +13,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
+use self::links::Links;
 use crate::bundle::{Asset, Error, FunctionSource};
 
 /// What a function may be unpacked, its layers included: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -19,6 +22,9 @@ pub(super) const MOST_BYTES: u64 = 250 * 1024 * 1024;
 /// The file that Lambda runs.
 const BOOTSTRAP: &str = "bootstrap";
 
+/// The longest path that Linux takes, in bytes.
+const LONGEST_PATH: u64 = 4096;
+
 /// How long a zip that no function needs any more is kept for another command that may be uploading it.
 const KEPT: Duration = Duration::from_secs(60 * 60);
 
@@ -26,7 +32,7 @@ const KEPT: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug, Default)]
 pub(super) struct Contents(BTreeMap<String, Entry>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     mode: u32,
     bytes: Vec<u8>,
@@ -47,14 +53,25 @@ impl Contents {
         let broken = |source| Error::BrokenZip { function: function.id.clone(), file: path.to_owned(), source };
         let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(broken)?;
         let mut collector = Collector::new(function);
+        let mut links = Links::default();
         for index in 0..archive.len() {
-            let entry = archive.by_index(index).map_err(broken)?;
+            let mut entry = archive.by_index(index).map_err(broken)?;
+            let name = entry.name().map_err(broken)?.into_owned();
             if entry.is_dir() {
+                links.insert_folder(&name);
                 continue;
             }
-            let name = entry.name().map_err(broken)?.into_owned();
+            if entry.is_symlink() {
+                links.insert(name, target(&mut entry).map_err(|source| broken(ZipError::Io(source)))?);
+                continue;
+            }
             let mode = normal_mode(entry.unix_mode().unwrap_or_default());
             collector.add(&name, mode, entry)?.map_err(|source| broken(ZipError::Io(source)))?;
+        }
+        let files = collector.contents.0.keys().cloned().collect();
+        let stray = |name: &str| Error::Link { function: function.id.clone(), name: name.to_owned() };
+        for (name, file) in links.follow(&files).map_err(stray)? {
+            collector.copy(&name, &file)?;
         }
         collector.contents.with_bootstrap(function, path)
     }
@@ -146,6 +163,19 @@ impl<'a> Collector<'a> {
         self.contents.0.insert(name.to_owned(), Entry { mode, bytes });
         Ok(Ok(()))
     }
+
+    /// Takes one of its files in again, under another name.
+    fn copy(&mut self, name: &str, file: &str) -> Result<(), Error> {
+        let Some(Entry { mode, bytes }) = self.contents.0.get(file).cloned() else { return Ok(()) };
+        self.add(name, mode, bytes.as_slice()).map(drop)
+    }
+}
+
+/// What a symbolic link of a zip says of where it leads.
+fn target(link: &mut impl Read) -> io::Result<String> {
+    let mut target = String::new();
+    link.take(LONGEST_PATH).read_to_string(&mut target)?;
+    Ok(target)
 }
 
 /// Whether a name stays within the folder that it is unpacked to.
@@ -322,6 +352,29 @@ mod tests {
         assert!(matches!(gone, Error::Unreadable { .. }));
         let broken = Contents::zip(&function(), &folder.path().join("bootstrap")).expect_err("it is no zip");
         assert!(matches!(broken, Error::BrokenZip { .. }));
+    }
+
+    /// A zip with a program and links, as `zip -y` packs them.
+    fn linked(links: &[(&str, &str)]) -> Result<Contents, Error> {
+        let zip = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        let mut writer = ZipWriter::new(zip.as_file());
+        let options = SimpleFileOptions::default().unix_permissions(0o755);
+        writer.start_file("bin/run", options).and_then(|()| Ok(writer.write_all(b"run")?)).expect("it is writable");
+        for (name, target) in links {
+            writer.add_symlink(*name, *target, options).expect("it is writable");
+        }
+        writer.finish().expect("it is writable");
+        Contents::zip(&function(), zip.path())
+    }
+
+    #[test]
+    fn what_a_link_of_a_zip_leads_to_takes_its_place() {
+        let read = linked(&[("bootstrap", "bin/run"), ("also", "bin")]).expect("every link leads somewhere");
+        assert_eq!(read.bootstrap(), b"run");
+        assert_eq!(read.0.keys().collect::<Vec<_>>(), ["also/run", "bin/run", "bootstrap"]);
+        assert!(read.0.values().all(|entry| entry.mode == 0o755));
+        let error = linked(&[("bootstrap", "bin/run"), ("out", "../../etc/passwd")]).expect_err("it leads out");
+        assert_eq!(error.to_string(), "function `Hello` holds a link `out` that leads to nothing in its zip");
     }
 
     #[test]
