@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::project::output_file;
 use crate::template::Template;
 
 /// Version of the format: old enough for every CDK CLI of the last years.
@@ -273,21 +274,10 @@ fn write_changed(file: &Path, folder: &Path, text: &str) -> io::Result<()> {
     if fs::read(file).is_ok_and(|bytes| bytes == text.as_bytes()) {
         return Ok(());
     }
-    let mut beside = readable(&mut tempfile::Builder::new()).tempfile_in(folder)?;
+    let mut beside = output_file(folder)?;
     beside.write_all(text.as_bytes())?;
     beside.persist(file)?;
     Ok(())
-}
-
-/// A temporary file is for the user alone, unlike what it becomes here; the umask counts as for any other file.
-#[cfg(unix)]
-fn readable<'a, 'p, 's>(builder: &'a mut tempfile::Builder<'p, 's>) -> &'a mut tempfile::Builder<'p, 's> {
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-}
-
-#[cfg(not(unix))]
-fn readable<'a, 'p, 's>(builder: &'a mut tempfile::Builder<'p, 's>) -> &'a mut tempfile::Builder<'p, 's> {
-    builder
 }
 
 fn remove_stale(folder: &Path, files: &BTreeMap<String, String>, stacks: &[Stack]) {

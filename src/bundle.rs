@@ -303,15 +303,7 @@ fn asset(
         Code::Directory(folder) => archive::Contents::directory(function, &project.root().join(folder))?,
     };
     elf::check(function, contents.bootstrap(), purpose)?;
-    archive::pack(&function.id, &contents, &purpose.folder(project), compression(purpose))
-}
-
-/// Locally a zip lives for a moment and goes nowhere: packing it is what would take time.
-fn compression(purpose: Purpose) -> zip::CompressionMethod {
-    match purpose {
-        Purpose::Deploy => zip::CompressionMethod::Deflated,
-        Purpose::Local => zip::CompressionMethod::Stored,
-    }
+    archive::pack(&function.id, &contents, &purpose.folder(project), purpose)
 }
 
 /// The folder as it is shown to the user: relative to the project where it lies within.

@@ -142,6 +142,22 @@ pub fn is_stack_name(name: &str) -> bool {
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
 }
 
+/// A file for the folder of what is synthesized and bundled, before it has its name. A temporary file is for the user alone
+/// elsewhere; here it becomes one like any other, for which the umask counts.
+pub(crate) fn output_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    readable(&mut tempfile::Builder::new()).tempfile_in(folder)
+}
+
+#[cfg(unix)]
+fn readable<'a, 'p, 's>(builder: &'a mut tempfile::Builder<'p, 's>) -> &'a mut tempfile::Builder<'p, 's> {
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn readable<'a, 'p, 's>(builder: &'a mut tempfile::Builder<'p, 's>) -> &'a mut tempfile::Builder<'p, 's> {
+    builder
+}
+
 fn yaml_files(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {

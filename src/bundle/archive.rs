@@ -14,7 +14,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use self::links::Links;
-use crate::bundle::{Asset, Error, FunctionSource};
+use crate::bundle::{Asset, Error, FunctionSource, Purpose};
+use crate::project::output_file;
 
 /// What a function may be unpacked, its layers included: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub(super) const MOST_BYTES: u64 = 250 * 1024 * 1024;
@@ -214,17 +215,12 @@ fn unreadable(function: &FunctionSource, file: &Path, source: io::Error) -> Erro
 
 /// The zip of some contents in a folder. One that is there already and not cut off is taken as it is: its name says what
 /// it holds.
-pub(super) fn pack(
-    id: &str,
-    contents: &Contents,
-    folder: &Path,
-    compression: CompressionMethod,
-) -> Result<Asset, Error> {
+pub(super) fn pack(id: &str, contents: &Contents, folder: &Path, purpose: Purpose) -> Result<Asset, Error> {
     let digest = contents.digest();
     let file = file(folder, &digest);
     let unwritable = |source| Error::Unwritable { file: file.clone(), source };
     if !refresh(&file) || !has_an_end(&file) {
-        write_whole(contents, &file, folder, compression).map_err(unwritable)?;
+        write_whole(contents, &file, folder, purpose).map_err(unwritable)?;
     }
     let size = fs::metadata(&file).map_err(unwritable)?.len();
     Ok(Asset { id: id.to_owned(), digest, file, size })
@@ -248,10 +244,14 @@ fn has_an_end(file: &Path) -> bool {
     File::open(file).is_ok_and(|zip| ZipArchive::new(io::BufReader::new(zip)).is_ok())
 }
 
-/// Writes beside and renames, so that a zip under its name is always whole.
-fn write_whole(contents: &Contents, file: &Path, folder: &Path, compression: CompressionMethod) -> io::Result<()> {
+/// Writes beside and renames, so that a zip under its name is always whole. Locally a zip lives for a moment and goes
+/// nowhere: packing it is what would take time.
+fn write_whole(contents: &Contents, file: &Path, folder: &Path, purpose: Purpose) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    let (mut beside, compression) = match purpose {
+        Purpose::Deploy => (output_file(folder)?, CompressionMethod::Deflated),
+        Purpose::Local => (tempfile::NamedTempFile::new_in(folder)?, CompressionMethod::Stored),
+    };
     contents.write(io::BufWriter::new(beside.as_file_mut()), compression)?;
     beside.persist(file)?;
     Ok(())
@@ -296,7 +296,7 @@ mod tests {
 
     fn packed(contents: &Contents) -> Vec<u8> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let asset = pack("Hello", contents, folder.path(), CompressionMethod::Deflated).expect("it is writable");
+        let asset = pack("Hello", contents, folder.path(), Purpose::Deploy).expect("it is writable");
         fs::read(asset.file).expect("it was written")
     }
 
@@ -322,7 +322,7 @@ mod tests {
     fn a_zip_is_read_as_it_was_packed() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let files = [("bootstrap", 0o755, "run"), ("data/list", 0o644, "1")];
-        let asset = pack("Hello", &contents(&files), folder.path(), CompressionMethod::Stored).expect("it is writable");
+        let asset = pack("Hello", &contents(&files), folder.path(), Purpose::Local).expect("it is writable");
         let read = Contents::zip(&function(), &asset.file).expect("we packed it");
         assert_eq!(read.digest(), asset.digest);
         assert_eq!(asset.key(), format!("{}.zip", asset.digest));
@@ -396,8 +396,7 @@ mod tests {
     #[test]
     fn old_zips_are_removed_and_others_stay() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let pack =
-            |text| pack("Hello", &contents(&[("bootstrap", 0o755, text)]), folder.path(), CompressionMethod::Stored);
+        let pack = |text| pack("Hello", &contents(&[("bootstrap", 0o755, text)]), folder.path(), Purpose::Local);
         let (old, new, needed) = (pack("old"), pack("new"), pack("needed"));
         let [old, new, needed] = [old, new, needed].map(|asset| asset.expect("it is writable"));
         for asset in [&old, &needed] {

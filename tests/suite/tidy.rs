@@ -13,7 +13,7 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("spec", &["model", "access", "similar"]),
     ("access", &["model", "template", "similar"]),
     ("synth", &["model", "access", "template"]),
-    ("assembly", &["synth", "template"]),
+    ("assembly", &["synth", "template", "project"]),
     ("bundle", &["project", "similar"]),
     ("deploy", &["assembly", "bundle", "synth", "access", "template"]),
     ("local", &["template", "bundle", "project"]),
