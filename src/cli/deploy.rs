@@ -16,7 +16,7 @@ use stackgen::{assembly, bundle};
 
 use super::output::{Board, dim};
 use super::plan::{self, Planned};
-use super::{Failure, Interrupts, Outcome, Session, Step, Target, Turn, block_on, target};
+use super::{Failure, Interrupts, Outcome, Session, Step, Target, Turn, block_on, interrupts, target};
 pub(crate) use bucket::{Asks, Bootstrap};
 use gate::Gate;
 use report::{Deployed, answer};
@@ -152,8 +152,8 @@ async fn left_alone(interrupts: &Interrupts, is_built: &Cell<bool>) {
 
 /// An interruption after some stacks were deployed and before the next.
 fn between(deployed: &[Deployed], next: &str) -> Failure {
-    let done: Vec<String> = deployed.iter().map(|one| format!("`{}`", one.stack.name)).collect();
-    let stands = format!("{} is deployed, and from `{next}` on nothing was; run the command again", done.join(", "));
+    let done: Vec<&str> = deployed.iter().map(|one| one.stack.name.as_str()).collect();
+    let stands = interrupts::between(&done, next, "deployed");
     Step { during: "stacks were deployed", stands: &stands }.interrupted()
 }
 

@@ -16,7 +16,7 @@ use stackgen::project::Project;
 use thiserror::Error;
 
 use super::output::{Board, bold, dim, green, red};
-use super::{Failure, Outcome, Session, Step, Table, Target, Turn, block_on, plan, target, user};
+use super::{Failure, Outcome, Session, Step, Table, Target, Turn, block_on, interrupts, plan, target, user};
 
 /// Arguments of `stackgen destroy`.
 #[derive(Debug, Args)]
@@ -180,8 +180,8 @@ impl Arguments {
 
 /// An interruption after some stacks were destroyed and before the next.
 fn between(destroyed: &[Destroyed], next: &str) -> Failure {
-    let done: Vec<String> = destroyed.iter().map(|one| format!("`{}`", one.name)).collect();
-    let stands = format!("{} is destroyed, and from `{next}` on nothing was", done.join(", "));
+    let done: Vec<&str> = destroyed.iter().map(|one| one.name.as_str()).collect();
+    let stands = interrupts::between(&done, next, "destroyed");
     Step { during: "stacks were destroyed", stands: &stands }.interrupted()
 }
 

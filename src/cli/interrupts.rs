@@ -37,6 +37,20 @@ pub(crate) struct Step<'a> {
     pub(crate) stands: &'a str,
 }
 
+/// How far a command came with its stacks when it was interrupted before `next`, and what to do. `past` is what becomes of
+/// each: `deployed`.
+pub(crate) fn between(done: &[&str], next: &str, past: &str) -> String {
+    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let stands = match done {
+        [] => format!("nothing was {past}"),
+        [only] => format!("`{only}` is {past}, and from `{next}` on nothing was"),
+        [others @ .., last] => {
+            format!("{} and `{last}` are {past}, and from `{next}` on nothing was", quoted(others))
+        }
+    };
+    format!("{stands}; run the command again")
+}
+
 impl Step<'_> {
     /// The step was left.
     pub(crate) fn interrupted(&self) -> Failure {
@@ -96,5 +110,19 @@ impl Signals {
             _ = self.ctrl_c.recv() => (),
             _ = self.end.recv() => (),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn an_interruption_between_stacks_tells_how_far_it_came() {
+        assert_eq!(between(&[], "a", "deployed"), "nothing was deployed; run the command again");
+        let one = "`a` is destroyed, and from `b` on nothing was; run the command again";
+        assert_eq!(between(&["a"], "b", "destroyed"), one);
+        let three = "`a`, `b` and `c` are deployed, and from `d` on nothing was; run the command again";
+        assert_eq!(between(&["a", "b", "c"], "d", "deployed"), three);
     }
 }
