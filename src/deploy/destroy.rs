@@ -40,7 +40,7 @@ pub async fn foresee(account: &Account, stack: &Stack) -> Result<Doom, Error> {
 
 fn is_retained(template: &Value, logical_id: &str) -> bool {
     let policy = template.get("Resources").and_then(|all| all.get(logical_id)).and_then(|r| r.get("DeletionPolicy"));
-    matches!(policy.and_then(Value::as_str), Some("Retain" | "Snapshot"))
+    matches!(policy.and_then(Value::as_str), Some("Retain" | "RetainExceptOnCreate" | "Snapshot"))
 }
 
 /// Asks CloudFormation to delete the stack. Follow it with an operation on the stack's ARN, made before.
@@ -135,9 +135,11 @@ mod tests {
     fn what_the_template_retains_stays() {
         let template = json!({ "Resources": {
             "Users": { "Type": "AWS::Cognito::UserPool", "DeletionPolicy": "Retain" },
+            "Staff": { "Type": "AWS::Cognito::UserPool", "DeletionPolicy": "RetainExceptOnCreate" },
             "Api": { "Type": "AWS::ApiGatewayV2::Api", "DeletionPolicy": "Delete" },
         } });
         assert!(is_retained(&template, "Users"));
+        assert!(is_retained(&template, "Staff"));
         assert!(!is_retained(&template, "Api"));
         assert!(!is_retained(&template, "Missing"));
         assert!(!is_retained(&json!(null), "Users"));
