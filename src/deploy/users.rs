@@ -177,6 +177,13 @@ pub enum Error {
     #[error("the pool refuses: {message}")]
     #[diagnostic(code(stackgen::user::invalid), help("the user was not changed"))]
     Invalid { message: String },
+    /// The pool refused what a new user needs, and then to remove the user again.
+    #[error("{reason}; and user `{name}` stays, which could not be removed again: {obstacle}")]
+    #[diagnostic(
+        code(stackgen::user::stays),
+        help("remove the user with `stackgen user delete {name}`, and make it again")
+    )]
+    Stays { name: String, reason: Box<Self>, obstacle: Box<Self> },
     /// Cognito's half of the exchange is malformed.
     #[error("the pool's answer to the sign-in makes no sense")]
     #[diagnostic(
@@ -213,6 +220,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Why there is no such user, once that was tidied up.
+    fn after(self, removed: Result<(), Self>, name: &str) -> Self {
+        let (name, reason) = (name.to_owned(), Box::new(self));
+        match removed {
+            Ok(()) => *reason,
+            Err(obstacle) => Self::Stays { name, reason, obstacle: Box::new(obstacle) },
+        }
+    }
+}
+
 impl Pool {
     /// The pool of that id.
     #[must_use]
@@ -243,11 +261,9 @@ impl Pool {
         }
         let made = request.send().await.during("cognito-idp:AdminCreateUser", &self.account.config);
         made.map_err(|error| Error::of(error, &user.name))?;
-        let finished = self.finish(user).await;
-        if finished.is_err() {
-            self.delete(&user.name).await?;
-        }
-        finished
+        let Err(reason) = self.finish(user).await else { return Ok(()) };
+        let removed = self.delete(&user.name).await;
+        Err(reason.after(removed, &user.name))
     }
 
     async fn finish(&self, user: &NewUser) -> Result<(), Error> {
@@ -686,6 +702,20 @@ mod tests {
             assert!(password.chars().any(|c| c.is_ascii_punctuation()));
         }
         assert_ne!(PasswordRules::default().password(), PasswordRules::default().password());
+    }
+
+    #[test]
+    fn a_user_who_stays_is_told_with_the_first_reason() {
+        let error = |code: &str| {
+            let (operation, message) = ("cognito-idp:AdminSetUserPassword".to_owned(), "no".to_owned());
+            let error = AwsError::Service { operation, code: code.to_owned(), message };
+            Error::of(error, "alice")
+        };
+        let weak = || error("InvalidPasswordException");
+        assert_eq!(weak().after(Ok(()), "alice").to_string(), weak().to_string());
+        let told = weak().after(Err(error("TooManyRequestsException")), "alice").to_string();
+        let expected = "the pool refuses the password: no; and user `alice` stays, which could not be removed again: ";
+        assert!(told.starts_with(expected), "{told}");
     }
 
     #[test]
