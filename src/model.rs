@@ -28,7 +28,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use check::{Complaint, Declared};
+pub use check::{Complaint, Declared, Others};
 pub use reference::{Arn, Ref};
 pub use value::{CrossStack, Value};
 

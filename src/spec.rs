@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::access::rules::{self, Severity, Sources};
 use crate::model::check::check;
-use crate::model::{Complaint, Declared, Stack};
+use crate::model::{Complaint, Declared, Others, Stack};
 
 pub use report::{Finding, Region, Report};
 
@@ -51,6 +51,20 @@ pub fn read(name: &str, text: &[u8]) -> Result<Stack, Report> {
 /// # Errors
 /// Every mistake that could be found, each with its place. What is only likely wrong waits until nothing else is.
 pub fn read_with_warnings(name: &str, text: &[u8], sources: &Sources<'_>) -> Result<Read, Report> {
+    read_in_project(name, text, sources, &|| None)
+}
+
+/// The same, for a file that is one of a project's. `others` tells what all stacks of the project show, and is asked only
+/// if the file may refer to one of them.
+///
+/// # Errors
+/// Every mistake that could be found, each with its place. What is only likely wrong waits until nothing else is.
+pub fn read_in_project(
+    name: &str,
+    text: &[u8],
+    sources: &Sources<'_>,
+    others: &dyn Fn() -> Option<Others>,
+) -> Result<Read, Report> {
     let text = utf8(name, text)?;
     let Tree { root, mut findings, set_aside } =
         tree::parse(text).map_err(|finding| Report::new(name, text, vec![finding]))?;
@@ -59,13 +73,30 @@ pub fn read_with_warnings(name: &str, text: &[u8], sources: &Sources<'_>) -> Res
     let set_aside = reader.finish(&mut findings);
     let Some(stack) = stack else { return Err(Report::new(name, text, findings)) };
     let found = rules::find_with(&stack, sources);
-    let (mistakes, doubts) = checked(name, Places::new(&root, &set_aside), &stack, found);
+    let mut declared = Declared::by(&stack, stem(name));
+    if let Some(others) = names_output(text).then(others).flatten() {
+        declared.among(others);
+    }
+    let (mistakes, doubts) = checked(declared, Places::new(&root, &set_aside), &stack, found);
     findings.extend(mistakes);
     if !findings.is_empty() {
         return Err(Report::new(name, text, findings));
     }
     let warnings = (!doubts.is_empty()).then(|| Report::new(name, text, doubts));
     Ok(Read { stack, warnings })
+}
+
+/// What a stack file declares, unchecked; nothing where anything in it cannot be read.
+pub fn outline(text: &[u8]) -> Option<Stack> {
+    let Tree { root, findings, set_aside } = tree::parse(utf8("", text).ok()?).ok()?;
+    let mut reader = Reader::new(&root, set_aside);
+    let stack = reader.read(1)?;
+    findings.is_empty().then_some(stack)
+}
+
+/// Whether `output` may be a key of the file: those that refer to other stacks have it.
+fn names_output(text: &str) -> bool {
+    text.split("output").skip(1).any(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
 }
 
 /// The line of a stack file on which something is declared: `["httpApis", "Api", "routes", "GET /notes"]`.
@@ -111,8 +142,12 @@ fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {
 
 /// What the model's own checks and the rules say, mistakes first, save for what merely follows from values that were set
 /// aside.
-fn checked(name: &str, places: Places<'_>, stack: &Stack, found: Vec<rules::Finding>) -> (Vec<Finding>, Vec<Finding>) {
-    let mut declared = Declared::by(stack, stem(name));
+fn checked(
+    mut declared: Declared,
+    places: Places<'_>,
+    stack: &Stack,
+    found: Vec<rules::Finding>,
+) -> (Vec<Finding>, Vec<Finding>) {
     places.ids().for_each(|id| declared.assume(id));
     let (refused, doubtful): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.rule.severity() == Severity::Error);
     let complaints = check(stack, &declared).into_iter().map(|complaint| (None, complaint));

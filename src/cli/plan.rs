@@ -1,5 +1,6 @@
 //! From stack files to what can be deployed: read, synthesized, put in order, built.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use stackgen::assembly::{self, Protection};
 use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose, Stop};
 use stackgen::deploy::{Asset, Unit};
-use stackgen::model::lambda;
+use stackgen::model::{Others, lambda};
 use stackgen::project::Project;
 use stackgen::template::Template;
 use stackgen::{spec, synth};
@@ -69,8 +70,9 @@ pub(crate) fn read(session: &Session, project: &Project, names: &[String]) -> Ou
 pub(crate) fn sort(project: &Project, names: &[String]) -> Outcome<(Vec<StackFile>, Vec<spec::Report>)> {
     let mut files = Vec::new();
     let mut reports = Vec::new();
+    let others = LazyCell::new(|| others(project));
     for name in names {
-        match read_one(project, name)? {
+        match read_one(project, name, &|| (*others).clone())? {
             Ok(file) => files.push(file),
             Err(report) => reports.push(report),
         }
@@ -91,16 +93,33 @@ pub(crate) fn sound(files: Vec<StackFile>, mut reports: Vec<spec::Report>) -> Ou
 }
 
 /// The stack file, named on the screen from the project's root.
-fn read_one(project: &Project, name: &str) -> Outcome<Result<StackFile, spec::Report>> {
+fn read_one(
+    project: &Project,
+    name: &str,
+    others: &dyn Fn() -> Option<Others>,
+) -> Outcome<Result<StackFile, spec::Report>> {
     let file = project.stack_file(name).map_err(Failure::refused)?;
     let shown = file.strip_prefix(project.root()).unwrap_or(&file).display().to_string();
     let text =
         std::fs::read(&file).map_err(|source| Failure::refused(Error::Unreadable { file: shown.clone(), source }))?;
     let sources = |folder: &str| source_text(project, Path::new(folder));
-    Ok(spec::read_with_warnings(&shown, &text, &sources).map(|spec::Read { stack, warnings }| {
+    Ok(spec::read_in_project(&shown, &text, &sources, others).map(|spec::Read { stack, warnings }| {
         let text = String::from_utf8_lossy(&text).into_owned();
         StackFile { name: name.to_owned(), path: shown, text, stack, warnings }
     }))
+}
+
+/// What all stacks of the project show; nothing where they cannot be listed.
+fn others(project: &Project) -> Option<Others> {
+    let mut others = Others::default();
+    for name in project.stacks().ok()? {
+        let text = project.stack_file(&name).ok().and_then(|file| std::fs::read(file).ok());
+        match text.and_then(|text| spec::outline(&text)) {
+            Some(stack) => others.add(&name, &stack),
+            None => others.assume(&name),
+        }
+    }
+    Some(others)
 }
 
 /// All of a crate's source in one text. A rule that asks for it does without where it is not in the project, or too much.

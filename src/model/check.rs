@@ -20,6 +20,7 @@ mod grant;
 mod lambda;
 mod log;
 mod names;
+mod others;
 mod output;
 mod parameter;
 mod parts;
@@ -31,6 +32,7 @@ mod tag;
 mod words;
 
 pub use declared::Declared;
+pub use others::Others;
 pub use words::list;
 
 pub(super) use field::{

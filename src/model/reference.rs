@@ -35,7 +35,7 @@ impl Target {
 }
 
 macro_rules! pointer {
-    ($(#[$doc:meta])* $name:ident, $local:expr) => {
+    ($(#[$doc:meta])* $name:ident, $local:expr, $shown:ident) => {
         $(#[$doc])*
         pub struct $name<T> {
             target: Target,
@@ -145,8 +145,11 @@ macro_rules! pointer {
                 parent: &mut dyn FnMut() -> Path,
                 report: &mut garde::Report,
             ) {
-                let Target::Local(id) = &self.target else { return };
-                if let Err(error) = declared.expect_kind(id, T::TYPE, T::NAME) {
+                let found = match &self.target {
+                    Target::Local(id) => declared.expect_kind(id, T::TYPE, T::NAME),
+                    Target::Output(output) => declared.$shown::<T>(output),
+                };
+                if let Err(error) = found {
                     report.append(parent(), error);
                 }
             }
@@ -158,14 +161,14 @@ pointer! {
     /// A pointer to a resource, which CloudFormation's `Ref` resolves: the id of a pool or a client, the name of a function.
     ///
     /// In a stack file it is the logical id, or `{ output: stack.name }` for a resource of another stack.
-    Ref, Value::Ref
+    Ref, Value::Ref, expect_reference
 }
 
 pointer! {
     /// A pointer to a resource by its ARN.
     ///
     /// In a stack file it is the logical id, or `{ output: stack.name }` for the ARN of a resource of another stack.
-    Arn, |id| Value::Get { id, attribute: "Arn".to_owned() }
+    Arn, |id| Value::Get { id, attribute: "Arn".to_owned() }, expect_arn
 }
 
 impl<T> Ref<T> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use snapbox::{Assert, Data};
-use stackgen::model::Stack;
+use stackgen::model::{Others, Stack};
 use stackgen::spec;
 
 use crate::{stacks, tools};
@@ -100,6 +100,65 @@ fn the_schema_accepts_the_stack_files_and_nothing_misspelled() {
     for place in ["userPools/Users", "userPools/Users/mfa", "functions/Hello/memorySize", "userPoolClients/Web"] {
         assert!(found.lines().any(|line| line == place), "{place} is not among\n{found}");
     }
+}
+
+/// What a file of a project is told that refers to other stacks of it.
+fn in_project(text: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let others = || {
+        let mut others = Others::default();
+        for (name, text) in files {
+            match spec::outline(text.as_bytes()) {
+                Some(stack) => others.add(name, &stack),
+                None => others.assume(name),
+            }
+        }
+        Some(others)
+    };
+    let read = spec::read_in_project("b.yaml", text.as_bytes(), &|_| None, &others);
+    let report = read.map_or_else(Some, |_| None);
+    let findings = report.iter().flat_map(spec::Report::findings);
+    findings.map(|(finding, _)| finding.message().to_owned()).collect()
+}
+
+#[test]
+fn what_other_stacks_show_is_known() {
+    let project = [
+        ("b", "userPools: { Members: {} }"),
+        (
+            "a",
+            "userPools: { Users: {} }
+functions: { Hello: { crate: functions/hello } }
+outputs:
+  id: { ref: Users }
+  arn: { get: Users.Arn }
+  name: { ref: Hello }
+  own: { value: { ref: Users }, export: my-name }
+  same: { value: { ref: Users }, export: { sub: '${AWS::StackName}:same' } }
+  text: pool",
+        ),
+        ("broken", "userPools: { Users: { mfaa: off } }"),
+    ];
+    let client = |output: &str| {
+        in_project(&format!("userPoolClients: {{ Web: {{ userPool: {{ output: {output} }} }} }}"), &project)
+    };
+    for output in ["a.id", "a.text", "a.same", "broken.any"] {
+        assert_eq!(client(output), Vec::<String>::new(), "{output}");
+    }
+    let wrong = [
+        ("a.idd", "stack `a` has no output `idd`"),
+        ("nowhere.id", "the project has no stack `nowhere`"),
+        ("a.own", "`a.own` is exported as `my-name`"),
+        ("a.arn", "`a.arn` is the ARN of a user pool"),
+        ("a.name", "`a.name` is of type `AWS::Lambda::Function`, not a user pool"),
+        ("b.id", "`b.id` is an output of this very stack"),
+    ];
+    for (output, message) in wrong {
+        assert_eq!(client(output), [message], "{output}");
+    }
+    let trigger = "userPools: { Users: { lambdaConfig: { preSignUp: { output: a.name } } } }";
+    assert_eq!(in_project(trigger, &project), ["`a.name` is the id of a function"]);
+    let value = "userPools: { Users: {} }\noutputs: { a: { join: ['', [{ output: a.idd }]] } }";
+    assert_eq!(in_project(value, &project), ["stack `a` has no output `idd`"]);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::cognito::{UserPool, UserPoolClient};
 use crate::model::value::{ApiUrl, CrossStack};
-use crate::model::{Json, Stack, Value, ids};
+use crate::model::{Json, Resource, Stack, Value, ids};
 use crate::similar::closest;
 
+use super::others::{About, Others};
 use super::words::list;
 
 /// What a stack declares: the context in which references are checked.
@@ -15,6 +17,8 @@ pub struct Declared {
     known: BTreeMap<String, Known>,
     conditions: BTreeSet<String>,
     stages: BTreeMap<String, BTreeSet<String>>,
+    /// Nothing where the stack is looked at alone.
+    others: Option<Others>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +79,7 @@ impl Declared {
         let sockets = stack.web_socket_apis.iter();
         let sockets = sockets.map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
         let stages = http.chain(rest).chain(sockets).collect();
-        let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages };
+        let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages, others: None };
         stack.visit(&mut |it| {
             let known = Known { kind: it.kind.to_owned(), name: it.name, attributes: it.attributes };
             declared.known.insert(it.id.to_owned(), known);
@@ -83,6 +87,16 @@ impl Declared {
         });
         ids::of_stack(stack).into_iter().for_each(|derived| declared.derive(derived));
         declared
+    }
+
+    /// Knows the other stacks of the project.
+    pub(crate) fn among(&mut self, others: Others) {
+        self.others = Some(others);
+    }
+
+    /// The CloudFormation type of a resource, where it is known.
+    pub(super) fn kind_of(&self, id: &str) -> Option<&str> {
+        self.known.get(id).map(|known| known.kind.as_str()).filter(|kind| !kind.is_empty())
     }
 
     /// The name of the stack.
@@ -126,7 +140,7 @@ impl Declared {
 
     /// Refuses what is not the id of a secret, without repeating it: it may be the secret itself.
     pub(crate) fn expect_secret(&self, id: &str) -> Result<(), garde::Error> {
-        use crate::model::{Resource, secretsmanager::Secret};
+        use crate::model::secretsmanager::Secret;
         let is_secret = |known: &Known| known.kind == Secret::TYPE;
         if self.known.get(id).is_some_and(|known| is_secret(known) || known.kind.is_empty()) {
             return Ok(());
@@ -348,7 +362,6 @@ impl Declared {
     }
 
     fn expect_stage(&self, url: &ApiUrl) -> Result<(), garde::Error> {
-        use crate::model::Resource;
         use crate::model::apigateway::RestApi;
         use crate::model::apigatewayv2::{HttpApi, WebSocketApi};
         self.expect_any(&url.api, &[HttpApi::TYPE, RestApi::TYPE], "API")?;
@@ -372,12 +385,49 @@ impl Declared {
     }
 
     fn expect_other(&self, output: &CrossStack) -> Result<(), garde::Error> {
-        match output.stack == self.name {
-            true => Err(error(
+        if output.stack == self.name {
+            return Err(error(
                 format!("`{}.{}` is an output of this very stack", output.stack, output.name),
                 "refer to the resource itself: `{ ref: Id }` or `{ get: Id.Attribute }`",
-            )),
-            false => Ok(()),
+            ));
+        }
+        self.others.as_ref().map_or(Ok(()), |others| others.expect(output).map(drop))
+    }
+
+    /// Refuses an output of another stack that shows something else than what CloudFormation's `Ref` gives for a resource.
+    pub(crate) fn expect_reference<T: Resource>(&self, output: &CrossStack) -> Result<(), garde::Error> {
+        // A function is known by its name and by its ARN, and a secret's `Ref` is its ARN.
+        let wants_id = [UserPool::TYPE, UserPoolClient::TYPE].contains(&T::TYPE);
+        let fits = |about| about == About::Reference || !wants_id;
+        self.expect_shown::<T>(output, fits, "the ARN", "{ ref: Id }")
+    }
+
+    /// Refuses an output of another stack that shows something else than the ARN of a resource.
+    pub(crate) fn expect_arn<T: Resource>(&self, output: &CrossStack) -> Result<(), garde::Error> {
+        let has_arn = T::ATTRIBUTES.contains(&"Arn");
+        self.expect_shown::<T>(output, |about| about == About::Arn || !has_arn, "the id", "{ get: Id.Arn }")
+    }
+
+    fn expect_shown<T: Resource>(
+        &self,
+        output: &CrossStack,
+        fits: impl Fn(About) -> bool,
+        other: &str,
+        written: &str,
+    ) -> Result<(), garde::Error> {
+        self.expect_other(output)?;
+        let Some(exported) = self.others.as_ref().and_then(|others| others.expect(output).ok().flatten()) else {
+            return Ok(());
+        };
+        let named = format!("`{}.{}`", output.stack, output.name);
+        let wanted = article(T::NAME);
+        let help = format!("show it there with `{written}`");
+        match &exported.about {
+            Some((kind, _)) if kind != T::TYPE => {
+                Err(error(format!("{named} is of type `{kind}`, not {wanted}"), help))
+            }
+            Some((_, about)) if !fits(*about) => Err(error(format!("{named} is {other} of {wanted}"), help)),
+            _ => Ok(()),
         }
     }
 
