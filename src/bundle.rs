@@ -113,6 +113,11 @@ pub enum Error {
     #[diagnostic(help("mend `{}`", manifest.display()))]
     Manifest { function: String, manifest: PathBuf, reason: String },
 
+    /// Cargo does not run where the crate is, such as when the toolchain that is chosen there is not installed.
+    #[error("cargo does not run in `{}`: {reason}", folder.display())]
+    #[diagnostic(help("a toolchain is chosen by `rust-toolchain.toml`, there or above, or by `RUSTUP_TOOLCHAIN`"))]
+    CargoTrouble { folder: PathBuf, reason: String },
+
     /// A crate has no binary, not the one that is asked for, or several of which none is called `bootstrap` or like
     /// the crate.
     #[error("crate `{name}` of function `{function}` has no binary to run")]

@@ -139,18 +139,20 @@ fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
+/// What cargo knows of a manifest. It is asked where the manifest is: which cargo that is, and how it is set, depends on
+/// the folder.
 fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Error> {
     let cargo = toolchain::cargo();
-    MetadataCommand::new().cargo_path(&cargo).manifest_path(manifest).no_deps().exec().map_err(|error| match error {
+    let folder = manifest.parent().unwrap_or(manifest);
+    let mut command = MetadataCommand::new();
+    command.cargo_path(&cargo).current_dir(folder).manifest_path(manifest).no_deps();
+    let unreadable = |reason| Error::Manifest { function: function.id.clone(), manifest: manifest.to_owned(), reason };
+    command.exec().map_err(|error| match error {
         cargo_metadata::Error::Io(source) => Error::NoCargo { program: cargo, source },
-        cargo_metadata::Error::CargoMetadata { stderr } => Error::Manifest {
-            function: function.id.clone(),
-            manifest: manifest.to_owned(),
-            reason: stderr.trim().trim_start_matches("error: ").to_owned(),
-        },
-        other => {
-            Error::Manifest { function: function.id.clone(), manifest: manifest.to_owned(), reason: other.to_string() }
+        cargo_metadata::Error::CargoMetadata { stderr } => {
+            toolchain::trouble(folder).unwrap_or_else(|| unreadable(toolchain::reason(&stderr).to_owned()))
         }
+        other => unreadable(other.to_string()),
     })
 }
 

@@ -54,6 +54,18 @@ pub(super) fn rustc() -> PathBuf {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()).into()
 }
 
+/// What keeps cargo from running at all in a folder; nothing when it does.
+pub(super) fn trouble(folder: &Path) -> Option<Error> {
+    let output = Command::new(cargo()).arg("--version").current_dir(folder).output().ok()?;
+    let reason = || reason(&String::from_utf8_lossy(&output.stderr)).to_owned();
+    (!output.status.success()).then(|| Error::CargoTrouble { folder: folder.to_owned(), reason: reason() })
+}
+
+/// What a tool says, without the word before it.
+pub(super) fn reason(said: &str) -> &str {
+    said.trim().trim_start_matches("error: ")
+}
+
 /// How cargo is called for the functions of one workspace and processor; `function` is the one that errors name.
 pub(super) fn recipe(
     function: &FunctionSource,

@@ -128,6 +128,24 @@ fn the_functions_that_do_not_compile_are_named() {
 }
 
 #[test]
+fn cargo_is_asked_where_the_crate_is() {
+    let sketch = Sketch::new(&[("stacks/hello.yaml", "functions:\n  Hello: { crate: functions/hello }\n")]);
+    let sketch = sketch.function("hello", "fn main() {}");
+    let script = "#!/bin/sh\npwd -P >> \"$0.log\"\necho \"error: toolchain 'none' is not installed\" >&2\nexit 1\n";
+    sketch.write("cargo.sh", script);
+    fs::set_permissions(sketch.path("cargo.sh"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
+    program.args(["bundle", "--project"]).arg(sketch.0.path()).env("CARGO", sketch.path("cargo.sh")).current_dir("/");
+    let output = program.output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+    assert!(!output.status.success() && said.contains("cargo does not run in"), "{said}");
+    assert!(said.contains("toolchain 'none' is not installed") && !said.contains("cannot read the crate"), "{said}");
+    let asked = fs::read_to_string(sketch.path("cargo.sh.log")).expect("the script wrote it");
+    let folder = sketch.path("functions/hello").canonicalize().expect("it is there").display().to_string();
+    assert!(asked.lines().all(|line| line == folder), "{asked}");
+}
+
+#[test]
 fn a_mistyped_crate_is_recognized() {
     let sketch = Sketch::new(&[]).function("hello", "fn main() {}");
     let error = sketch.bundle(&["functions/helo"], Purpose::Local).expect_err("there is no such crate");
