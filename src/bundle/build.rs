@@ -6,7 +6,9 @@ use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 
-use cargo_metadata::{Artifact, BuildScript, Message, Metadata, MetadataCommand, Package, PackageId, TargetKind};
+use cargo_metadata::{
+    Artifact, BuildScript, Message, Metadata, MetadataCommand, Package, PackageId, Target, TargetKind,
+};
 
 use crate::bundle::memory::{self, Watch};
 use crate::bundle::stop::{Led, Running, Stop};
@@ -23,6 +25,8 @@ struct Wanted<'a> {
     function: &'a FunctionSource,
     package: PackageId,
     binary: String,
+    /// The features without which cargo passes the binary over, as the command line names them.
+    features: Vec<String>,
 }
 
 /// The programs of functions, by their place in the list of all.
@@ -57,7 +61,9 @@ pub(super) fn programs(
         let Code::Crate { name, binary } = &function.code else { continue };
         let (root, package) = workspaces.find(function, name)?;
         let binary = chosen_binary(function, &package, binary.as_deref())?;
-        let wanted = Wanted { index, function, package: package.id, binary };
+        let features = binary.required_features.iter().map(|feature| feature_of(&package, feature)).collect();
+        let binary = binary.name.clone();
+        let wanted = Wanted { index, function, package: package.id, binary, features };
         calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
     }
     let watch = Watch::over(project, functions);
@@ -156,20 +162,30 @@ fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Erro
     })
 }
 
+/// A feature of a package as it is named to a call that builds several.
+fn feature_of(package: &Package, feature: &str) -> String {
+    // One of a dependency, `dependency/feature`, cannot be told with its package.
+    if feature.contains('/') { feature.to_owned() } else { format!("{}/{feature}", package.name) }
+}
+
 /// The binary to run: the one that is asked for, else the only one, else the one that says so by its name.
-fn chosen_binary(function: &FunctionSource, package: &Package, asked: Option<&str>) -> Result<String, Error> {
-    let binaries: Vec<&str> =
-        package.targets.iter().filter(|target| target.is_kind(TargetKind::Bin)).map(|target| &*target.name).collect();
+fn chosen_binary<'a>(
+    function: &FunctionSource,
+    package: &'a Package,
+    asked: Option<&str>,
+) -> Result<&'a Target, Error> {
+    let binaries: Vec<&Target> = package.targets.iter().filter(|target| target.is_kind(TargetKind::Bin)).collect();
+    let named = |name: &str| binaries.iter().find(|binary| binary.name == name);
     let by_name = ["bootstrap", package.default_run.as_deref().unwrap_or_default(), package.name.as_str()];
     let found = match (asked, &binaries[..]) {
-        (Some(asked), _) => binaries.iter().find(|name| **name == asked),
+        (Some(asked), _) => named(asked),
         (None, [only]) => Some(only),
-        (None, _) => by_name.iter().find(|name| binaries.contains(name)),
+        (None, _) => by_name.into_iter().find_map(named),
     };
-    found.map(|name| (*name).to_owned()).ok_or_else(|| Error::NoBinary {
+    found.copied().ok_or_else(|| Error::NoBinary {
         function: function.id.clone(),
         name: package.name.to_string(),
-        help: help_with_binaries(&binaries, asked),
+        help: help_with_binaries(&binaries.iter().map(|binary| &*binary.name).collect::<Vec<_>>(), asked),
     })
 }
 
@@ -255,9 +271,11 @@ fn lead_itself(_cargo: &mut Command) {}
 
 fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
     let mut command = Command::new(toolchain::cargo());
-    command.arg(recipe.subcommand).args(["--message-format=json-render-diagnostics", "--bins"]);
+    command.arg(recipe.subcommand).arg("--message-format=json-render-diagnostics");
     for wanted in wanted {
-        command.args(["--package", &wanted.package.repr]);
+        // A binary of the same name in another of the packages is built as well.
+        command.args(["--package", &wanted.package.repr, "--bin", &wanted.binary]);
+        command.args(wanted.features.iter().flat_map(|feature| ["--features", feature]));
     }
     command.args(&recipe.arguments).envs(recipe.environment.iter().cloned());
     command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -287,7 +305,8 @@ fn programs_in(artifact: &Artifact, wanted: &[Wanted]) -> Programs {
 }
 
 fn failure(wanted: &[Wanted], programs: &Programs, status: ExitStatus, said: &str) -> Error {
-    let functions = names(wanted.iter().filter(|wanted| !programs.contains_key(&wanted.index)));
+    let missing: Vec<&Wanted> = wanted.iter().filter(|wanted| !programs.contains_key(&wanted.index)).collect();
+    let functions = if missing.is_empty() { names(wanted.iter()) } else { names(missing.into_iter()) };
     if was_interrupted(status) {
         return Error::Interrupted { functions };
     }

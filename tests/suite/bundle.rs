@@ -128,6 +128,36 @@ fn the_functions_that_do_not_compile_are_named() {
 }
 
 #[test]
+fn only_the_binaries_that_are_wanted_are_built() {
+    let sketch = Sketch::new(&[]).function("hello", "fn main() {}");
+    sketch.write("functions/hello/src/bin/tool.rs", "fn main() { let x: u8 = \"\"; }");
+    sketch.bundle(&["functions/hello"], Purpose::Local).expect("`tool` is nobody's function");
+}
+
+/// Cargo builds a binary in every package of the call that has one of that name.
+#[test]
+fn a_build_that_fails_beside_the_functions_names_them() {
+    let sketch =
+        Sketch::new(&[("Cargo.toml", WORKSPACE)]).function("one", "fn main() {}").function("two", "fn main() {}");
+    sketch.write("functions/two/src/bin/one.rs", "fn main() { let x: u8 = \"\"; }");
+    let error = sketch.bundle(&["one", "two"], Purpose::Local).expect_err("one of them does not compile");
+    assert!(error.to_string().starts_with("cargo could not build `"), "{error}");
+}
+
+#[test]
+fn a_binary_is_built_with_the_features_that_it_requires() {
+    let main = "#[cfg(not(feature = \"lambda\"))]\ncompile_error!(\"it is off\");\nfn main() {}";
+    let sketch =
+        Sketch::new(&[("Cargo.toml", WORKSPACE)]).function("hello", "fn main() {}").function("other", "fn main() {}");
+    let manifest = "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[features]\nlambda = []\n\n\
+                    [[bin]]\nname = \"bootstrap\"\npath = \"src/bootstrap.rs\"\nrequired-features = [\"lambda\"]\n";
+    sketch.write("functions/hello/Cargo.toml", manifest);
+    sketch.write("functions/hello/src/bootstrap.rs", main);
+    sketch.bundle(&["hello", "other"], Purpose::Local).expect("the feature is on");
+    sketch.bundle(&["hello"], Purpose::Local).expect("the feature is on");
+}
+
+#[test]
 fn cargo_is_asked_where_the_crate_is() {
     let sketch = Sketch::new(&[("stacks/hello.yaml", "functions:\n  Hello: { crate: functions/hello }\n")]);
     let sketch = sketch.function("hello", "fn main() {}");
