@@ -154,6 +154,11 @@ pub enum Error {
     #[diagnostic(help("paths are relative to the project; check that the file exists and that you may read it"))]
     Unreadable { function: String, file: PathBuf, source: io::Error },
 
+    /// What is named as a zip or a folder, or lies in the folder, is something else.
+    #[error("`{}` of function `{function}` is {found}", file.display())]
+    #[diagnostic(help("{help}"))]
+    WrongKind { function: String, file: PathBuf, found: &'static str, help: String },
+
     /// A zip that is none.
     #[error("`{}` of function `{function}` is not a zip that Lambda could unpack", file.display())]
     #[diagnostic(help("make it again with any zip program"))]
@@ -166,8 +171,13 @@ pub enum Error {
 
     /// A zip or folder holds a name that Lambda would not unpack below its own folder.
     #[error("function `{function}` holds a file named `{name}`")]
-    #[diagnostic(help("names are relative and in UTF-8, without `..`"))]
+    #[diagnostic(help("names are relative and in UTF-8, with `/` between their parts, without `..` and backslashes"))]
     FileName { function: String, name: String },
+
+    /// A zip holds a name that is a file, and below it another.
+    #[error("function `{function}` holds `{name}` both as a file and as a folder")]
+    #[diagnostic(help("only one of them could be unpacked; pack it again without the other"))]
+    FileAndFolder { function: String, name: String },
 
     /// A zip holds a symbolic link that leads out of it, to nothing in it, or in a circle.
     #[error("function `{function}` holds a link `{name}` that leads to nothing in its zip")]

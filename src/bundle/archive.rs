@@ -23,6 +23,9 @@ pub(super) const MOST_BYTES: u64 = 250 * 1024 * 1024;
 /// The file that Lambda runs.
 const BOOTSTRAP: &str = "bootstrap";
 
+/// A pipe, a socket or a device, which is read without end or not at all.
+const SPECIAL: &str = "neither a file nor a folder";
+
 /// The longest path that Linux takes, in bytes.
 const LONGEST_PATH: u64 = 4096;
 
@@ -50,14 +53,14 @@ impl Contents {
 
     /// What a prebuilt zip holds.
     pub(super) fn zip(function: &FunctionSource, path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| unreadable(function, path, source))?;
+        let file = open_zip(function, path)?;
         let broken = |source| Error::BrokenZip { function: function.id.clone(), file: path.to_owned(), source };
         let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(broken)?;
         let mut collector = Collector::new(function);
         let mut links = Links::default();
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).map_err(broken)?;
-            let name = entry.name().map_err(broken)?.into_owned();
+            let name = plain(&entry.name().map_err(broken)?);
             if entry.is_dir() {
                 links.insert_folder(&name);
                 continue;
@@ -74,16 +77,20 @@ impl Contents {
         for (name, file) in links.follow(&files).map_err(stray)? {
             collector.copy(&name, &file)?;
         }
-        collector.contents.with_bootstrap(function, path)
+        collector.contents.without_clash(function)?.with_bootstrap(function, path)
     }
 
     /// What a prebuilt folder holds, links followed.
     pub(super) fn directory(function: &FunctionSource, folder: &Path) -> Result<Self, Error> {
         let mut collector = Collector::new(function);
+        expect_folder(function, folder)?;
         for entry in walkdir::WalkDir::new(folder).follow_links(true) {
             let entry = entry.map_err(|error| unreadable(function, folder, error.into()))?;
             if entry.file_type().is_dir() {
                 continue;
+            }
+            if !entry.file_type().is_file() {
+                return Err(wrong_kind(function, entry.path(), SPECIAL, "leave it out of the folder".to_owned()));
             }
             let name = relative_name(function, folder, entry.path())?;
             let unreadable = |source| unreadable(function, entry.path(), source);
@@ -110,6 +117,15 @@ impl Contents {
             hash.update(&entry.bytes);
         }
         hex::encode(hash.finalize())
+    }
+
+    /// The same, where no file has the name of a folder.
+    fn without_clash(self, function: &FunctionSource) -> Result<Self, Error> {
+        let mut folders = self.0.keys().flat_map(|name| name.match_indices('/').filter_map(|(end, _)| name.get(..end)));
+        match folders.find(|folder| self.0.contains_key(*folder)) {
+            Some(name) => Err(Error::FileAndFolder { function: function.id.clone(), name: name.to_owned() }),
+            None => Ok(self),
+        }
     }
 
     fn with_bootstrap(self, function: &FunctionSource, file: &Path) -> Result<Self, Error> {
@@ -179,6 +195,11 @@ fn target(link: &mut impl Read) -> io::Result<String> {
     Ok(target)
 }
 
+/// A name without the parts that lead nowhere: some packers write `./bootstrap`.
+fn plain(name: &str) -> String {
+    name.split('/').filter(|part| *part != ".").collect::<Vec<_>>().join("/")
+}
+
 /// Whether a name stays within the folder that it is unpacked to.
 fn is_relative(name: &str) -> bool {
     !name.contains(['\\', '\0']) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
@@ -207,6 +228,33 @@ fn mode(file: &File) -> io::Result<u32> {
 #[cfg(not(unix))]
 fn mode(_file: &File) -> io::Result<u32> {
     Ok(0o755)
+}
+
+/// A zip to read. Whether it is a file is asked before it is opened: opening a pipe waits for somebody who writes.
+fn open_zip(function: &FunctionSource, path: &Path) -> Result<File, Error> {
+    let kind = fs::metadata(path).map_err(|source| unreadable(function, path, source))?;
+    if kind.is_dir() {
+        let help = "a folder is named with `directory:` instead of `zip:`".to_owned();
+        return Err(wrong_kind(function, path, "a folder", help));
+    }
+    if !kind.is_file() {
+        return Err(wrong_kind(function, path, SPECIAL, "name a file".to_owned()));
+    }
+    File::open(path).map_err(|source| unreadable(function, path, source))
+}
+
+fn expect_folder(function: &FunctionSource, folder: &Path) -> Result<(), Error> {
+    let kind = fs::metadata(folder).map_err(|source| unreadable(function, folder, source))?;
+    if kind.is_dir() {
+        return Ok(());
+    }
+    let found = if kind.is_file() { "a file" } else { SPECIAL };
+    let help = "name the folder that holds `bootstrap`; a zip is named with `zip:` instead of `directory:`".to_owned();
+    Err(wrong_kind(function, folder, found, help))
+}
+
+fn wrong_kind(function: &FunctionSource, file: &Path, found: &'static str, help: String) -> Error {
+    Error::WrongKind { function: function.id.clone(), file: file.to_owned(), found, help }
 }
 
 fn unreadable(function: &FunctionSource, file: &Path, source: io::Error) -> Error {
@@ -352,6 +400,54 @@ mod tests {
         assert!(matches!(gone, Error::Unreadable { .. }));
         let broken = Contents::zip(&function(), &folder.path().join("bootstrap")).expect_err("it is no zip");
         assert!(matches!(broken, Error::BrokenZip { .. }));
+    }
+
+    /// A zip of files as another program may pack them.
+    fn foreign_zip(names: &[&str]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        let mut writer = ZipWriter::new(file.as_file());
+        for name in names {
+            let options = SimpleFileOptions::default().unix_permissions(0o755);
+            writer.start_file(*name, options).expect("the file is ours");
+        }
+        writer.finish().expect("the file is ours");
+        file
+    }
+
+    #[test]
+    fn parts_of_a_name_that_lead_nowhere_do_not_count() {
+        let zip = foreign_zip(&["./bootstrap", "a/./b"]);
+        let read = Contents::zip(&function(), zip.path()).expect("it is a good zip");
+        assert_eq!(read.0.keys().collect::<Vec<_>>(), ["a/b", "bootstrap"]);
+    }
+
+    #[test]
+    fn no_file_has_the_name_of_a_folder() {
+        let zip = foreign_zip(&["bootstrap", "a/b", "a"]);
+        let error = Contents::zip(&function(), zip.path()).expect_err("nobody can unpack it");
+        assert_eq!(error.to_string(), "function `Hello` holds `a` both as a file and as a folder");
+    }
+
+    #[test]
+    fn a_zip_is_a_file_and_a_folder_a_folder() {
+        use miette::Diagnostic;
+
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let [file, pipe] = ["file", "pipe"].map(|name| folder.path().join(name));
+        fs::write(&file, "").expect("the folder is ours");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("every Unix has `mkfifo`");
+        assert!(made.success());
+        let told = |error: Error| (error.to_string(), error.help().map(|help| help.to_string()).unwrap_or_default());
+        let zip = |path: &Path| told(Contents::zip(&function(), path).expect_err("it is no zip"));
+        let directory = |path: &Path| told(Contents::directory(&function(), path).expect_err("it holds no program"));
+        let is = |path: &Path, kind: &str| format!("`{}` of function `Hello` is {kind}", path.display());
+        let (said, help) = zip(folder.path());
+        assert_eq!((said, help.contains("`directory:` instead of")), (is(folder.path(), "a folder"), true));
+        let (said, help) = directory(&file);
+        assert_eq!((said, help.contains("`zip:` instead of")), (is(&file, "a file"), true));
+        for (said, _) in [zip(&pipe), directory(&pipe), directory(folder.path())] {
+            assert_eq!(said, is(&pipe, SPECIAL));
+        }
     }
 
     /// A zip with a program and links, as `zip -y` packs them.
