@@ -68,7 +68,7 @@ pub enum Problem {
     #[error("`{at}` looks for `{key}`, which is in no mapping")]
     #[diagnostic(help("mappings are looked up by their name and two keys"))]
     UnknownMapping { at: String, key: String },
-    /// An output or a condition refers to what may not be there.
+    /// What is always there refers to what may not be.
     #[error("`{at}` refers to `{name}`, which is there only under the condition `{condition}`")]
     #[diagnostic(help("give it the same condition, or choose with `if`"))]
     SwitchedOff { at: String, name: String, condition: String },
@@ -130,6 +130,8 @@ struct Place<'a> {
     section: &'static str,
     name: &'a str,
     condition: Option<&'a str>,
+    /// Whether it counts only under a condition, as an arm of `Fn::If` does.
+    is_chosen: bool,
 }
 
 impl Place<'_> {
@@ -198,10 +200,12 @@ impl<'a> Check<'a> {
 
     fn resources(&mut self) {
         for (id, resource) in &self.template.resources {
-            let place = Place { section: "Resources", name: id, condition: resource.condition.as_deref() };
+            let condition = resource.condition.as_deref();
+            let place = Place { section: "Resources", name: id, condition, is_chosen: false };
             self.waits.entry(id).or_default();
             for needed in &resource.depends_on {
-                self.target(place, needed, false);
+                // What is not there is not waited for.
+                self.target(Place { is_chosen: true, ..place }, needed, false);
             }
             if let Some(condition) = &resource.condition {
                 self.condition(place, condition);
@@ -214,7 +218,8 @@ impl<'a> Check<'a> {
 
     fn outputs_and_conditions(&mut self) {
         for (name, output) in &self.template.outputs {
-            let place = Place { section: "Outputs", name, condition: output.condition.as_deref() };
+            let condition = output.condition.as_deref();
+            let place = Place { section: "Outputs", name, condition, is_chosen: false };
             if let Some(condition) = &output.condition {
                 self.condition(place, condition);
             }
@@ -224,7 +229,8 @@ impl<'a> Check<'a> {
             }
         }
         for (name, condition) in &self.template.conditions {
-            self.value(Place { section: "Conditions", name, condition: None }, condition, 0);
+            let place = Place { section: "Conditions", name, condition: None, is_chosen: false };
+            self.value(place, condition, 0);
         }
     }
 
@@ -239,6 +245,7 @@ impl<'a> Check<'a> {
                 if let [(name, argument)] = members.iter().collect::<Vec<_>>().as_slice() {
                     self.function(place, name, argument);
                 }
+                let place = Place { is_chosen: place.is_chosen || members.contains_key("Fn::If"), ..place };
                 // The arms of `Fn::If` and the arguments of every other function may hold functions in turn.
                 members.values().for_each(|member| self.value(place, member, depth + 1));
             }
@@ -374,12 +381,12 @@ impl<'a> Check<'a> {
             self.found.insert(Problem::Unresolved { at: place.path(), name: name.to_owned() });
             return;
         };
-        match &resource.condition {
-            Some(condition) if place.section == "Outputs" && place.condition != Some(condition) => {
-                let (name, condition) = (name.to_owned(), condition.clone());
-                self.found.insert(Problem::SwitchedOff { at: place.path(), name, condition });
-            }
-            _ => {}
+        // Of two conditions, the one may well imply the other.
+        let may_lack = place.condition.is_none()
+            || (place.section == "Outputs" && place.condition != resource.condition.as_deref());
+        if let (Some(condition), true, false) = (&resource.condition, may_lack, place.is_chosen) {
+            let (name, condition) = (name.to_owned(), condition.clone());
+            self.found.insert(Problem::SwitchedOff { at: place.path(), name, condition });
         }
         if place.section == "Resources" {
             self.waits.entry(place.name).or_default().insert(name.to_owned());
@@ -533,6 +540,22 @@ mod tests {
         template["Outputs"] = json!({ "O": { "Value": { "Ref": "B" } } });
         assert_eq!(problems(&template), ["`Outputs/O` refers to `B`, which is there only under the condition `On`"]);
         template["Outputs"]["O"]["Condition"] = json!("On");
+        assert_eq!(problems(&template), Vec::<String>::new());
+        template["Outputs"]["O"] = json!({ "Value": { "Fn::If": ["On", { "Ref": "B" }, ""] } });
+        assert_eq!(problems(&template), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_always_there_needs_nothing_that_may_be_switched_off() {
+        let mut template = with(&json!({ "X": { "Fn::Sub": "${B}" } }));
+        template["Resources"]["B"]["Condition"] = json!("On");
+        let found = ["`Resources/A` refers to `B`, which is there only under the condition `On`"];
+        assert_eq!(problems(&template), found);
+        template["Resources"]["A"]["Condition"] = json!("On");
+        assert_eq!(problems(&template), Vec::<String>::new());
+        let mut template = with(&json!({ "X": { "Fn::If": ["On", { "Fn::Join": ["", [{ "Ref": "B" }]] }, ""] } }));
+        template["Resources"]["B"]["Condition"] = json!("On");
+        template["Resources"]["A"]["DependsOn"] = json!("B");
         assert_eq!(problems(&template), Vec::<String>::new());
     }
 
