@@ -33,7 +33,8 @@ pub struct Function {
     /// The binary of the crate, where it has several.
     #[serde(skip_serializing)]
     pub bin: Option<String>,
-    /// A zip file that is deployed as it is; it holds an executable `bootstrap`.
+    /// A zip file whose contents are deployed, packed anew so that equal contents are equal bytes; it holds an executable
+    /// `bootstrap`.
     #[serde(skip_serializing)]
     #[setters(skip)]
     pub zip: Option<String>,
@@ -131,7 +132,7 @@ pub enum Code<'a> {
         /// The binary.
         bin: Option<&'a str>,
     },
-    /// A zip file, as it is.
+    /// A zip file, whose contents are packed anew.
     Zip(&'a str),
     /// A folder to zip.
     Directory(&'a str),
