@@ -104,7 +104,8 @@ impl Arguments {
             let one = match stack {
                 Some(stack) => self.destroy_one(session, &account, &stack).await?,
                 None => {
-                    let left = destroy::leftovers(&account, &name, &[]).await?;
+                    let mut left = destroy::leftovers(&account, &name, &Doom::default()).await?;
+                    left.extend(destroy::stored(&account, &name).await?);
                     Destroyed { name: name.clone(), existed: false, left }
                 }
             };
@@ -173,7 +174,8 @@ impl Arguments {
             let cause = diagnosis::root_cause(account, &ended.events).await?;
             return Err(failed(stack, ended.status, cause));
         }
-        let left = destroy::leftovers(account, &stack.name, &doom.stays).await?;
+        let mut left = destroy::leftovers(account, &stack.name, &doom).await?;
+        left.extend(destroy::sweep(account, stack).await?);
         Ok(Destroyed { name: stack.name.clone(), existed: true, left })
     }
 }

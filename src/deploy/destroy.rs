@@ -1,18 +1,24 @@
 //! What goes with a stack, what stays, and what is left in its name afterwards.
 
+mod remedy;
+
 use serde_json::Value;
 
 use super::aws::{Account, During, Error};
+use super::change_set::BUCKET_PARAMETER;
 use super::stack::{self, Deployed, Stack};
+use super::store::{self, Store};
 use crate::template::text;
 
 /// What deleting a stack would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Doom {
     /// Resources that go.
     pub goes: Vec<Deployed>,
     /// Resources that stay, because the template says so.
     pub stays: Vec<Deployed>,
+    /// The template as it is deployed; null where it cannot be read.
+    template: Value,
 }
 
 /// Something that is still there after a stack was deleted.
@@ -35,7 +41,7 @@ pub async fn foresee(account: &Account, stack: &Stack) -> Result<Doom, Error> {
     let template = text::parse(&template).unwrap_or_default();
     let made = resources.into_iter().filter(|resource| !resource.physical_id.is_empty());
     let (stays, goes) = made.partition(|resource| is_retained(&template, &resource.logical_id));
-    Ok(Doom { goes, stays })
+    Ok(Doom { goes, stays, template })
 }
 
 fn is_retained(template: &Value, logical_id: &str) -> bool {
@@ -52,12 +58,12 @@ pub async fn start(account: &Account, stack_id: &str) -> Result<(), Error> {
     answer.during("cloudformation:DeleteStack", &account.config).map(drop)
 }
 
-/// What is still there under the stack's name: retained resources, and log groups that Lambda made again while the
+/// What is still there under the name of a stack: retained resources, and log groups that Lambda made again while the
 /// stack was going.
 ///
 /// # Errors
 /// When AWS cannot be asked.
-pub async fn leftovers(account: &Account, stack: &str, stays: &[Deployed]) -> Result<Vec<Leftover>, Error> {
+pub async fn leftovers(account: &Account, stack: &str, doom: &Doom) -> Result<Vec<Leftover>, Error> {
     let logs = aws_sdk_cloudwatchlogs::Client::new(&account.config);
     let prefix = log_group_prefix(stack);
     let mut listed = logs.describe_log_groups().log_group_name_prefix(&prefix).into_paginator().items().send();
@@ -66,9 +72,56 @@ pub async fn leftovers(account: &Account, stack: &str, stays: &[Deployed]) -> Re
         let group = group.during("logs:DescribeLogGroups", &account.config)?;
         groups.extend(group.log_group_name);
     }
-    let is_kept = |name: &String| stays.iter().any(|resource| resource.physical_id == *name);
+    let is_kept = |name: &String| doom.stays.iter().any(|resource| resource.physical_id == *name);
     let remade = groups.iter().filter(|name| is_of_a_function(name, &prefix) && !is_kept(name));
-    Ok(stays.iter().map(retained).chain(remade.map(|name| log_group(name))).collect())
+    Ok(remedy::retained(doom).into_iter().chain(remade.map(|name| remedy::log_group(name))).collect())
+}
+
+/// Removes the code and the templates of a stack that is gone from the bucket, and tells what it could not remove. Each
+/// stack has folders of its own there, and Lambda keeps a copy of what a retained function runs.
+///
+/// # Errors
+/// When AWS cannot be asked whether there is a bucket.
+pub async fn sweep(account: &Account, stack: &Stack) -> Result<Vec<Leftover>, Error> {
+    let mut left = Vec::new();
+    // Somebody may have made the stack anew by now, and needs what is there.
+    if stack::describe(account, &stack.name).await?.is_some() {
+        return Ok(left);
+    }
+    let Some(store) = bucket(account, stack.parameters.get(BUCKET_PARAMETER)).await? else { return Ok(left) };
+    for folder in store::folders(&stack.name) {
+        if let Err(error) = store.remove(account, &folder).await {
+            let what = format!("what is below `{folder}` in bucket `{}`: {error}", store.bucket());
+            left.push(Leftover { what, command: remedy::empty(store.bucket(), &folder) });
+        }
+    }
+    Ok(left)
+}
+
+/// What lies in the bucket under the name of a stack that is not there.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn stored(account: &Account, stack: &str) -> Result<Vec<Leftover>, Error> {
+    let mut left = Vec::new();
+    let Some(store) = bucket(account, None).await? else { return Ok(left) };
+    for folder in store::folders(stack) {
+        match store.versions(account, &folder).await {
+            // Whoever may not look may not have put anything there either.
+            Ok(0) | Err(Error::Denied { .. }) => (),
+            Ok(versions) => left.push(remedy::folder(store.bucket(), &folder, versions)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(left)
+}
+
+/// The bucket that a stack may have used. Whoever may not look for it has put nothing into it, unless the stack names it.
+async fn bucket(account: &Account, named: Option<&String>) -> Result<Option<Store>, Error> {
+    match Store::find(account).await {
+        Err(Error::Denied { .. }) => Ok(named.filter(|name| !name.is_empty()).map(|name| Store::own(name))),
+        found => found,
+    }
 }
 
 /// Functions without a name of their own are named for the stack.
@@ -82,54 +135,11 @@ fn is_of_a_function(group: &str, prefix: &str) -> bool {
     group.strip_prefix(prefix).is_some_and(|rest| rest.matches('-').count() <= 1)
 }
 
-fn log_group(name: &str) -> Leftover {
-    Leftover {
-        what: format!("log group `{name}`"),
-        command: format!("aws logs delete-log-group --log-group-name {}", quoted(name)),
-    }
-}
-
-fn retained(resource: &Deployed) -> Leftover {
-    let id = quoted(&resource.physical_id);
-    let command = match resource.kind.as_str() {
-        "AWS::Cognito::UserPool" => format!("aws cognito-idp delete-user-pool --user-pool-id {id}"),
-        "AWS::DynamoDB::Table" => format!("aws dynamodb delete-table --table-name {id}"),
-        "AWS::IAM::Role" => format!("aws iam delete-role --role-name {id}"),
-        "AWS::Lambda::Function" => format!("aws lambda delete-function --function-name {id}"),
-        "AWS::Logs::LogGroup" => format!("aws logs delete-log-group --log-group-name {id}"),
-        "AWS::SecretsManager::Secret" => format!("aws secretsmanager delete-secret --secret-id {id}"),
-        "AWS::SES::EmailIdentity" => format!("aws sesv2 delete-email-identity --email-identity {id}"),
-        "AWS::S3::Bucket" => format!("aws s3 rb --force s3://{}", resource.physical_id),
-        kind => format!("aws cloudcontrol delete-resource --type-name {kind} --identifier {id}"),
-    };
-    Leftover { what: format!("{} `{}` ({})", resource.kind, resource.physical_id, resource.logical_id), command }
-}
-
-/// The text as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{is_of_a_function, is_retained, log_group, log_group_prefix, quoted, retained};
-    use crate::deploy::stack::Deployed;
-
-    fn resource(kind: &str, physical_id: &str) -> Deployed {
-        Deployed {
-            logical_id: "Thing".into(),
-            physical_id: physical_id.into(),
-            kind: kind.into(),
-            status: "CREATE_COMPLETE".into(),
-        }
-    }
+    use super::{is_of_a_function, is_retained, log_group_prefix};
 
     #[test]
     fn what_the_template_retains_stays() {
@@ -151,28 +161,5 @@ mod tests {
         assert!(is_ours("/aws/lambda/notes-Get-1A2B3C"));
         assert!(!is_ours("/aws/lambda/notes-admin-Get-1A2B3C"));
         assert!(!is_ours("/aws/lambda/notebook-Get-1A2B3C"));
-    }
-
-    #[test]
-    fn each_leftover_comes_with_the_command_that_removes_it() {
-        let pool = retained(&resource("AWS::Cognito::UserPool", "us-east-1_abc"));
-        assert_eq!(pool.command, "aws cognito-idp delete-user-pool --user-pool-id us-east-1_abc");
-        let table = retained(&resource("AWS::DynamoDB::Table", "notesTable"));
-        assert_eq!(table.command, "aws dynamodb delete-table --table-name notesTable");
-        let secret =
-            retained(&resource("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:us-east-1:1:secret:t-Ab"));
-        let command = "aws secretsmanager delete-secret --secret-id arn:aws:secretsmanager:us-east-1:1:secret:t-Ab";
-        assert_eq!(secret.command, command);
-        let other = retained(&resource("AWS::SNS::Topic", "arn:aws:sns:us-east-1:1:t"));
-        assert!(other.command.contains("--type-name AWS::SNS::Topic"), "{}", other.command);
-        let group = log_group("/aws/lambda/notes-Get-1");
-        assert_eq!(group.command, "aws logs delete-log-group --log-group-name /aws/lambda/notes-Get-1");
-    }
-
-    #[test]
-    fn what_a_shell_would_read_otherwise_is_quoted() {
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -173,28 +173,52 @@ impl Store {
     /// # Errors
     /// When AWS refuses.
     pub async fn empty(&self, account: &Account) -> Result<usize, Error> {
+        self.remove(account, "").await
+    }
+
+    /// Deletes every version below a folder. Returns how many.
+    ///
+    /// # Errors
+    /// When AWS refuses.
+    pub(super) async fn remove(&self, account: &Account, folder: &str) -> Result<usize, Error> {
         let s3 = account.s3();
         let mut deleted = 0;
         loop {
-            let page = s3.list_object_versions().bucket(&self.bucket).max_keys(1_000).send().await;
-            let page = match page {
-                Err(SdkError::ServiceError(context)) if context.raw().status().as_u16() == 404 => return Ok(deleted),
-                other => other.during("s3:ListObjectVersions", &account.config)?,
-            };
-            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
-            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-            let doomed: Vec<_> = versions
-                .chain(markers)
-                .filter_map(|(key, version)| {
-                    ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
-                })
-                .collect();
+            let doomed = self.page_of_versions(account, &s3, folder).await?;
             if doomed.is_empty() {
                 return Ok(deleted);
             }
             deleted += doomed.len();
             self.delete(account, &s3, doomed).await?;
         }
+    }
+
+    /// How many versions are below a folder, a thousand for more.
+    ///
+    /// # Errors
+    /// When AWS refuses.
+    pub(super) async fn versions(&self, account: &Account, folder: &str) -> Result<usize, AwsError> {
+        Ok(self.page_of_versions(account, &account.s3(), folder).await?.len())
+    }
+
+    /// The first versions below a folder; none where the bucket is gone.
+    async fn page_of_versions(
+        &self,
+        account: &Account,
+        s3: &aws_sdk_s3::Client,
+        folder: &str,
+    ) -> Result<Vec<ObjectIdentifier>, AwsError> {
+        let page = s3.list_object_versions().bucket(&self.bucket).prefix(folder).max_keys(1_000).send().await;
+        let page = match page {
+            Err(SdkError::ServiceError(context)) if context.raw().status().as_u16() == 404 => return Ok(Vec::new()),
+            other => other.during("s3:ListBucketVersions", &account.config)?,
+        };
+        let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let found = versions.chain(markers).filter_map(|(key, version)| {
+            ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
+        });
+        Ok(found.collect())
     }
 
     async fn delete(
@@ -214,6 +238,12 @@ impl Store {
             reason: failed.message().unwrap_or("no reason was given").to_owned(),
         })
     }
+}
+
+/// The folders of the bucket that only this stack makes use of: its code's and its templates'. A deployer's policy lets
+/// nobody write into those of another.
+pub(super) fn folders(stack: &str) -> [String; 2] {
+    ["code", "templates"].map(|folder| format!("{folder}/{stack}/"))
 }
 
 /// The stack that holds our own bucket.

@@ -143,6 +143,8 @@ impl Ground {
         program.args(options).envs(self.deployer.iter().map(|(name, value)| (name, value)));
         let Told { code, answer, said } = told(&program.output().expect("the program runs"));
         let message = answer["error"]["message"].as_str().map_or(said, str::to_owned);
+        let left = answer["stacks"][0]["left"].to_string();
+        assert!(!left.contains("in bucket"), "{}: {left}", self.project.stack());
         if code == Some(0) { Ok(()) } else { Err(Refused { during, message }) }
     }
 

@@ -30,6 +30,10 @@ const BOOTSTRAP: &[&str] = &["CDKToolkit", "stackgen-bootstrap"];
 /// Where each stack has a folder of its own for its code and its templates. What lies in another's is run by the other.
 const FOLDERS: &[&str] = &["code", "templates"];
 
+/// What is done in a folder: it is filled by a deployment and emptied when the stack is destroyed. Who deletes a version
+/// needs both rights: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+const FOLDER: &[&str] = &["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"];
+
 /// A larger template goes through the bucket: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
 const LARGEST_INLINE: usize = 51_200;
 
@@ -69,10 +73,14 @@ fn uploads(stack: &str, place: &Place) -> Vec<Grant> {
         let bucket = format!("arn:{partition}:s3:::{bucket}");
         grant("Assets", "s3:GetObject", format!("{bucket}/*"));
         for folder in FOLDERS {
-            grant("Uploads", "s3:PutObject", format!("{bucket}/{folder}/{stack}/*"));
+            for action in FOLDER {
+                grant("Uploads", action, format!("{bucket}/{folder}/{stack}/*"));
+            }
         }
         // Without it S3 does not tell an object that is missing from one that is forbidden.
-        grant("AssetBucket", "s3:ListBucket", bucket);
+        grant("AssetBucket", "s3:ListBucket", bucket.clone());
+        // What of the folders is to be removed, which takes any that S3 still keeps of it.
+        grant("AssetBucket", "s3:ListBucketVersions", bucket);
     }
     grants
 }

@@ -174,7 +174,9 @@ fn a_role_without_the_boundary_is_refused_by_name() {
 fn nobody_writes_into_the_folder_of_another_stack() {
     let statements = told(&template([("F", Resource::new("AWS::Lambda::Function"))]), Holder::Caller).expect("known");
     let folder = |name: &str| format!("arn:aws:s3:::stackgen-bootstrap-assets-*/{name}/notes/*");
-    assert_eq!(granted(&statements, "s3:PutObject"), BTreeSet::from([folder("code"), folder("templates")]));
+    for action in ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"] {
+        assert_eq!(granted(&statements, action), BTreeSet::from([folder("code"), folder("templates")]), "{action}");
+    }
 }
 
 #[test]
