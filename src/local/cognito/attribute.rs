@@ -246,6 +246,9 @@ impl Schema {
 
     /// Checks the attributes of a new user.
     pub(crate) fn check_new(&self, attributes: &Attributes) -> Result<(), Fault> {
+        if attributes.contains_key("sub") {
+            return Err(chosen_sub());
+        }
         let absent = |name: &&str| attributes.get(*name).is_none_or(String::is_empty);
         let complaints: Vec<String> =
             self.required().filter(absent).map(|name| format!("{name}: The attribute is required")).collect();
@@ -263,7 +266,7 @@ impl Schema {
                 return Err(not_authorized("A client attempted to write unauthorized attribute"));
             }
             if name == "sub" {
-                return Err(invalid("Cannot modify the non-mutable attribute sub"));
+                return Err(chosen_sub());
             }
             if !known.mutable {
                 return Err(invalid(format!("user.{name}: Attribute cannot be updated.\n")));
@@ -297,6 +300,11 @@ impl Schema {
         }
         known.takes(value).err().map(|complaint| format!("{name}: {complaint}"))
     }
+}
+
+/// A user's `sub` is the pool's to give: who could choose it would be whom he likes.
+fn chosen_sub() -> Fault {
+    invalid("Cannot modify the non-mutable attribute sub")
 }
 
 fn nonconforming(complaints: &[String]) -> Fault {
@@ -354,6 +362,13 @@ mod tests {
         assert_eq!(with("phone_number", "0123"), "Invalid phone number format.");
         assert_eq!(complaint(&[("email", "alice")]), "Invalid email address format.");
         assert_eq!(complaint(&[("email", "alice@example")]), "Invalid email address format.");
+    }
+
+    #[test]
+    fn nobody_chooses_who_he_is() {
+        let expected = "Cannot modify the non-mutable attribute sub";
+        assert_eq!(complaint(&[("email", "a@example.com"), ("sub", "of-alice")]), expected);
+        assert_eq!(complaint(&[("email", "a@example.com"), ("sub", "")]), expected);
     }
 
     #[test]

@@ -307,6 +307,9 @@ impl UserPool {
 
     fn check_mapping(&self, provider: &Provider) -> Result<(), Fault> {
         let schema = self.settings.attributes();
+        if provider.attribute_mapping.contains_key("sub") {
+            return Err(invalid("Attribute mapping is invalid: sub is given by the user pool alone."));
+        }
         let unknown = provider.attribute_mapping.keys().find(|name| *name != "username" && schema.get(name).is_none());
         match unknown {
             Some(name) => {
@@ -466,11 +469,16 @@ mod tests {
         assert!(pool.groups.contains_key("us-east-1_AbCdEfGhI_Google"));
         let again = pool.add_provider(provider(first), now).map_err(|fault| fault.code);
         assert_eq!(again.err().as_deref(), Some("DuplicateProviderException"));
-        let mapping = json!({
-            "ProviderName": "Corp", "ProviderType": "SAML", "AttributeMapping": { "custom:none": "x" },
-            "ProviderDetails": { "MetadataURL": "https://corp.example/metadata" },
-        });
-        assert!(pool.add_provider(provider(mapping), now).is_err_and(|fault| fault.message.contains("custom:none")));
+        let mapping = |attribute: &str| {
+            json!({
+                "ProviderName": "Corp", "ProviderType": "SAML", "AttributeMapping": { attribute: "x" },
+                "ProviderDetails": { "MetadataURL": "https://corp.example/metadata" },
+            })
+        };
+        for wrong in ["custom:none", "sub"] {
+            let refused = pool.add_provider(provider(mapping(wrong)), now);
+            assert!(refused.is_err_and(|fault| fault.message.contains(wrong)), "{wrong}");
+        }
         assert_eq!(pool.remove_provider("Google"), Ok(()));
         assert!(pool.groups.is_empty());
     }

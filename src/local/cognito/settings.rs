@@ -443,7 +443,7 @@ impl ClientSettings {
     /// Whether the client may write an attribute.
     pub(crate) fn writes(&self, attribute: &str) -> bool {
         !attribute.starts_with("dev:")
-            && !matches!(attribute, "email_verified" | "phone_number_verified")
+            && !matches!(attribute, "sub" | "email_verified" | "phone_number_verified")
             && (self.write_attributes.is_empty() || self.write_attributes.iter().any(|name| name == attribute))
     }
 

@@ -419,9 +419,6 @@ pub(crate) fn invited(pool: &UserPool, request: &mut AdminCreateUser, now: Momen
         return Ok(user.clone());
     }
     let attributes = collected(std::mem::take(&mut request.user_attributes));
-    if attributes.contains_key("sub") {
-        return Err(invalid("Cannot modify the non-mutable attribute sub"));
-    }
     let mut user = pool.new_user(&request.username, attributes, now).map_err(|fault| match fault.message.as_str() {
         "User already exists" => Fault { message: "User account already exists".to_owned(), ..fault },
         _ => fault,

@@ -276,7 +276,8 @@ impl Grant<'_> {
         claims.insert("aud".to_owned(), json!(self.client.id));
         claims.insert("cognito:username".to_owned(), json!(self.user.username));
         for (name, value) in self.user.attributes.iter().filter(|(name, _)| self.shows(name)) {
-            claims.insert(name.clone(), claim(name, value));
+            // What the pool says of the user is not for an attribute to say otherwise.
+            claims.entry(name.clone()).or_insert_with(|| claim(name, value));
         }
         if !self.user.identities.is_empty() {
             claims.insert("identities".to_owned(), self.user.identities.iter().map(Identity::claim).collect());
@@ -510,7 +511,8 @@ mod tests {
                 Group { group_name: name.to_owned(), precedence: Some(precedence), role_arn, ..Group::default() };
             pool.groups.insert(name.to_owned(), group);
         }
-        let attributes = [("email", "a@example.com"), ("email_verified", "true"), ("custom:tenant", "t1")];
+        let attributes =
+            [("email", "a@example.com"), ("email_verified", "true"), ("custom:tenant", "t1"), ("sub", "another")];
         let user = User {
             username: "alice".to_owned(),
             sub: "3f1c".to_owned(),
@@ -580,6 +582,13 @@ mod tests {
                 "scope": "aws.cognito.signin.user.admin",
             }))
         );
+    }
+
+    /// The attribute `sub` of the user of these tests is somebody else's.
+    #[test]
+    fn no_attribute_makes_a_user_another() {
+        let id = claims(&Overrides::default(), json!({})).id.expect("an identity");
+        assert_eq!(id["sub"], "3f1c");
     }
 
     #[test]
