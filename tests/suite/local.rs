@@ -204,6 +204,25 @@ async fn a_versioned_bucket_keeps_what_is_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_not_offered_of_a_bucket_does_not_touch_the_whole() {
+    let cloud = TestCloud::start().await;
+    let client = bucket(&cloud).await;
+    let refused = client.delete_bucket_replication().bucket("bucket").send().await.expect_err("it is not offered");
+    assert_eq!(code(&refused), "NotImplemented");
+    client.head_bucket().bucket("bucket").send().await.expect("the bucket stands");
+    client.put_object().bucket("bucket").key("k").body(b"x".to_vec().into()).send().await.expect("it is put");
+    let refused = client.get_object_torrent().bucket("bucket").key("k").send().await.expect_err("it is not offered");
+    assert_eq!(code(&refused), "NotImplemented");
+    let other = format!("{}/bucket/k?attributes", cloud.endpoint);
+    let delete = client.delete_object().bucket("bucket").key("k").customize();
+    let delete = delete.mutate_request(move |request| {
+        let _ = request.set_uri(other.as_str());
+    });
+    assert_eq!(code(&delete.send().await.expect_err("it is not offered")), "NotImplemented");
+    client.head_object().bucket("bucket").key("k").send().await.expect("the object stands");
+}
+
+#[tokio::test]
 async fn a_presigned_url_works_until_it_expires() {
     let cloud = TestCloud::start().await;
     let client = bucket(&cloud).await;

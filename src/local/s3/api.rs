@@ -37,20 +37,16 @@ async fn answer(cloud: &Cloud, request: &Request, target: &Target) -> Result<Res
     if target.bucket.is_empty() {
         return Ok(list_buckets(cloud));
     }
-    if request.method != Method::PUT || !target.key.is_empty() || !target.query_is_plain() {
+    if target.unknown_side(&request.method).is_some() {
+        return Err(not_offered(request));
+    }
+    if request.method != Method::PUT || !target.key.is_empty() || target.setting().is_some() {
         cloud.read(|account| account.s3.bucket(&target.bucket).map(drop))?;
     }
     if target.key.is_empty() {
         on_bucket(cloud, request, target).await
     } else {
         on_object(cloud, request, target).await
-    }
-}
-
-impl Target {
-    /// Whether the query string names no side of the bucket: `x-id` only tells the operation again.
-    fn query_is_plain(&self) -> bool {
-        self.query.keys().all(|name| name == "x-id" || name.starts_with("X-Amz-"))
     }
 }
 
@@ -79,9 +75,6 @@ async fn on_bucket(cloud: &Cloud, request: &Request, target: &Target) -> Result<
 }
 
 async fn on_object(cloud: &Cloud, request: &Request, target: &Target) -> Result<Response, Fault> {
-    if target.has("acl") || target.has("tagging") || target.has("retention") || target.has("legal-hold") {
-        return Err(not_offered(request));
-    }
     match request.method {
         Method::GET if target.has("uploadId") => multipart::list_parts(cloud, target),
         Method::GET | Method::HEAD => get(cloud, request, target).await,

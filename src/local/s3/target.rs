@@ -36,7 +36,61 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("website", "BucketWebsite"),
 ];
 
+/// Other query parameters that belong to what is offered, of a bucket and of an object, by method.
+fn parameters(method: &Method, is_bucket: bool) -> &'static [&'static str] {
+    match (method.as_str(), is_bucket) {
+        ("GET" | "HEAD", true) => &[
+            "location",
+            "versions",
+            "uploads",
+            "list-type",
+            "prefix",
+            "delimiter",
+            "marker",
+            "max-keys",
+            "encoding-type",
+            "continuation-token",
+            "start-after",
+            "fetch-owner",
+            "key-marker",
+            "version-id-marker",
+            "max-uploads",
+            "upload-id-marker",
+        ],
+        ("POST", true) => &["delete"],
+        ("GET" | "HEAD", false) => &["versionId", "partNumber", "uploadId", "max-parts", "part-number-marker"],
+        ("PUT", false) => &["uploadId", "partNumber"],
+        ("POST", false) => &["uploads", "uploadId"],
+        ("DELETE", false) => &["uploadId", "versionId"],
+        _ => &[],
+    }
+}
+
+/// Whether a query parameter says nothing about what is asked for: who signed, how long, and what headers to answer with.
+fn is_aside(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("x-amz-")
+        || name.starts_with("response-")
+        || matches!(name.as_str(), "x-id" | "awsaccesskeyid" | "signature" | "expires")
+}
+
 impl Target {
+    /// A query parameter that names a side of the bucket or object that is not offered. Whoever asks for a side must not get
+    /// the whole: to delete a configuration is not to delete the bucket.
+    ///
+    /// Reading has parameters of anybody's own, which S3 takes no notice of; they have values, and sides have none.
+    pub(super) fn unknown_side(&self, method: &Method) -> Option<&str> {
+        let is_bucket = self.key.is_empty();
+        let known = |name: &str| {
+            is_aside(name)
+                || parameters(method, is_bucket).contains(&name)
+                || is_bucket && SETTINGS.iter().any(|(setting, _)| *setting == name)
+        };
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let mut unknown = self.query.iter().filter(|(name, _)| !known(name));
+        unknown.find(|(_, value)| !reads || value.is_empty()).map(|(name, _)| name.as_str())
+    }
+
     /// Reads the path, and the host where it names the bucket (`{bucket}.s3.localhost`, `{bucket}.localhost`).
     pub(super) fn of(request: &Request) -> Self {
         let path = request.path.strip_prefix('/').unwrap_or(&request.path);
@@ -71,6 +125,9 @@ impl Target {
         let bucket = format!("arn:aws:s3:::{}", self.bucket);
         if self.bucket.is_empty() {
             return vec![Deed::new("s3:ListAllMyBuckets", "*")];
+        }
+        if self.unknown_side(&request.method).is_some() {
+            return Vec::new();
         }
         if request.method == Method::POST && self.has("delete") {
             return deletions(&bucket, request);
@@ -145,6 +202,34 @@ fn bucket_of_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_side_that_is_not_offered_is_not_the_whole() {
+        let side = |method: Method, key: &str, query: &str| {
+            let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+            let target = Target { bucket: "b".to_owned(), key: key.to_owned(), query };
+            target.unknown_side(&method).map(str::to_owned)
+        };
+        for (method, key, query, unknown) in [
+            (Method::DELETE, "", "replication", Some("replication")),
+            (Method::DELETE, "", "inventory&id=1", Some("id")),
+            (Method::PUT, "", "replication", Some("replication")),
+            (Method::GET, "", "list-type=2&metrics&id=1", Some("metrics")),
+            (Method::GET, "k", "torrent", Some("torrent")),
+            (Method::GET, "k", "v=1", None),
+            (Method::GET, "k", "X-Amz-Signature=1&response-content-type=a&versionId=1", None),
+            (Method::GET, "k", "AWSAccessKeyId=1&Expires=2&Signature=3", None),
+            (Method::GET, "k", "acl", Some("acl")),
+            (Method::GET, "", "acl", None),
+            (Method::GET, "", "list-type=2&prefix=&delimiter=%2F", None),
+            (Method::DELETE, "k", "attributes", Some("attributes")),
+            (Method::DELETE, "k", "x-id=DeleteObject", None),
+            (Method::PUT, "", "versioning", None),
+            (Method::PUT, "k", "partNumber=1&uploadId=u", None),
+        ] {
+            assert_eq!(side(method.clone(), key, query).as_deref(), unknown, "{method} {key}?{query}");
+        }
+    }
 
     #[test]
     fn a_host_may_name_the_bucket() {
