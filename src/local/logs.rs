@@ -120,7 +120,7 @@ pub(crate) fn append(cloud: &Cloud, group: &str, stream: &str, lines: &[String])
     }
     let now = milliseconds(cloud.now());
     let events: Vec<Event> =
-        lines.iter().map(|line| Event { time: now, ingested: now, message: line.clone() }).collect();
+        lines.iter().map(|line| Event { time: now, ingested: now, message: line.clone(), place: 0 }).collect();
     let appended = place(cloud, group, stream)
         .and_then(|(group, stream)| events::append(cloud.data(), &group, &stream, &events).map_err(unwritable));
     if let Err(error) = appended {

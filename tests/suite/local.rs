@@ -275,6 +275,12 @@ async fn log_events_are_kept_in_order() {
     assert_eq!(messages, ["fine", "an ERROR"]);
     let found = client.filter_log_events().log_group_name("/g").filter_pattern("ERROR").send().await.expect("it finds");
     assert_eq!(found.events().len(), 1);
+    let all = client.filter_log_events().log_group_name("/g").end_time(now).send().await.expect("it finds");
+    assert_eq!(all.events().len(), 2, "the end is within");
+    assert_eq!(all.events()[1].event_id(), found.events()[0].event_id(), "an event keeps its id");
+    assert_ne!(all.events()[0].event_id(), all.events()[1].event_id());
+    let before = client.get_log_events().log_group_name("/g").log_stream_name("s").end_time(now);
+    assert_eq!(before.send().await.expect("they are there").events().len(), 1, "the end is outside");
     client.put_retention_policy().log_group_name("/g").retention_in_days(7).send().await.expect("it is set");
     let groups = client.describe_log_groups().send().await.expect("it lists");
     assert_eq!(groups.log_groups()[0].retention_in_days(), Some(7));

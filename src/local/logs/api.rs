@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crc_fast::CrcAlgorithm;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,8 +74,8 @@ impl Input {
         token.parse().map_err(|_| Fault::new("InvalidParameterException", "The specified nextToken is invalid."))
     }
 
-    fn contains(&self, event: &Event) -> bool {
-        self.start_time.is_none_or(|start| event.time >= start) && self.end_time.is_none_or(|end| event.time < end)
+    fn is_begun(&self, event: &Event) -> bool {
+        self.start_time.is_none_or(|start| event.time >= start)
     }
 }
 
@@ -223,7 +224,7 @@ fn put_events(cloud: &Cloud, input: &Input) -> Result<Value, Fault> {
         Ok::<_, Fault>((group.id.clone(), group.stream(input.stream()?)?.id.clone()))
     })?;
     let ingested = milliseconds(cloud.now());
-    let event = |sent: &Sent| Event { time: sent.timestamp, ingested, message: sent.message.clone() };
+    let event = |sent: &Sent| Event { time: sent.timestamp, ingested, message: sent.message.clone(), place: 0 };
     let events: Vec<Event> = input.log_events.iter().map(event).collect();
     events::append(cloud.data(), &group, &stream, &events).map_err(unwritable)?;
     Ok(json!({ "nextSequenceToken": stream }))
@@ -237,7 +238,7 @@ fn kept(cloud: &Cloud, input: &Input, is_asked: impl Fn(&str) -> bool) -> Result
     let mut found = Vec::new();
     for (name, stream) in group.streams.iter().filter(|(name, _)| is_asked(name)) {
         let events = events::read(cloud.data(), &group.id, &stream.id).into_iter();
-        let events = events.filter(|event| event.time >= oldest && input.contains(event));
+        let events = events.filter(|event| event.time >= oldest && input.is_begun(event));
         found.extend(events.map(|event| (name.clone(), event)));
     }
     found.sort_by_key(|(_, event)| event.time);
@@ -247,7 +248,10 @@ fn kept(cloud: &Cloud, input: &Input, is_asked: impl Fn(&str) -> bool) -> Result
 fn get_events(cloud: &Cloud, input: &Input) -> Result<Value, Fault> {
     let stream = input.stream()?;
     cloud.read(|account| account.logs.group(input.group()?)?.stream(stream).map(drop))?;
-    let events = kept(cloud, input, |name| name == stream)?;
+    let mut events = kept(cloud, input, |name| name == stream)?;
+    // An event of the end itself is not among them, while `FilterLogEvents` has it:
+    // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html.
+    events.retain(|(_, event)| input.end_time.is_none_or(|end| event.time < end));
     let limit = input.limit.unwrap_or(10_000).clamp(1, 10_000);
     let (start, end) = window(input, events.len(), limit)?;
     let page = events.iter().take(end).skip(start).map(|(_, event)| described(event));
@@ -281,23 +285,29 @@ fn filter_events(cloud: &Cloud, input: &Input) -> Result<Value, Fault> {
         name.starts_with(prefix)
             && (input.log_stream_names.is_empty() || input.log_stream_names.iter().any(|asked| asked == name))
     };
-    let events = kept(cloud, input, is_asked)?;
-    let found = events.into_iter().enumerate().filter(|(_, (_, event))| pattern.matches(&event.message));
+    let mut found = kept(cloud, input, is_asked)?;
+    found.retain(|(_, event)| input.end_time.is_none_or(|end| event.time <= end) && pattern.matches(&event.message));
     let mut page = Page::of(
-        found.collect(),
+        found,
         &Input { limit: input.limit.or(Some(10_000)), next_token: input.next_token.clone(), ..Input::default() },
     )?;
     let events: Vec<Value> = page
         .items
         .drain(..)
-        .map(|(number, (stream, event))| {
+        .map(|(stream, event)| {
             let mut described = described(&event);
+            described["eventId"] = json!(event_id(&stream, &event));
             described["logStreamName"] = json!(stream);
-            described["eventId"] = json!(format!("{:028}{number:028}", event.time));
             described
         })
         .collect();
     Ok(json!({ "events": events, "searchedLogStreams": [], "nextToken": page.next }))
+}
+
+/// The id of an event, whatever the question that finds it: its time, its stream and its place there, in 56 digits.
+fn event_id(stream: &str, event: &Event) -> String {
+    let hash = crc_fast::checksum(CrcAlgorithm::Crc64Nvme, stream.as_bytes());
+    format!("{:028}{hash:020}{:08}", event.time, event.place)
 }
 
 /// A filter pattern of terms: all plain ones, any of those with `?`, none of those with `-`.

@@ -21,6 +21,9 @@ pub(crate) struct Event {
     /// The text.
     #[serde(rename = "m")]
     pub(crate) message: String,
+    /// How many lines of its stream came before it.
+    #[serde(skip)]
+    pub(crate) place: usize,
 }
 
 fn root(data: &Path) -> PathBuf {
@@ -54,7 +57,8 @@ pub(super) fn append(data: &Path, group: &str, stream: &str, events: &[Event]) -
 pub(super) fn read(data: &Path, group: &str, stream: &str) -> Vec<Event> {
     let bytes = fs::read(file(data, group, stream)).unwrap_or_default();
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let mut events: Vec<Event> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let event = |(place, line)| Some(Event { place, ..serde_json::from_slice(line).ok()? });
+    let mut events: Vec<Event> = lines.enumerate().filter_map(event).collect();
     events.sort_by_key(|event| event.time);
     events
 }
@@ -92,11 +96,11 @@ mod tests {
     #[test]
     fn a_cut_line_costs_itself_only() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let event = |time, message: &str| Event { time, ingested: 9, message: message.to_owned() };
-        append(folder.path(), "g", "s", &[event(2, "b\nb")]).expect("it can be written");
+        let event = |time, message: &str, place| Event { time, ingested: 9, message: message.to_owned(), place };
+        append(folder.path(), "g", "s", &[event(2, "b\nb", 0)]).expect("it can be written");
         let mut file = OpenOptions::new().append(true).open(file(folder.path(), "g", "s")).expect("it is there");
         file.write_all(b"{\"t\":1,\"m").expect("it can be written");
-        append(folder.path(), "g", "s", &[event(1, "a")]).expect("it can be written");
-        assert_eq!(read(folder.path(), "g", "s"), [event(1, "a"), event(2, "b\nb")]);
+        append(folder.path(), "g", "s", &[event(1, "a", 0)]).expect("it can be written");
+        assert_eq!(read(folder.path(), "g", "s"), [event(1, "a", 2), event(2, "b\nb", 0)]);
     }
 }
