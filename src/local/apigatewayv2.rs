@@ -6,6 +6,7 @@
 pub(crate) mod api;
 mod domain;
 mod part;
+mod quick;
 mod resources;
 
 use std::collections::BTreeMap;

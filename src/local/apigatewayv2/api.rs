@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::domain::ApiMapping;
+use super::quick::QuickCreate;
 use super::resources::endpoint;
 use super::{
     Api, Authorizer, Deployment, DomainName, Integration, Route, RouteResponse, Settings, Stage, bad_request, declared,
@@ -77,15 +78,19 @@ impl Operation<'_> {
                 Ok(json!({ "items": apis.map(|(id, api)| self.api_wire(id, api)).collect::<Vec<_>>() }))
             }),
             (&Method::POST, []) => {
-                let settings: Settings = declared(self.members()?)?;
+                let members = self.members()?;
+                let quick = QuickCreate::of(&members)?;
+                let settings: Settings = declared(members)?;
                 self.write(StatusCode::CREATED, |account| {
                     let id = account.apigatewayv2.create(settings, self.cloud.now())?;
+                    quick.complete(account.apigatewayv2.api_mut(&id)?)?;
                     Ok(self.api_wire(&id, account.apigatewayv2.api(&id)?))
                 })
             }
             (&Method::GET, [id]) => self.read(|account| Ok(self.api_wire(id, account.apigatewayv2.api(id)?))),
             (&Method::PATCH, [id]) => {
                 let members = self.members()?;
+                QuickCreate::refused_in_update(&members)?;
                 self.write(StatusCode::OK, |account| {
                     let api = account.apigatewayv2.api_mut(id)?;
                     api.configure(patched(&api.settings, members)?)?;
