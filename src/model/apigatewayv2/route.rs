@@ -58,6 +58,7 @@ impl RouteKey {
         if !is_method(method) {
             return Err(wrong(format!("`{method}` is not a method that a route can have"), method_hint(method)));
         }
+        let Some(path) = path.strip_prefix('/') else { return Err(no_slash(method, path)) };
         let segments = segments(path)?;
         Ok(Self::Path { method: method.to_owned(), segments })
     }
@@ -101,10 +102,8 @@ impl Segment {
     }
 }
 
-fn segments(path: &str) -> Result<Vec<Segment>, RouteKeyError> {
-    let Some(rest) = path.strip_prefix('/') else {
-        return Err(wrong(format!("path `{path}` does not begin with a slash"), format!("write `/{}`", path.trim())));
-    };
+/// What a path is made of, without the slash that it begins with.
+fn segments(rest: &str) -> Result<Vec<Segment>, RouteKeyError> {
     if rest.is_empty() {
         return Ok(Vec::new());
     }
@@ -169,6 +168,16 @@ fn parameter(name: &str) -> Result<String, RouteKeyError> {
     Err(wrong(format!("`{name}` cannot be a parameter's name"), help))
 }
 
+fn no_slash(method: &str, path: &str) -> RouteKeyError {
+    match path.trim() {
+        "$default" => wrong("`$default` has no method", "write `$default` alone: it is for all of them"),
+        meant if meant.starts_with('/') => {
+            wrong("there is more than one space before the path", format!("write `{method} {meant}`"))
+        }
+        meant => wrong(format!("path `{path}` does not begin with a slash"), format!("write `/{meant}`")),
+    }
+}
+
 fn hint(key: &str) -> String {
     match key.trim() {
         "" => "write a method and a path: `GET /notes`".to_owned(),
@@ -198,6 +207,14 @@ mod tests {
         for key in ["$default", "GET /", "ANY /users/{id}", "PUT /files/{proxy+}", "GET /a/"] {
             assert_eq!(RouteKey::parse(key).map(|key| key.to_string()).as_deref(), Ok(key));
         }
+    }
+
+    #[test]
+    fn a_route_key_is_a_method_one_space_and_a_path() {
+        let help = |key| RouteKey::parse(key).map_err(|error| error.help);
+        assert_eq!(help("GET  /x"), Err("write `GET /x`".to_owned()));
+        assert_eq!(help("GET x"), Err("write `/x`".to_owned()));
+        assert_eq!(help("ANY $default"), Err("write `$default` alone: it is for all of them".to_owned()));
     }
 
     #[test]
