@@ -166,9 +166,7 @@ pub fn domain_mapping(api: &str) -> String {
 pub fn message_route(api: &str, key: &str) -> String {
     match key.strip_prefix('$') {
         Some(name) => format!("{api}{}Route", part(name)),
-        // `Join` and `join` read the same.
-        None if key.starts_with(|c: char| c.is_ascii_uppercase()) => format!("{api}{}{}Message", words(key), hash(key)),
-        None => format!("{api}{}Message", part(key)),
+        None => format!("{api}{}Message", cased(key)),
     }
 }
 
@@ -238,7 +236,7 @@ pub fn user_pool_domain(pool: &str) -> String {
 
 /// A group of a user pool.
 pub fn group(pool: &str, name: &str) -> String {
-    format!("{pool}{}Group", part(name))
+    format!("{pool}{}Group", cased(name))
 }
 
 /// A resource server of a user pool.
@@ -284,7 +282,15 @@ fn is_unmistakable(segment: &Segment) -> bool {
 }
 
 fn stage_part(name: &str) -> String {
-    part(name.strip_prefix('$').unwrap_or(name))
+    cased(name.strip_prefix('$').unwrap_or(name))
+}
+
+/// A name that AWS tells from the same in small letters: `Join` and `join` read alike, so the one has a hash.
+fn cased(name: &str) -> String {
+    match name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        true => format!("{}{}", words(name), hash(name)),
+        false => part(name),
+    }
 }
 
 /// A name as a part of a logical id; a hash follows where characters are lost.
@@ -347,6 +353,14 @@ mod tests {
         assert_eq!(ids[4], "ChatSendMessageMessage");
         let different: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(different.len(), ids.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn names_that_differ_by_a_capital_have_ids_of_their_own() {
+        assert_eq!([group("Users", "admins"), stage("Api", "beta")], ["UsersAdminsGroup", "ApiBetaStage"]);
+        assert_ne!(group("Users", "admins"), group("Users", "Admins"));
+        assert_ne!(stage("Api", "beta"), stage("Api", "Beta"));
+        assert_ne!(access_logs("Api", "beta"), access_logs("Api", "Beta"));
     }
 
     #[test]

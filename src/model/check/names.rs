@@ -55,7 +55,13 @@ fn derived(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints
         let what = format!("the {} of {} `{}`", derived.name, it.name, it.id);
         if let Some(owner) = taken.get(&derived.id) {
             let message = format!("{what} would have the id `{}`, which {} has", derived.id, owner.what);
-            let help = format!("rename `{}`, or what else is under `{}`", it.id, owner.section);
+            let is_its_own = owner.section == it.section && owner.what.ends_with(&format!(" {} `{}`", it.name, it.id));
+            let help = match is_its_own {
+                true => {
+                    "two names in it read the same but for small letters, capitals and marks: rename one".to_owned()
+                }
+                false => format!("rename `{}`, or what else is under `{}`", it.id, owner.section),
+            };
             complaints.push(Complaint::new(&[it.section, it.id], message, help).at_key());
             continue;
         }
