@@ -58,23 +58,33 @@ impl TryFrom<String> for Duration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        parse(&text).ok_or_else(|| {
-            format!("`{text}` is not a span of time\nwrite a number and its unit: `90s`, `15m`, `1h` or `30d`")
+        parse(&text).ok_or_else(|| match is_too_long(&text) {
+            true => format!("`{text}` is too long\nwrite a shorter span of time"),
+            false => {
+                format!("`{text}` is not a span of time\nwrite a number and its unit: `90s`, `15m`, `1h` or `30d`")
+            }
         })
     }
+}
+
+/// Whether only its number is beyond what can be counted.
+fn is_too_long(text: &str) -> bool {
+    let digit = |c: char| c.is_ascii_digit();
+    parse(&format!("1{}", text.trim().trim_start_matches(digit))).is_some() && text.trim().starts_with(digit)
 }
 
 fn parse(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let count: u64 = digits.trim().parse().ok()?;
-    match text.get(digits.len()..)?.trim() {
-        "s" => Some(Duration::seconds(count)),
-        "m" => Some(Duration::minutes(count)),
-        "h" => Some(Duration::hours(count)),
-        "d" => Some(Duration::days(count)),
-        _ => None,
-    }
+    let unit = match text.get(digits.len()..)?.trim() {
+        "s" => Duration::seconds(1),
+        "m" => Duration::minutes(1),
+        "h" => Duration::hours(1),
+        "d" => Duration::days(1),
+        _ => return None,
+    };
+    count.checked_mul(unit.as_seconds()).map(Duration::seconds)
 }
 
 impl JsonSchema for Duration {
@@ -101,6 +111,15 @@ mod tests {
         assert_eq!(parse("30 d"), Some(Duration::days(30)));
         assert_eq!(parse("60"), None);
         assert_eq!(parse("m"), None);
+        assert_eq!(parse("d 1d"), None);
+    }
+
+    #[test]
+    fn a_duration_that_cannot_be_counted_is_shown_as_it_was_written() {
+        for text in ["9999999999999999999d", "99999999999999999999 s"] {
+            let refused = Duration::try_from(text.to_owned());
+            assert!(refused.is_err_and(|message| message.starts_with(&format!("`{text}` is too long"))));
+        }
     }
 
     #[test]

@@ -89,7 +89,12 @@ impl Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let wanted = wanted(&expected.to_string());
+        let expected = expected.to_string();
+        if let (Unexpected::Unsigned(number), true) = (found, is_integer(&expected)) {
+            let (message, help) = (format!("`{number}` is too large here"), "write a smaller number".to_owned());
+            return Self::new(Kind::Other { message, help: Some(help) });
+        }
+        let wanted = wanted(&expected);
         let help = remedy(found, &wanted);
         Self::new(Kind::Other { message: format!("{wanted} belongs here, not {}", shown(found)), help: Some(help) })
     }
@@ -124,28 +129,26 @@ impl Error for Fault {
 
 /// What serde expects, in words.
 fn wanted(expected: &str) -> String {
-    let number = |bits: &str, text: &str| match (bits, text) {
-        ("8", "u") => "a whole number from 0 to 255".to_owned(),
-        ("16", "u") => "a whole number from 0 to 65535".to_owned(),
-        (_, "u") => "a whole number, 0 or more,".to_owned(),
-        _ => "a whole number".to_owned(),
-    };
     match expected {
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),
         "a string" | "string" => "a text".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a map" => "a map".to_owned(),
-        integer if integer.len() <= 4 && integer.starts_with(['u', 'i']) => {
-            let (kind, bits) = integer.split_at(1);
-            number(bits, kind)
-        }
+        integer if is_integer(integer) && integer.starts_with('u') => "a whole number, 0 or more,".to_owned(),
+        integer if is_integer(integer) => "a whole number".to_owned(),
         other if other.starts_with("struct ") => "a map of fields".to_owned(),
         other if other.starts_with("enum ") => "one word, or a map with one key,".to_owned(),
         other if other.starts_with("unit variant") => "a word alone".to_owned(),
         other if other.contains("variant") => "a value of its own".to_owned(),
         other => other.to_owned(),
     }
+}
+
+/// Whether serde expects an `i64`, a `u8` or the like.
+fn is_integer(expected: &str) -> bool {
+    let bits = expected.strip_prefix(['u', 'i']);
+    bits.is_some_and(|bits| !bits.is_empty() && bits.chars().all(|c| c.is_ascii_digit()))
 }
 
 fn shown(found: Unexpected<'_>) -> String {
@@ -155,7 +158,8 @@ fn shown(found: Unexpected<'_>) -> String {
         Unexpected::Bool(value) => format!("`{value}`"),
         Unexpected::Signed(value) => format!("`{value}`"),
         Unexpected::Unsigned(value) => format!("`{value}`"),
-        Unexpected::Float(value) => format!("`{value}`"),
+        // `8.0` is not `8`.
+        Unexpected::Float(value) => format!("`{value:?}`"),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a map".to_owned(),
         Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
