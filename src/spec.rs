@@ -4,6 +4,7 @@
 //! where everything stands; the tree into the model, as often as it takes to set every value aside that does not fit;
 //! and what did fit through the model's own checks and the rules of authorization.
 
+mod excerpt;
 mod fault;
 mod place;
 mod reader;
@@ -20,14 +21,11 @@ pub use report::{Finding, Region, Report};
 
 use place::Places;
 use reader::Reader;
-use report::Mark;
+use report::{MAX_FINDINGS, Mark};
 use tree::Tree;
 
 /// The most that a stack file may hold: as much as CloudFormation takes of a template.
 pub const MAX_BYTES: usize = 1_000_000;
-
-/// How many mistakes of one file are told; whoever has more begins with these.
-const MAX_FINDINGS: usize = 50;
 
 /// What a stack file holds.
 #[derive(Debug, Clone)]
@@ -69,7 +67,7 @@ pub fn read_in_project(
     let Tree { root, mut findings, set_aside } =
         tree::parse(text).map_err(|finding| Report::new(name, text, vec![finding]))?;
     let mut reader = Reader::new(&root, set_aside);
-    let stack = reader.read(MAX_FINDINGS);
+    let stack = reader.read(MAX_FINDINGS + 1);
     let set_aside = reader.finish(&mut findings);
     let Some(stack) = stack else { return Err(Report::new(name, text, findings)) };
     let found = rules::find_with(&stack, sources);
@@ -162,7 +160,7 @@ fn by_rule(finding: rules::Finding) -> Told {
 }
 
 fn located(places: &Places<'_>, told: impl Iterator<Item = Told>) -> Vec<Finding> {
-    let meant = told.filter(|(_, complaint)| !places.touches(&complaint.path)).take(MAX_FINDINGS);
+    let meant = told.filter(|(_, complaint)| !places.touches(&complaint.path)).take(MAX_FINDINGS + 1);
     meant.map(|(rule, complaint)| Finding { rule, ..finding(places, complaint) }).collect()
 }
 

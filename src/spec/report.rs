@@ -4,10 +4,15 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use thiserror::Error;
 
 use crate::access::rules::{Rule, Severity};
+
+use super::excerpt::Source;
+
+/// How many mistakes of one file are told; whoever has more begins with these.
+pub(super) const MAX_FINDINGS: usize = 50;
 
 /// Whether a key or its value is underlined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,20 +83,24 @@ pub struct Region {
 
 /// Why a stack file cannot be used: every mistake that was found in it. Or, of a sound one, what is only likely wrong.
 #[derive(Debug, Clone, Error)]
-#[error("{}", headline(name, findings))]
+#[error("{}", headline(name, findings, *has_more))]
 pub struct Report {
     name: String,
-    file: Arc<NamedSource<String>>,
+    file: Arc<Source>,
     findings: Vec<Located>,
+    /// Whether there are more than are told.
+    has_more: bool,
 }
 
 impl Report {
     pub(super) fn new(name: &str, text: &str, mut findings: Vec<Finding>) -> Self {
         findings.sort_by_key(|finding| finding.place.as_ref().map(|place| (place.start, place.end)));
         findings.dedup();
-        let file = Arc::new(NamedSource::new(name, text.to_owned()));
+        let has_more = findings.len() > MAX_FINDINGS;
+        findings.truncate(MAX_FINDINGS);
+        let file = Arc::new(Source::new(name, text));
         let located = |finding| Located { file: Arc::clone(&file), finding };
-        Self { name: name.to_owned(), findings: findings.into_iter().map(located).collect(), file }
+        Self { name: name.to_owned(), findings: findings.into_iter().map(located).collect(), file, has_more }
     }
 
     /// The name of the file.
@@ -101,7 +110,7 @@ impl Report {
 
     /// What was found, in the order of the file, each with its place, if it has one.
     pub fn findings(&self) -> impl Iterator<Item = (&Finding, Option<Region>)> {
-        let text = self.file.inner();
+        let text = self.file.text();
         self.findings.iter().map(move |it| (&it.finding, it.finding.place.as_ref().and_then(|it| region(text, it))))
     }
 }
@@ -117,12 +126,17 @@ fn at(text: &str, offset: usize) -> Option<(usize, usize)> {
     Some((before.matches('\n').count() + 1, line.chars().count() + 1))
 }
 
-fn headline(name: &str, findings: &[Located]) -> String {
+fn headline(name: &str, findings: &[Located], has_more: bool) -> String {
+    let all = findings.len();
     match findings {
         [Located { finding: Finding { place: None, message, .. }, .. }] => format!("`{name}`: {message}"),
         [only] => only.finding.message.clone(),
-        all if is_only_likely(all) => format!("{} things in `{name}` are likely wrong", all.len()),
-        all => format!("`{name}` has {} mistakes", all.len()),
+        _ if has_more && is_only_likely(findings) => {
+            format!("more than {all} things in `{name}` are likely wrong; these are the first")
+        }
+        _ if has_more => format!("`{name}` has more than {all} mistakes; these are the first"),
+        _ if is_only_likely(findings) => format!("{all} things in `{name}` are likely wrong"),
+        _ => format!("`{name}` has {all} mistakes"),
     }
 }
 
@@ -170,7 +184,7 @@ impl Report {
 #[derive(Debug, Clone, Error)]
 #[error("{}", finding.message)]
 struct Located {
-    file: Arc<NamedSource<String>>,
+    file: Arc<Source>,
     finding: Finding,
 }
 
@@ -192,11 +206,12 @@ impl Diagnostic for Located {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let place = self.finding.place.clone()?;
+        let place = self.file.underlined(self.finding.place.as_ref()?);
         // An underline says "here" by itself; a word is needed where there are two of them.
         let word = self.finding.label.as_ref().map(|_| "and again".to_owned());
         let main = LabeledSpan::new_primary_with_span(word, place);
-        let other = self.finding.label.clone().map(|(place, label)| LabeledSpan::new_with_span(Some(label), place));
+        let underlined = |(place, label)| LabeledSpan::new_with_span(Some(label), self.file.underlined(&place));
+        let other = self.finding.label.clone().map(underlined);
         Some(Box::new(std::iter::once(main).chain(other)))
     }
 }

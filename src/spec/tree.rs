@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
 
-use super::report::Finding;
+use super::report::{Finding, MAX_FINDINGS};
 
 /// How deep a stack file may be nested; the deepest field of the model is far above.
 const MAX_DEPTH: usize = 64;
@@ -195,7 +195,7 @@ impl<'t> Builder<'t> {
                     let key = self.key(event, &place)?;
                     let entry = self.entry(key, place, depth)?;
                     match seen.get(&entry.key) {
-                        Some(first) => self.findings.push(repeated(&entry, first.clone())),
+                        Some(first) => self.tell(repeated(&entry, first.clone())),
                         None => {
                             seen.insert(entry.key.clone(), entry.key_place.clone());
                             entries.push(entry);
@@ -227,7 +227,7 @@ impl<'t> Builder<'t> {
                     let value = self.node(event, place, depth + 1)?;
                     if key == "<<" {
                         self.findings.truncate(told);
-                        self.findings.push(Finding::new(key_place.clone(), "merge keys are not read here", REPEAT));
+                        self.tell(Finding::new(key_place.clone(), "merge keys are not read here", REPEAT));
                         self.set_aside.insert(value.id);
                     }
                     return Ok(Entry { key, key_place, value });
@@ -236,16 +236,23 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Notes a mistake, unless there are more than a report has room for.
+    fn tell(&mut self, finding: Finding) {
+        if self.findings.len() <= MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
     /// A node that cannot be read, though what follows it can.
     fn unread(&mut self, finding: Finding, place: Range<usize>) -> Node {
-        self.findings.push(finding);
+        self.tell(finding);
         let node = self.made(place, Content::List(Vec::new()));
         self.set_aside.insert(node.id);
         node
     }
 
     fn anchored(&mut self, name: &str, place: Range<usize>) {
-        self.findings.push(Finding::new(place, format!("anchor `{name}` is not read here"), REPEAT));
+        self.tell(Finding::new(place, format!("anchor `{name}` is not read here"), REPEAT));
     }
 
     /// `!Sub text` is CloudFormation's short form of `{ "Fn::Sub": text }`.

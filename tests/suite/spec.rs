@@ -162,6 +162,16 @@ outputs:
 }
 
 #[test]
+fn no_more_mistakes_are_told_than_anybody_reads() {
+    let unknown: String = (0..60).map(|number| format!("  a{number}: {{ nothing: 1 }}\n")).collect();
+    for text in [format!("tags:\n{}", "  a: x\n".repeat(20_000)), format!("userPools:\n{unknown}")] {
+        let report = spec::read("many.yaml", text.as_bytes()).expect_err("it is full of mistakes");
+        assert_eq!(report.findings().count(), 50);
+        assert_eq!(report.to_string(), "`many.yaml` has more than 50 mistakes; these are the first");
+    }
+}
+
+#[test]
 fn a_huge_file_is_refused_before_it_is_read() {
     let text = "a".repeat(spec::MAX_BYTES + 1);
     let report = spec::read("huge.yaml", text.as_bytes()).expect_err("it is too large");
@@ -175,6 +185,17 @@ fn a_place_is_found_by_its_path() {
     let line = spec::line(&text, &["httpApis", "Api", "routes", "GET /protected"]).expect("the route is declared");
     let found = text.lines().nth(line - 1).expect("the line exists");
     assert!(found.contains("GET /protected"), "{found}");
+}
+
+#[test]
+fn of_a_long_line_only_what_is_around_a_mistake_is_shown() {
+    let tags: Vec<String> = (0..20_000).map(|number| format!("t{number}: x")).collect();
+    let tags = tags.join(", ");
+    let text = format!("{{ userPools: {{ Users: {{ mfa: never }} }}, tags: {{ again: x, {tags}, again: {tags:?} }} }}");
+    let report = spec::read("line.yaml", text.as_bytes()).expect_err("it has mistakes");
+    let shown = shown(&report);
+    assert!(shown.contains("mfa: never") && shown.contains("`again` is here twice"), "{shown}");
+    assert!(shown.len() < 4_000, "{} bytes are shown", shown.len());
 }
 
 /// A stack file in which some bytes are changed.
