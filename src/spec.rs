@@ -75,6 +75,9 @@ pub fn read_in_project(
     if let Some(others) = names_output(text).then(others).flatten() {
         declared.among(others);
     }
+    if !findings.is_empty() {
+        declared.lack_some();
+    }
     let (mistakes, doubts) = checked(declared, Places::new(&root, &set_aside), &stack, found);
     findings.extend(mistakes);
     if !findings.is_empty() {
@@ -160,7 +163,7 @@ fn by_rule(finding: rules::Finding) -> Told {
 }
 
 fn located(places: &Places<'_>, told: impl Iterator<Item = Told>) -> Vec<Finding> {
-    let meant = told.filter(|(_, complaint)| !places.touches(&complaint.path)).take(MAX_FINDINGS + 1);
+    let meant = told.filter(|(_, complaint)| !places.follows(complaint)).take(MAX_FINDINGS + 1);
     meant.map(|(rule, complaint)| Finding { rule, ..finding(places, complaint) }).collect()
 }
 

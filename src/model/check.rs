@@ -47,6 +47,8 @@ pub struct Complaint {
     pub path: Vec<String>,
     /// Whether the key is the culprit, rather than its value.
     pub at_key: bool,
+    /// Whether the key is wrong as a name, whatever is below it.
+    pub is_of_name: bool,
     /// What is wrong.
     pub message: String,
     /// What to do next.
@@ -63,13 +65,18 @@ impl fmt::Display for Complaint {
 impl Complaint {
     pub(crate) fn new(path: &[&str], message: impl Into<String>, help: impl Into<String>) -> Self {
         let path = path.iter().map(|step| (*step).to_owned()).collect();
-        Self { path, at_key: false, message: message.into(), help: Some(help.into()) }
+        Self { path, at_key: false, is_of_name: false, message: message.into(), help: Some(help.into()) }
     }
 
     /// The same, where the key is the culprit rather than its value.
     pub(crate) fn at_key(mut self) -> Self {
         self.at_key = true;
         self
+    }
+
+    /// The same, where the key is wrong as a name, whatever is below it.
+    pub(crate) fn of_name(self) -> Self {
+        Self { is_of_name: true, ..self.at_key() }
     }
 
     /// A complaint about one field; its error holds the message and, on a second line, the help.
@@ -82,7 +89,7 @@ impl Complaint {
             Some((message, help)) => (message.to_owned(), Some(help.to_owned())),
             None => field::bounds(path.last().map_or("", String::as_str), error.message()),
         };
-        Self { path, at_key: false, message, help }
+        Self { path, at_key: false, is_of_name: false, message, help }
     }
 }
 

@@ -283,6 +283,12 @@ impl Validate for Value {
     type Context = Declared;
 
     fn validate_into(&self, declared: &Declared, parent: &mut dyn FnMut() -> Path, report: &mut garde::Report) {
+        if let Self::Raw(json) = self {
+            for (way, error) in declared.dangling_in(json) {
+                report.append(way.into_iter().fold(parent().join("raw"), |path, step| path.join(step)), error);
+            }
+            return;
+        }
         for error in declared.dangling_here(self) {
             let path = if matches!(self, Self::If(..)) { parent().join("if").join(0_usize) } else { parent() };
             report.append(path, error);

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::model::Complaint;
+
 use super::report::Mark;
 use super::tree::{Content, Entry, Node};
 
@@ -21,14 +23,26 @@ impl<'t> Places<'t> {
     ///
     /// A value that goes over several lines is shown by its key.
     pub(super) fn find<'a>(&self, path: impl IntoIterator<Item = &'a str>, mark: Mark) -> Range<usize> {
+        match self.walk(path) {
+            (end, true) => end.place(mark),
+            (last, false) => last.place(Mark::Key),
+        }
+    }
+
+    /// The last step of a way that is there, and whether that is its end.
+    fn walk<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> (Step<'t>, bool) {
         let mut found = Step { node: self.root, key: None };
-        for step in path {
+        let mut is_of_outputs = false;
+        for (depth, step) in path.into_iter().enumerate() {
+            is_of_outputs |= depth == 0 && step == "outputs";
             match found.down(step, self.set_aside) {
                 Some(next) => found = next,
-                None => return found.place(Mark::Key),
+                // The short form of an output is its value alone.
+                None if is_of_outputs && depth == 2 && step == "value" => {}
+                None => return (found, false),
             }
         }
-        found.place(mark)
+        (found, true)
     }
 
     /// The ids of all declarations in which something was set aside.
@@ -41,17 +55,34 @@ impl<'t> Places<'t> {
         lost.map(|(_, entry)| entry.key.as_str())
     }
 
-    /// Whether something on the way, or below its end, was set aside.
-    pub(super) fn touches(&self, path: &[String]) -> bool {
-        if self.set_aside.is_empty() {
+    /// Whether a complaint may be there only because something was set aside.
+    pub(super) fn follows(&self, complaint: &Complaint) -> bool {
+        if self.set_aside.is_empty() || complaint.path.is_empty() {
             return false;
         }
-        let mut found = Step { node: self.root, key: None };
-        for step in path {
-            let Some(next) = found.down(step, self.set_aside) else { break };
-            found = next;
+        let (end, is_whole) = self.walk(complaint.path.iter().map(String::as_str));
+        if end.key.is_none() {
+            return false;
         }
-        !path.is_empty() && found.key.is_some() && touched(found.node, self.set_aside)
+        // A name is wrong by itself, whatever is below it.
+        let below = if complaint.is_of_name { self.set_aside.contains(&end.node.id) } else { self.touched(end.node) };
+        below || (is_whole && self.names_what_is_lost(complaint, end.node))
+    }
+
+    /// Whether a value is the name of something in the same declaration that was set aside, such as an authorizer.
+    fn names_what_is_lost(&self, complaint: &Complaint, value: &Node) -> bool {
+        let Content::Scalar { text, .. } = &value.content else { return false };
+        let (declaration, _) = self.walk(complaint.path.iter().take(2).map(String::as_str));
+        self.lost(declaration.node, text)
+    }
+
+    fn lost(&self, node: &Node, name: &str) -> bool {
+        let here = entries(node).any(|entry| entry.key == name && self.touched(&entry.value));
+        here || node.children().any(|child| self.lost(child, name))
+    }
+
+    fn touched(&self, node: &Node) -> bool {
+        touched(node, self.set_aside)
     }
 }
 

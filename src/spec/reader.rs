@@ -31,7 +31,7 @@ impl<'t> Reader<'t> {
         Self { root, set_aside, findings: Vec::new() }
     }
 
-    /// What of the tree fits; nothing if the root does not, or more than `limit` values do not.
+    /// What of the tree fits; nothing if the root does not, or `limit` values do not.
     pub(super) fn read(&mut self, limit: usize) -> Option<Stack> {
         while self.findings.len() < limit {
             let tree = Value { node: self.root, key: None, set_aside: &self.set_aside };
@@ -60,6 +60,8 @@ impl<'t> Reader<'t> {
     fn follows_from_another(&self, fault: &Fault) -> bool {
         let Some(node) = fault.culprit.as_ref().and_then(|culprit| find(self.root, culprit.node)) else { return false };
         match (&fault.kind, &node.content) {
+            // What was meant as an expression is no description of an output.
+            (Kind::Missing("value"), Content::Map(entries)) if self.lost_its_only(entries) => true,
             (Kind::Missing(field), Content::Map(entries)) => {
                 let lost = |entry: &&Entry| self.set_aside.contains(&entry.value.id);
                 entries.iter().filter(lost).any(|entry| stands_for(&entry.key, field))
@@ -67,6 +69,10 @@ impl<'t> Reader<'t> {
             (Kind::Unknown { .. }, _) => false,
             _ => node.children().any(|child| self.set_aside.contains(&child.id)),
         }
+    }
+
+    fn lost_its_only(&self, entries: &[Entry]) -> bool {
+        matches!(entries, [only] if self.set_aside.contains(&only.value.id))
     }
 }
 

@@ -37,7 +37,7 @@ fn find(stack: &Stack) -> Vec<Complaint> {
 }
 
 fn told(section: &str, id: &str, key: &str, RouteKeyError { message, help }: RouteKeyError) -> Complaint {
-    Complaint::new(&[section, id, "routes", key], message, help).at_key()
+    Complaint::new(&[section, id, "routes", key], message, help).of_name()
 }
 
 /// REST APIs take fewer characters in a path than HTTP APIs, no empty step and no `$default`.

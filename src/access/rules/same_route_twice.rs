@@ -43,7 +43,7 @@ fn of_http_api<'a>(id: &'a str, keys: impl Iterator<Item = &'a String>) -> Vec<C
         .map(|(key, other)| {
             let message = format!("`{key}` and `{other}` differ only in the name of a parameter");
             let help = "both match the same requests: keep one of them";
-            Complaint::new(&["httpApis", id, "routes", key], message, help).at_key()
+            Complaint::new(&["httpApis", id, "routes", key], message, help).of_name()
         })
         .collect()
 }
@@ -52,7 +52,7 @@ fn of_rest_api<'a>(id: &'a str, keys: impl Iterator<Item = &'a String>) -> Vec<C
     let mut places = Places::default();
     let conflicts = keys.filter_map(|key| Some((key, places.conflict(key)?)));
     conflicts
-        .map(|(key, (message, help))| Complaint::new(&["restApis", id, "routes", key], message, help).at_key())
+        .map(|(key, (message, help))| Complaint::new(&["restApis", id, "routes", key], message, help).of_name())
         .collect()
 }
 

@@ -37,7 +37,7 @@ fn find(said: &Said<'_>) -> Vec<Complaint> {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "see `stackgen explain` for the rules that there are".to_owned(),
         };
-        Complaint::new(&["suppressions", rule], format!("no rule `{}`", rule.escape_debug()), help).at_key()
+        Complaint::new(&["suppressions", rule], format!("no rule `{}`", rule.escape_debug()), help).of_name()
     })
     .collect()
 }

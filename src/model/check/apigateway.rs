@@ -108,7 +108,7 @@ fn is_mapping(text: &str) -> bool {
 fn check_model(id: &str, name: &str, schema: &Json) -> Option<Complaint> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric()) {
         let message = format!("`{}` cannot be the name of a model", name.escape_debug());
-        return Some(Complaint::new(&["restApis", id, "models", name], message, "letters and digits only").at_key());
+        return Some(Complaint::new(&["restApis", id, "models", name], message, "letters and digits only").of_name());
     }
     let path = ["restApis", id, "models", name, "schema"];
     let help = "write it as a map: `{ type: object, required: [name] }`";

@@ -66,7 +66,7 @@ fn check_pool(id: &str, pool: &UserPool) -> Vec<Complaint> {
 fn pool_names(id: &str, pool: &UserPool) -> Vec<Complaint> {
     let key = |path: &[&str], name: &str, what: &str, help: &str| {
         let message = format!("`{}` cannot be the name of {what}", name.escape_debug());
-        Complaint::new(path, message, help).at_key()
+        Complaint::new(path, message, help).of_name()
     };
     let mut complaints = Vec::new();
     let word =

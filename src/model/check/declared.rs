@@ -19,6 +19,7 @@ pub struct Declared {
     stages: BTreeMap<String, BTreeSet<String>>,
     /// Nothing where the stack is looked at alone.
     others: Option<Others>,
+    lacks_some: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +80,8 @@ impl Declared {
         let sockets = stack.web_socket_apis.iter();
         let sockets = sockets.map(|(id, api)| (id.clone(), api.stages.keys().cloned().collect()));
         let stages = http.chain(rest).chain(sockets).collect();
-        let mut declared = Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages, others: None };
+        let mut declared =
+            Self { name: name.to_owned(), known: BTreeMap::new(), conditions, stages, others: None, lacks_some: false };
         stack.visit(&mut |it| {
             let known = Known { kind: it.kind.to_owned(), name: it.name, attributes: it.attributes };
             declared.known.insert(it.id.to_owned(), known);
@@ -102,6 +104,16 @@ impl Declared {
     /// The name of the stack.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Knows that there is more than could be read.
+    pub(crate) fn lack_some(&mut self) {
+        self.lacks_some = true;
+    }
+
+    /// Whether all that there is could be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.lacks_some
     }
 
     /// Knows an id of which nothing more is known, because its declaration could not be read.

@@ -39,11 +39,11 @@ fn reserved(stack: &Stack) -> BTreeMap<String, Owner> {
 fn declared(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints: &mut Vec<Complaint>) {
     let path = [it.section, it.id];
     if let Some(help) = not_an_id(it.id) {
-        complaints.push(Complaint::new(&path, format!("`{}` cannot be an id", it.id.escape_debug()), help).at_key());
+        complaints.push(Complaint::new(&path, format!("`{}` cannot be an id", it.id.escape_debug()), help).of_name());
     }
     if let Some(owner) = taken.get(it.id) {
         let message = format!("`{}` is the id of {} already", it.id, owner.what);
-        complaints.push(Complaint::new(&path, message, "give it another id: one template has them all").at_key());
+        complaints.push(Complaint::new(&path, message, "give it another id: one template has them all").of_name());
         return;
     }
     let what = format!("a {} under `{}`", it.name, it.section);
@@ -76,13 +76,13 @@ fn plain_names(stack: &Stack) -> Vec<Complaint> {
     let wrong = conditions.chain(outputs).filter_map(|(section, name)| Some((section, name, not_an_id(name)?)));
     let mut complaints: Vec<_> = wrong
         .map(|(section, name, help)| {
-            Complaint::new(&[section, name], format!("`{}` cannot be a name here", name.escape_debug()), help).at_key()
+            Complaint::new(&[section, name], format!("`{}` cannot be a name here", name.escape_debug()), help).of_name()
         })
         .collect();
     if stack.conditions.contains_key(ids::USES_CDK_BUCKET) {
         let path = ["conditions", ids::USES_CDK_BUCKET];
         complaints
-            .push(Complaint::new(&path, "the functions' code has a condition of that name", "rename it").at_key());
+            .push(Complaint::new(&path, "the functions' code has a condition of that name", "rename it").of_name());
     }
     complaints
 }

@@ -13,7 +13,7 @@ pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     let raw = stack.resources.iter().map(|(id, it)| ("resources", id, &it.properties));
     let overrides = stack.overrides.iter().map(|(id, it)| ("overrides", id, &it.properties));
     complaints.extend(raw.chain(overrides).flat_map(|(section, id, it)| properties(section, id, it, declared)));
-    complaints.extend(no_resource(stack));
+    complaints.extend(no_resource(stack).filter(|_| declared.is_whole()));
     complaints.extend(stack.suppressions.iter().flat_map(|(rule, it)| parts_of_resources(rule, it)));
     complaints
 }
@@ -54,7 +54,7 @@ fn no_resource(stack: &Stack) -> Option<Complaint> {
 
 fn overridden(id: &str, declared: &Declared) -> Option<Complaint> {
     if id.starts_with("AWS::") {
-        return Some(Complaint::new(&["overrides", id], "a pseudo parameter cannot be changed", "remove it").at_key());
+        return Some(Complaint::new(&["overrides", id], "a pseudo parameter cannot be changed", "remove it").of_name());
     }
     if declared.is_parameter(id) {
         let message = format!("`{id}` is a parameter, and only resources can be changed here");
@@ -62,7 +62,7 @@ fn overridden(id: &str, declared: &Declared) -> Option<Complaint> {
     }
     let error = declared.expect(id).err()?;
     let (message, help) = error.message().split_once('\n')?;
-    Some(Complaint::new(&["overrides", id], message, help).at_key())
+    Some(Complaint::new(&["overrides", id], message, help).of_name())
 }
 
 /// Checking tools know resources only as wholes.

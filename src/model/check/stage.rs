@@ -15,7 +15,7 @@ const LONGEST_VALUE: usize = 512;
 pub(super) fn variables(path: &[&str], variables: &BTreeMap<String, Value>) -> Vec<Complaint> {
     let wrong = |(name, value): (&String, &Value)| {
         let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
-        let at_name = wrong_name(name).map(|(message, help)| Complaint::new(&path, message, help).at_key());
+        let at_name = wrong_name(name).map(|(message, help)| Complaint::new(&path, message, help).of_name());
         let at_value = value.text().and_then(wrong_value);
         let at_value = at_value.map(|(message, help)| Complaint::new(&path, message, help));
         at_name.into_iter().chain(at_value).collect::<Vec<_>>()
