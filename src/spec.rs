@@ -2,12 +2,13 @@
 //!
 //! A file is read in three steps, so that one mistake does not hide the others: its syntax into a tree that knows
 //! where everything stands; the tree into the model, as often as it takes to set every value aside that does not fit;
-//! and what did fit through the model's own checks and the rules of authorization.
+//! and what did fit through the model's own checks, the rules of authorization, and those that templates must keep.
 
 mod excerpt;
 mod fault;
 mod place;
 mod reader;
+mod refused;
 mod report;
 mod tree;
 
@@ -151,7 +152,10 @@ fn checked(
 ) -> (Vec<Finding>, Vec<Finding>) {
     places.ids().for_each(|id| declared.assume(id));
     let (refused, doubtful): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.rule.severity() == Severity::Error);
-    let complaints = check(stack, &declared).into_iter().map(|complaint| (None, complaint));
+    let mut complaints = check(stack, &declared);
+    let is_sound = declared.is_whole() && complaints.is_empty() && refused.is_empty();
+    complaints.extend(refused::by_cloudformation(stack, is_sound, &complaints));
+    let complaints = complaints.into_iter().map(|complaint| (None, complaint));
     let mistakes = located(&places, complaints.chain(refused.into_iter().map(by_rule)));
     (mistakes, located(&places, doubtful.into_iter().map(by_rule)))
 }

@@ -59,6 +59,11 @@ pub fn synthesize(name: &str, stack: &Stack) -> Result<Template, Error> {
     if problems.is_empty() { Ok(template) } else { Err(Error::Template { stack: name.to_owned(), problems }) }
 }
 
+/// What CloudFormation would refuse of the template, whether or not the stack's own checks complain.
+pub(crate) fn problems(stack: &Stack) -> Vec<Problem> {
+    Synthesis::of(stack).problems()
+}
+
 /// What the rules of authorization refuse.
 fn refusals(stack: &Stack) -> impl Iterator<Item = Complaint> {
     let refused = rules::find(stack).into_iter().filter(|finding| finding.rule.severity() == Severity::Error);

@@ -90,6 +90,27 @@ pub enum Problem {
     TooDeep { at: String },
 }
 
+impl Problem {
+    /// The section and the name of what it is about: `Resources` and `Queue`. Nothing where it is the template as a whole.
+    pub fn at(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Unresolved { at, .. }
+            | Self::UnknownCondition { at, .. }
+            | Self::UnknownMapping { at, .. }
+            | Self::SwitchedOff { at, .. }
+            | Self::Shape { at, .. }
+            | Self::TooDeep { at } => at.split_once('/'),
+            Self::Circular(ids) => ids.first().map(|id| ("Resources", id.as_str())),
+            Self::TooMany { .. } | Self::Name { .. } | Self::Mapping { .. } => None,
+        }
+    }
+
+    /// Whether it is wrong whatever else the template will hold.
+    pub fn stands_alone(&self) -> bool {
+        matches!(self, Self::SwitchedOff { .. } | Self::Circular(_) | Self::Shape { .. } | Self::TooDeep { .. })
+    }
+}
+
 impl Template {
     /// Everything in the template that CloudFormation would refuse, sorted; nothing when it is sound.
     #[must_use]

@@ -10,7 +10,7 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("similar", &[]),
     ("project", &["similar"]),
     ("model", &["similar"]),
-    ("spec", &["model", "access", "similar"]),
+    ("spec", &["model", "access", "synth", "template", "similar"]),
     ("access", &["model", "template", "similar"]),
     ("synth", &["model", "access", "template"]),
     ("assembly", &["synth", "template", "project"]),
