@@ -1,5 +1,7 @@
 //! Pools, clients, domains and resource servers, as their owner makes them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -79,8 +81,14 @@ impl UserPools {
 
     /// Gives a pool a domain. A name is used once.
     pub(crate) fn add_domain(&mut self, pool: &str, domain: Domain) -> Result<(), Fault> {
+        let is_custom = domain.custom_domain_config.is_some();
+        if !is_domain(&domain.domain, is_custom) {
+            let message = "1 validation error detected: Value at 'domain' failed to satisfy constraint: Member must satisfy \
+                           regular expression pattern: ^[a-z0-9](?:[a-z0-9\\-]{0,61}[a-z0-9])?$";
+            return Err(invalid(message));
+        }
         let reserved = ["aws", "amazon", "cognito"].into_iter().find(|word| domain.domain.contains(word));
-        if let Some(word) = reserved.filter(|_| domain.custom_domain_config.is_none()) {
+        if let Some(word) = reserved.filter(|_| !is_custom) {
             return Err(invalid(format!("Domain cannot contain reserved word: {word}")));
         }
         if self.pools.values().any(|pool| pool.domains.contains_key(&domain.domain)) {
@@ -265,6 +273,55 @@ pub(crate) fn list_clients(pools: &UserPools, request: InPool, _now: Moment) -> 
         |client| json!({ "ClientId": client.id, "UserPoolId": pool.id, "ClientName": client.settings.client_name }),
     );
     request.page.answer("UserPoolClients", "NextToken", clients.collect())
+}
+
+/// A request about the tags of a pool.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Tagging {
+    resource_arn: String,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(default)]
+    tag_keys: Vec<String>,
+}
+
+impl Tagging {
+    /// The id of the pool.
+    fn pool(&self) -> &str {
+        self.resource_arn.rsplit_once(":userpool/").map_or(self.resource_arn.as_str(), |(_, id)| id)
+    }
+}
+
+/// The tags of a pool.
+pub(crate) fn list_tags(pools: &UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
+    Ok(json!({ "Tags": pools.pool(request.pool())?.settings.user_pool_tags }))
+}
+
+/// Gives a pool more tags.
+pub(crate) fn tag(pools: &mut UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
+    let tags = &mut pools.pool_mut(request.pool())?.settings.user_pool_tags;
+    tags.extend(request.tags.into_iter().map(|(key, value)| (key, value.into())));
+    Ok(json!({}))
+}
+
+/// Takes tags from a pool.
+pub(crate) fn untag(pools: &mut UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
+    let tags = &mut pools.pool_mut(request.pool())?.settings.user_pool_tags;
+    tags.retain(|key, _| !request.tag_keys.contains(key));
+    Ok(json!({}))
+}
+
+/// Whether a domain is made of small letters, digits and hyphens within: one label where it is a prefix.
+fn is_domain(name: &str, is_custom: bool) -> bool {
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(is_inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (is_custom || !name.contains('.')) && name.split('.').all(is_label)
 }
 
 /// A request about a domain.

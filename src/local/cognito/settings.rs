@@ -461,7 +461,37 @@ impl ClientSettings {
         if !self.write_attributes.iter().all(writable) {
             return Err(invalid("Invalid write attributes specified while creating a client"));
         }
+        self.check_flows()?;
+        self.check_redirects()?;
         self.check_oauth(scopes)
+    }
+
+    fn check_flows(&self) -> Result<(), Fault> {
+        let flows = &self.explicit_auth_flows;
+        if let Some(unknown) = flows.iter().find(|flow| !FLOWS.contains(&flow.as_str())) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value '[{unknown}]' at 'explicitAuthFlows' failed to satisfy constraint: \
+                 Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
+                FLOWS.join(", ")
+            )));
+        }
+        let (new, old): (Vec<&String>, Vec<&String>) = flows.iter().partition(|flow| flow.starts_with("ALLOW_"));
+        match (new.first(), old.first()) {
+            (Some(new), Some(old)) => Err(invalid(format!("ExplicitAuthFlows cannot hold both {new} and {old}."))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_redirects(&self) -> Result<(), Fault> {
+        if let Some(wrong) = self.callback_urls.iter().find(|uri| !is_redirect(uri)) {
+            return Err(invalid(format!(
+                "{wrong} is no redirect URI: it must be absolute, without a fragment, and HTTP is for localhost only."
+            )));
+        }
+        match self.default_redirect_uri.as_ref().filter(|uri| !self.callback_urls.contains(uri)) {
+            Some(uri) => Err(invalid(format!("The default redirect URI {uri} must be one of the CallbackURLs."))),
+            None => Ok(()),
+        }
     }
 
     fn check_oauth(&self, scopes: &[String]) -> Result<(), Fault> {
@@ -499,6 +529,28 @@ impl ClientSettings {
     pub(crate) fn supports(&self, provider: &str) -> bool {
         self.supported_identity_providers.iter().any(|known| known == provider)
     }
+}
+
+/// All that `ExplicitAuthFlows` may hold. The older ones, at the end, are not mixed with the others:
+/// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html>.
+const FLOWS: [&str; 9] = [
+    "ALLOW_USER_AUTH",
+    "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+    "ALLOW_CUSTOM_AUTH",
+    "ALLOW_USER_PASSWORD_AUTH",
+    "ALLOW_USER_SRP_AUTH",
+    "ALLOW_REFRESH_TOKEN_AUTH",
+    "ADMIN_NO_SRP_AUTH",
+    "CUSTOM_AUTH_FLOW_ONLY",
+    "USER_PASSWORD_AUTH",
+];
+
+/// Whether people may be sent back there: the page of `CreateUserPoolClient` asks for an absolute URI without a fragment,
+/// and for HTTPS in the place of HTTP, but on the user's own machine.
+fn is_redirect(uri: &str) -> bool {
+    let Ok(uri) = url::Url::parse(uri) else { return false };
+    let is_own_machine = matches!(uri.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    uri.fragment().is_none() && (uri.scheme() != "http" || is_own_machine)
 }
 
 /// Whether a login looks like one of the attributes that serve as user names.
@@ -552,6 +604,28 @@ mod tests {
         assert!(refusal(of(json!(["client_credentials", "code"]), json!(["notes/read"]))).contains("along with"));
         assert!(refusal(of(json!(["code"]), json!(["notes/write"]))).contains("notes/write"));
         assert_eq!(refusal(of(json!(["code"]), json!(["notes/read", "openid"]))), "");
+    }
+
+    #[test]
+    fn people_are_sent_back_to_safe_places_only() {
+        let of = |uri: &str| refusal(json!({ "CallbackURLs": [uri] }));
+        for good in ["https://x.example/a?b=c", "http://localhost:3000", "http://127.0.0.1/cb", "myapp://example"] {
+            assert_eq!(of(good), "", "{good}");
+        }
+        for bad in ["http://example.com", "foo", "https://x.example/#a", "http://localhost.example"] {
+            assert!(of(bad).contains(bad), "{bad}");
+        }
+        let default = json!({ "CallbackURLs": ["https://a.example"], "DefaultRedirectURI": "https://b.example" });
+        assert!(refusal(default).contains("https://b.example"));
+    }
+
+    #[test]
+    fn ways_to_sign_in_are_known_and_of_one_kind() {
+        let of = |flows: Value| refusal(json!({ "ExplicitAuthFlows": flows }));
+        assert_eq!(of(json!(["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"])), "");
+        assert_eq!(of(json!(["ADMIN_NO_SRP_AUTH", "USER_PASSWORD_AUTH"])), "");
+        assert!(of(json!(["NOPE"])).contains("NOPE"));
+        assert!(of(json!(["ADMIN_NO_SRP_AUTH", "ALLOW_USER_SRP_AUTH"])).contains("ADMIN_NO_SRP_AUTH"));
     }
 
     #[test]

@@ -504,6 +504,47 @@ async fn a_required_second_factor_is_set_up_and_asked() {
 }
 
 #[tokio::test]
+async fn nobody_signs_up_as_another() {
+    let world = World::new(json!({})).await;
+    let attributes = json!([{ "Name": "sub", "Value": "of-alice" }]);
+    let body = json!({ "Username": "mallory", "Password": PASSWORD, "UserAttributes": attributes });
+    let message = "A client attempted to write unauthorized attribute";
+    is(&refusal(world.by_client("SignUp", body.clone()).await), "NotAuthorizedException", message);
+    let refused = refusal(world.admin("AdminCreateUser", "mallory", body).await);
+    is(&refused, "InvalidParameterException", "Cannot modify the non-mutable attribute sub");
+    world.deployed.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_is_small_letters_digits_and_hyphens() {
+    let world = World::new(json!({})).await;
+    let asked = async |domain: &str| {
+        let body = json!({ "Domain": domain, "UserPoolId": world.pool });
+        ask(world.cloud(), "CreateUserPoolDomain", body).await
+    };
+    for domain in ["Aws_Bad", "-a", "a-", "a.b", "", &"a".repeat(64)] {
+        assert_eq!(refusal(asked(domain).await).0, "InvalidParameterException", "{domain}");
+    }
+    assert!(asked("my-app-1").await.is_ok());
+    world.deployed.stop().await;
+}
+
+#[tokio::test]
+async fn a_pool_has_tags() {
+    let world = World::new(json!({ "UserPoolTags": { "team": "blue" } })).await;
+    let arn = format!("arn:aws:cognito-idp:us-east-1:000000000000:userpool/{}", world.pool);
+    let asked = async |operation: &str, mut body: Value| {
+        body["ResourceArn"] = json!(arn);
+        ask(world.cloud(), operation, body).await.expect("it answers")
+    };
+    asked("TagResource", json!({ "Tags": { "stage": "dev" } })).await;
+    assert_eq!(asked("ListTagsForResource", json!({})).await["Tags"], json!({ "team": "blue", "stage": "dev" }));
+    asked("UntagResource", json!({ "TagKeys": ["team"] })).await;
+    assert_eq!(asked("ListTagsForResource", json!({})).await["Tags"], json!({ "stage": "dev" }));
+    world.deployed.stop().await;
+}
+
+#[tokio::test]
 async fn triggers_decide_and_are_told_why_not() {
     let function = "arn:aws:lambda:us-east-1:000000000000:function:f";
     let world = World::new(json!({
