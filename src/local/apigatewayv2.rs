@@ -267,6 +267,24 @@ impl Apis {
         &self.apis
     }
 
+    /// The tags of an API, a stage or a domain name, by its ARN.
+    pub(crate) fn tags_mut(&mut self, arn: &str) -> Result<&mut BTreeMap<String, String>, Fault> {
+        let unknown = || not_found(format!("Invalid resource identifier specified: {arn}"));
+        let (_, place) = arn.split_once("::/").ok_or_else(unknown)?;
+        match place.split('/').collect::<Vec<_>>().as_slice() {
+            ["apis", id] => Ok(&mut self.api_mut(id)?.settings.tags),
+            ["apis", id, "stages", name] => {
+                let stage = self.api_mut(id)?.stages.get_mut(*name);
+                stage.map(|stage| &mut stage.tags).ok_or_else(unknown)
+            }
+            ["domainnames", name] => {
+                let domain = self.domain_names.get_mut(*name);
+                domain.map(|domain| &mut domain.tags).ok_or_else(unknown)
+            }
+            _ => Err(unknown()),
+        }
+    }
+
     /// Removes an API with all that belongs to it.
     pub(crate) fn delete(&mut self, id: &str) -> Result<(), Fault> {
         if self.domain_names.values().any(|domain| domain.serves(id)) {

@@ -42,6 +42,7 @@ fn answer(cloud: &Cloud, request: &Request) -> Answer {
     match path {
         ["apis", path @ ..] => operation.apis(path),
         ["domainnames", path @ ..] => operation.domain_names(path),
+        ["tags", arn] => operation.tags(arn),
         ["vpclinks"] if request.method == Method::GET => Ok((StatusCode::OK, json!({ "items": [] }))),
         _ => Err(unknown(request)),
     }
@@ -178,6 +179,30 @@ impl Operation<'_> {
         }
     }
 
+    fn tags(&self, arn: &str) -> Answer {
+        match self.request.method {
+            Method::GET => {
+                self.write(StatusCode::OK, |account| Ok(json!({ "tags": account.apigatewayv2.tags_mut(arn)? })))
+            }
+            Method::POST => {
+                let Tagged { tags } = declared(self.members()?)?;
+                self.write(StatusCode::CREATED, |account| {
+                    account.apigatewayv2.tags_mut(arn)?.extend(tags);
+                    Ok(json!({}))
+                })
+            }
+            Method::DELETE => {
+                let query = self.request.query_parameters();
+                self.write(StatusCode::NO_CONTENT, |account| {
+                    let is_named = |key: &str| query.iter().any(|(name, value)| name == "tagKeys" && value == key);
+                    account.apigatewayv2.tags_mut(arn)?.retain(|key, _| !is_named(key));
+                    Ok(Value::Null)
+                })
+            }
+            _ => Err(unknown(self.request)),
+        }
+    }
+
     fn domain_names(&self, path: &[&str]) -> Answer {
         match (&self.request.method, path) {
             (&Method::GET, []) => self.read(|account| {
@@ -229,6 +254,12 @@ impl Operation<'_> {
             _ => Err(unknown(self.request)),
         }
     }
+}
+
+/// A request of `TagResource`.
+#[derive(serde::Deserialize)]
+struct Tagged {
+    tags: std::collections::BTreeMap<String, String>,
 }
 
 /// What stands, with the members of an update in their new form.
