@@ -42,7 +42,7 @@ pub struct UserPool {
     pub username_attributes: Vec<UsernameAttribute>,
     /// What users may sign in with besides their user name.
     pub alias_attributes: Vec<AliasAttribute>,
-    /// Whether `Alice` and `alice` are two users.
+    /// Whether `Alice` and `alice` are two users; they are one unless this says so, though Cognito's own default is two.
     #[serde(skip_serializing)]
     pub sign_in_case_sensitive: bool,
     /// What is verified with a code that the user receives.
