@@ -37,7 +37,7 @@ pub use words::list;
 
 pub(super) use field::{
     action, condition, covered, email_identity, endpoint, exists, facebook_version, holds_code, holds_invitation,
-    holds_link, key_arn, projected, retention, selection, text,
+    holds_link, key_arn, projected, retention, selection, sid, text,
 };
 
 /// One thing that is wrong with a stack, and where.

@@ -16,7 +16,7 @@ use super::{Declared, Json, Value, check};
 pub struct Statement {
     /// A name for the statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(alphanumeric))]
+    #[garde(inner(custom(check::sid)))]
     pub sid: Option<String>,
     /// Whether the statement allows or denies; it allows by default.
     #[serde(default)]

@@ -71,11 +71,15 @@ fn pool_names(id: &str, pool: &UserPool) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     let word =
         |name: &str, max: usize| !name.is_empty() && name.len() <= max && name.chars().all(|c| c.is_ascii_graphic());
-    for name in pool.custom_attributes.keys().filter(|name| !word(name, 20) || name.contains(':')) {
+    let visible = |name: &str, max: usize| {
+        (1..=max).contains(&name.chars().count()) && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    for name in pool.custom_attributes.keys().filter(|name| !visible(name, 20) || name.contains(':')) {
         let help = "20 letters, digits and marks at most, without `custom:`";
         complaints.push(key(&["userPools", id, "customAttributes", name], name, "an attribute", help));
     }
-    for name in pool.groups.keys().filter(|name| !word(name, 128)) {
+    // Of any script: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateGroup.html>
+    for name in pool.groups.keys().filter(|name| !visible(name, 128)) {
         complaints.push(key(
             &["userPools", id, "groups", name],
             name,

@@ -170,6 +170,15 @@ fn is_member(c: char) -> bool {
     c.is_alphanumeric() || "-_".contains(c)
 }
 
+/// The name of a statement:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html>
+pub(in crate::model) fn sid(name: &str, _: &Declared) -> garde::Result {
+    let Some(wrong) = name.chars().find(|c| !c.is_ascii_alphanumeric()) else { return Ok(()) };
+    let better: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let help = if better.is_empty() { "leave it out".to_owned() } else { format!("write `{better}`") };
+    Err(error(format!("`{}` cannot be in the name of a statement", wrong.escape_debug()), help))
+}
+
 /// An action of a policy.
 pub(in crate::model) fn action(action: &str, _: &Declared) -> garde::Result {
     let service = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
