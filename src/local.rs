@@ -30,7 +30,7 @@ pub mod wire;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -108,11 +108,11 @@ pub struct LocalCloud {
 pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     let folder = Folder::open(&options.data)?;
     let account = folder.account(options.region.as_deref())?;
-    let (listener, address) = listen(&options).await?;
+    let memory = PortMemory::of(&options.data);
+    let (listener, address) = listen(&options, memory.port).await?;
     let cloud = Cloud::opened(folder, account, format!("http://{address}"));
-    let (region, key) = cloud.read(|account| (account.region.clone(), account.iam.root.clone()));
-    access::leave_note(&options.data, cloud.endpoint(), &region, &key)
-        .map_err(|source| Error::Folder { path: options.data, source })?;
+    memory.move_to(address.port(), &cloud)?;
+    access::leave_note(&cloud).map_err(|source| Error::Folder { path: options.data, source })?;
     lambda::sweep(&cloud);
     s3::sweep(&cloud);
     logs::sweep(&cloud);
@@ -121,10 +121,33 @@ pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     Ok(LocalCloud { listener, cloud })
 }
 
+/// The port of the last time, and the file that holds it.
+struct PortMemory {
+    file: PathBuf,
+    port: Option<u16>,
+}
+
+impl PortMemory {
+    fn of(data: &Path) -> Self {
+        let file = data.join("port");
+        let port = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        Self { file, port }
+    }
+
+    /// Makes what the account says of its addresses true again before the port is noted, so that a kill between the two
+    /// leaves it to the next start.
+    fn move_to(self, port: u16, cloud: &Cloud) -> Result<(), Error> {
+        let unusable = |source| Error::Folder { path: self.file.clone(), source };
+        if let Some(before) = self.port.filter(|before| *before != port) {
+            tracing::warn!(before, port, "the port has changed, and the addresses in outputs and properties with it");
+            cloud.follow(before, port).map_err(|unsaved| unusable(io::Error::other(unsaved)))?;
+        }
+        std::fs::write(&self.file, port.to_string()).map_err(unusable)
+    }
+}
+
 /// The port that was asked for, else the one that the project had before, else any.
-async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), Error> {
-    let memory = options.data.join("port");
-    let remembered = std::fs::read_to_string(&memory).ok().and_then(|text| text.trim().parse().ok());
+async fn listen(options: &Options, remembered: Option<u16>) -> Result<(TcpListener, SocketAddr), Error> {
     let listener = match (options.port, remembered) {
         (Some(port), _) => open_port(port).await,
         (None, Some(port)) => match open_port(port).await {
@@ -134,11 +157,9 @@ async fn listen(options: &Options) -> Result<(TcpListener, SocketAddr), Error> {
         (None, None) => open_port(0).await,
     };
     let port = options.port.unwrap_or_default();
-    let (listener, address) = listener
+    listener
         .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
-        .map_err(|source| Error::Port { port, source })?;
-    std::fs::write(&memory, address.port().to_string()).map_err(|source| Error::Folder { path: memory, source })?;
-    Ok((listener, address))
+        .map_err(|source| Error::Port { port, source })
 }
 
 async fn open_port(port: u16) -> io::Result<TcpListener> {
@@ -166,8 +187,8 @@ impl LocalCloud {
 
     /// Serves until `shutdown` resolves or the cloud is told to stop, then waits for what is still under way.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let data = self.cloud.data().to_owned();
-        server::serve(self.listener, self.cloud, shutdown).await;
-        access::remove_note(&data);
+        self.cloud.tasks().spawn(access::keep_reachable(self.cloud.clone()));
+        server::serve(self.listener, self.cloud.clone(), shutdown).await;
+        access::remove_note(&self.cloud);
     }
 }

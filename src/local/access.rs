@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::cloud::{held_region, private_file, private_folder};
+use super::cloud::{Cloud, held_region, private_file, private_folder};
 use super::iam::AccessKey;
 use super::mail::Message;
 use super::server::own;
@@ -137,6 +137,10 @@ impl Running {
 
 /// How long the cloud may take to start, to answer, or to stop.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a cloud looks whether it can still be found.
+const ROUND: Duration = Duration::from_millis(500);
+/// How long one that holds its folder may have left no note of where it answers.
+const NAMELESS: Duration = Duration::from_secs(2);
 /// Pause between two looks.
 const PULSE: Duration = Duration::from_millis(2);
 /// A log that is larger is begun anew at the next start.
@@ -172,7 +176,11 @@ pub fn ensure(project: &Project, region: Option<&str>) -> Result<Running, Error>
 /// The project's cloud, if it runs.
 #[must_use]
 pub fn running(project: &Project) -> Option<Running> {
-    noted(&project.local_data()).filter(Running::is_alive)
+    let data = project.local_data();
+    if is_free(&data) {
+        return None;
+    }
+    until(NAMELESS, || noted(&data)).filter(Running::is_alive)
 }
 
 /// Stops the project's cloud; says whether one ran.
@@ -185,7 +193,7 @@ pub fn stop(project: &Project) -> Result<bool, Error> {
         return Ok(false);
     }
     // One that has just started has not left its note yet.
-    let note = until(Duration::from_secs(2), || noted(&data)).ok_or(Error::Nameless { data: data.clone() })?;
+    let note = until(NAMELESS, || noted(&data)).ok_or(Error::Nameless { data: data.clone() })?;
     // It may be stuck: then the kill below ends it.
     let _asked = note.ask("POST", "stop");
     let is_stopped = || is_free(&data).then_some(());
@@ -303,27 +311,53 @@ fn noted(data: &Path) -> Option<Running> {
 }
 
 /// Writes down where this process serves.
-pub(super) fn leave_note(data: &Path, endpoint: &str, region: &str, key: &AccessKey) -> io::Result<()> {
+pub(super) fn leave_note(cloud: &Cloud) -> io::Result<()> {
+    put_note(cloud.data(), &note_of(cloud))
+}
+
+fn note_of(cloud: &Cloud) -> Running {
     let program = std::env::current_exe().unwrap_or_default();
-    let note = Running {
-        endpoint: endpoint.to_owned(),
-        region: region.to_owned(),
-        access_key_id: key.id.clone(),
-        secret_access_key: key.secret.clone(),
-        log: log_file(data),
+    let (region, key) = cloud.read(|account| (account.region.clone(), account.iam.root.clone()));
+    Running {
+        endpoint: cloud.endpoint().to_owned(),
+        region,
+        access_key_id: key.id,
+        secret_access_key: key.secret,
+        log: log_file(cloud.data()),
         pid: std::process::id(),
         program: build(&program),
-    };
+    }
+}
+
+fn put_note(data: &Path, note: &Running) -> io::Result<()> {
     let fresh = data.join("server.json.new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(&serde_json::to_vec(&note)?)?;
+    file.write_all(&serde_json::to_vec(note)?)?;
     fs::rename(fresh, note_file(data))
 }
 
-/// Takes the note away.
-pub(super) fn remove_note(data: &Path) {
-    // One that stays is found to be stale.
-    let _stale = fs::remove_file(note_file(data));
+/// Takes the note away, unless the folder is another cloud's by now.
+pub(super) fn remove_note(cloud: &Cloud) {
+    if cloud.holds_its_folder() {
+        // One that stays is found to be stale.
+        let _stale = fs::remove_file(note_file(cloud.data()));
+    }
+}
+
+/// Sees to it that a cloud can be found for as long as it serves: it writes its note anew when that is damaged or gone, and
+/// ends when its folder was removed, since nobody could stop it any more.
+pub(super) async fn keep_reachable(cloud: Cloud) {
+    let note = note_of(&cloud);
+    while cloud.stopping().run_until_cancelled(tokio::time::sleep(ROUND)).await.is_some() {
+        if !cloud.holds_its_folder() {
+            tracing::warn!("the folder of this cloud was removed, so it ends");
+            cloud.stopping().cancel();
+        } else if noted(cloud.data()).as_ref() != Some(&note)
+            && let Err(error) = put_note(cloud.data(), &note)
+        {
+            tracing::warn!(%error, "the note of where this cloud answers cannot be written");
+        }
+    }
 }
 
 /// Size and time of the program: enough to see that it was built anew.

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -70,6 +70,29 @@ impl Account {
         let iam = iam::Iam::with_fresh_keys();
         Self { id: ACCOUNT_ID.to_owned(), region: region.to_owned(), iam, ..Self::default() }
     }
+
+    /// Makes every address on this machine's port `from` one on `to`: outputs of stacks, the properties and environments
+    /// into which they went, and what was made of them.
+    fn follow(&mut self, from: u16, to: u16) -> Result<(), serde_json::Error> {
+        let mut text = serde_json::to_string(self)?;
+        for host in ["127.0.0.1", "localhost"] {
+            text = readdressed(&text, &format!("{host}:{from}"), &format!("{host}:{to}"));
+        }
+        let endpoint = std::mem::take(&mut self.endpoint);
+        *self = Self { endpoint, ..read_account(text.as_bytes())? };
+        Ok(())
+    }
+}
+
+/// A text with one address in the place of another, which must not go on with a digit: 4599 is not 45990.
+fn readdressed(text: &str, from: &str, to: &str) -> String {
+    let mut pieces = text.split(from);
+    let mut result = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        result.push_str(if piece.starts_with(|next: char| next.is_ascii_digit()) { from } else { to });
+        result.push_str(piece);
+    }
+    result
 }
 
 /// A cheap handle on the running cloud.
@@ -91,7 +114,7 @@ struct Shared {
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Held for as long as the cloud lives.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// The account and the bytes that it was last saved as.
@@ -148,7 +171,7 @@ impl Cloud {
             pages: cognito::Pages::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -172,6 +195,23 @@ impl Cloud {
             held.restore();
         }
         outcome
+    }
+
+    /// Leads every address that was told while the cloud answered on port `from` to where it answers now.
+    ///
+    /// # Errors
+    /// [`Unsaved`].
+    pub(crate) fn follow(&self, from: u16, to: u16) -> Result<(), Unsaved> {
+        self.write(|account| account.follow(from, to).map_err(|error| Unsaved(error.to_string())))
+    }
+
+    /// Whether the folder is still the one that this cloud has locked: it may have been removed, or made anew.
+    pub(crate) fn holds_its_folder(&self) -> bool {
+        let Some(Ok(held)) = self.0.lock.as_ref().map(File::metadata) else { return true };
+        match std::fs::metadata(self.0.data.join(LOCK)) {
+            Ok(there) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// The cloud's clock.
@@ -262,6 +302,8 @@ const VERSION: u32 = 1;
 
 const STATE: &str = "account.json";
 
+const LOCK: &str = "lock";
+
 /// Region of an account for which none was named.
 const REGION: &str = "us-east-1";
 
@@ -277,7 +319,7 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let unusable = |source| Error::Folder { path: path.to_owned(), source };
         private_folder(path).map_err(unusable)?;
-        let lock = private_file(&path.join("lock")).map_err(unusable)?;
+        let lock = private_file(&path.join(LOCK)).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
@@ -401,6 +443,24 @@ mod tests {
         let folder = temporary();
         rename(&opened(folder.path()).expect("it opens"), "1");
         assert_eq!(opened(folder.path()).expect("it opens").read(|account| account.id.clone()), "1");
+    }
+
+    #[test]
+    fn an_address_follows_the_port_and_no_other_does() {
+        let text = readdressed("http://localhost:45/a localhost:456 localhost:45", "localhost:45", "localhost:7");
+        assert_eq!(text, "http://localhost:7/a localhost:456 localhost:7");
+        assert_eq!(readdressed("", "a", "b"), "");
+    }
+
+    #[test]
+    fn a_cloud_notices_that_its_folder_is_another() {
+        let folder = temporary();
+        let cloud = opened(folder.path()).expect("it opens");
+        assert!(cloud.holds_its_folder());
+        std::fs::remove_file(folder.path().join(LOCK)).expect("it is there");
+        assert!(!cloud.holds_its_folder());
+        std::fs::write(folder.path().join(LOCK), "").expect("it can be written");
+        assert!(!cloud.holds_its_folder());
     }
 
     #[test]

@@ -87,6 +87,36 @@ fn it_starts_once_stays_and_stops() {
 }
 
 #[test]
+fn a_cloud_can_be_found_and_stopped_though_its_note_is_damaged() {
+    let project = Project::new();
+    let first = project.answer(&["env"]);
+    let note = project.path().join(".stackgen/local/server.json");
+    std::fs::write(&note, "{").expect("it can be damaged");
+    assert_eq!(project.answer(&["status"])["running"], true);
+    std::fs::remove_file(&note).expect("it is there again");
+    assert_eq!(project.answer(&["stop"])["stopped"], true);
+    assert_eq!(project.answer(&["env"]), first);
+}
+
+#[test]
+fn a_cloud_whose_folder_is_removed_ends() {
+    let project = Project::new();
+    project.answer(&["env"]);
+    let pid = project.answer(&["status"])["pid"].as_i64().expect("it runs");
+    std::fs::remove_dir_all(project.path().join(".stackgen")).expect("it can be removed");
+    let process = format!("/proc/{pid}/exe");
+    let runs = || std::fs::read_link(&process).is_ok();
+    for _ in 0..1000 {
+        if !runs() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!runs(), "process {pid} has ended");
+    assert_eq!(project.answer(&["status"])["running"], false);
+}
+
+#[test]
 fn two_at_once_start_one_cloud() {
     let project = Project::new();
     let answers: Vec<Value> = std::thread::scope(|scope| {
