@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use url::{Host, Url};
 
 use super::output::bold;
-use super::pool::{Reached, granted_file, settled_password};
+use super::pool::{Owner, Reached};
 use super::target::write_private;
 use super::token::{SOON, now};
 use super::{Failure, Outcome, Session};
@@ -94,7 +94,7 @@ fn check_flow(client: &PoolClient, flow: &str, written: &'static str) -> Outcome
     if client.oauth_flows.iter().any(|known| known == flow) {
         return Ok(());
     }
-    Err(Failure::refused(OAuthError::NoFlow { client: client.id.clone(), flow: written }))
+    Err(Failure::refused(OAuthError::NoFlow { client: client.name.clone(), flow: written }))
 }
 
 /// A token of a user: the one that is kept, a renewed one, or that of a new sign-in.
@@ -107,16 +107,23 @@ pub(crate) async fn person(
 ) -> Outcome<Granted> {
     check_flow(client, "code", "code")?;
     let pages = Pages::of(pool).await?;
-    let file = granted_file(reached, name);
+    let owner = Owner { reached, pool: &pool.id, name };
+    let file = owner.granted_file();
     let fits = |granted: &Granted| wanted.scopes.iter().all(|scope| granted.carries(scope));
     let renewed = match kept(&file, pool, client).filter(fits) {
         Some(granted) if granted.expires > now() + SOON => return Ok(granted),
-        Some(Granted { refresh: Some(refresh), .. }) => pages.refresh(client, &refresh).await.ok(),
+        Some(Granted { refresh: Some(refresh), .. }) => match pages.refresh(client, &refresh).await {
+            Ok(granted) => Some(granted),
+            Err(refused) => {
+                session.screen.note(format_args!("the token that was kept is not renewed: {refused}"));
+                None
+            }
+        },
         _ => None,
     };
     let granted = match renewed {
         Some(granted) => granted,
-        None => signed_in(session, reached, (&pages, client), name, wanted).await?,
+        None => signed_in(session, owner, (&pages, client), wanted).await?,
     };
     let kept = Kept { pool: pool.id.clone(), client: client.id.clone(), granted };
     write_private(&file, &serde_json::to_vec(&kept).expect("texts and numbers can be written as JSON"))?;
@@ -131,17 +138,16 @@ fn kept(file: &PathBuf, pool: &Pool, client: &PoolClient) -> Option<Granted> {
 /// A new sign-in. On the pages of the local cloud a password that is known does what a browser would.
 async fn signed_in(
     session: &Session,
-    reached: &Reached,
+    owner: Owner<'_>,
     (pages, client): (&Pages, &PoolClient),
-    name: &str,
     wanted: Wanted<'_>,
 ) -> Outcome<Granted> {
-    let is_local = reached.account.is_local();
-    let known = if is_local { settled_password(reached, name, wanted.password_file)? } else { None };
-    let none = || Failure::refused(OAuthError::NoCallback { client: client.id.clone() });
+    let is_local = owner.reached.account.is_local();
+    let known = if is_local { owner.settled_password(wanted.password_file)? } else { None };
+    let none = || Failure::refused(OAuthError::NoCallback { client: client.name.clone() });
     if let (Some(password), Some(callback)) = (known, client.callbacks.first()) {
         let attempt = pages.attempt(client, callback, wanted.scopes);
-        let query = pages.sign_in(&attempt, name, &password).await?;
+        let query = pages.sign_in(&attempt, owner.name, &password).await?;
         return Ok(pages.exchange(client, &attempt, &query).await?);
     }
     let (callback, port) = client.callbacks.iter().find_map(|url| Some((url, port(url)?))).ok_or_else(none)?;

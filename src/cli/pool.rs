@@ -1,5 +1,7 @@
 //! From names in a stack file to a deployed user pool and its client, and what is kept of their users.
 
+use std::env::VarError;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -49,7 +51,14 @@ enum Error {
     /// The password file cannot be read.
     #[error("`{}` cannot be read", path.display())]
     #[diagnostic(code(stackgen::password::file), help("name a file that holds the password on its first line"))]
-    PasswordFile { path: PathBuf, source: std::io::Error },
+    PasswordFile { path: PathBuf, source: io::Error },
+    /// The variable holds bytes that are no text.
+    #[error("`{variable}` is not UTF-8")]
+    #[diagnostic(
+        code(stackgen::password::encoding),
+        help("a password is UTF-8: look at the encoding of the terminal or script that sets it")
+    )]
+    PasswordEncoding { variable: String },
     /// There is no password in it.
     #[error("{source_name} holds no password")]
     #[diagnostic(code(stackgen::password::empty), help("the first line is the password"))]
@@ -57,7 +66,7 @@ enum Error {
     /// What was kept cannot be removed.
     #[error("`{}` cannot be removed", path.display())]
     #[diagnostic(code(stackgen::state), help("remove it by hand"))]
-    NotForgotten { path: PathBuf, source: std::io::Error },
+    NotForgotten { path: PathBuf, source: io::Error },
 }
 
 /// A deployed stack, and how it was reached.
@@ -68,6 +77,8 @@ pub(crate) struct Reached {
     pub(crate) stack: Stack,
     pub(crate) resources: Vec<Deployed>,
     pub(crate) template: Value,
+    /// What a command says that means this stack there.
+    flags: String,
 }
 
 impl Reached {
@@ -75,6 +86,7 @@ impl Reached {
     pub(crate) async fn stack(session: &Session, named: Option<&str>, target: &Target) -> Outcome<Self> {
         let project = session.project()?;
         let name = session.stack(&project, named, " with `--stack`")?;
+        let flags = format!("{}{}", session.stack_flag(&name), target.flags());
         let target = target.clone().or_last(&project, &name);
         let account = target.connect(session, &project).await?;
         let Some(stack) = stack::describe(&account, &name).await? else {
@@ -84,20 +96,27 @@ impl Reached {
         let (resources, template) =
             tokio::try_join!(stack::resources(&account, &stack.id), stack::template(&account, &stack.id))?;
         let template = text::parse(&template).unwrap_or_default();
-        Ok(Self { project, account, stack, resources, template })
+        Ok(Self { project, account, stack, resources, template, flags })
     }
 
     /// The pool that is meant, with its id in the template.
     pub(crate) fn pool(&self, named: Option<&str>) -> Outcome<(String, Pool)> {
         let pools = self.of_kind("AWS::Cognito::UserPool");
         let pool = self.choose(&pools, "user pool", named, "pool")?;
-        Ok((pool.logical_id.clone(), Pool::new(&self.account, &pool.physical_id)))
+        let flags = self.pool_flags(named.map(|_| pool.logical_id.as_str()));
+        Ok((pool.logical_id.clone(), Pool::new(&self.account, &pool.physical_id).with_flags(flags)))
+    }
+
+    /// What a command says that means the same stack, and the pool where one has to be named.
+    pub(crate) fn pool_flags(&self, named: Option<&str>) -> String {
+        let pool = named.map(|pool| format!(" --pool {pool}")).unwrap_or_default();
+        format!("{}{pool}", self.flags)
     }
 
     /// The client of the pool that is meant.
     pub(crate) async fn client(&self, pool_id: &str, pool: &Pool, named: Option<&str>) -> Outcome<PoolClient> {
         let client = self.choose(&self.clients_of(pool_id), "user pool client", named, "client")?;
-        Ok(pool.client(&client.physical_id).await?)
+        Ok(pool.client(&client.physical_id).await?.named(&client.logical_id))
     }
 
     /// Clients of the pool: those of these ids in the template, or all when no id is given.
@@ -105,7 +124,7 @@ impl Reached {
         let mut clients = Vec::new();
         for client in self.clients_of(pool_id) {
             if ids.is_empty() || ids.contains(&client.logical_id) {
-                clients.push(pool.client(&client.physical_id).await?);
+                clients.push(pool.client(&client.physical_id).await?.named(&client.logical_id));
             }
         }
         Ok(clients)
@@ -163,13 +182,20 @@ pub(crate) fn given_password(file: Option<&Path>, variable: &str) -> Outcome<Opt
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Failure::refused(Error::PasswordFile { path: path.to_owned(), source }))?;
-        return first_line(&text, &format!("`{}`", path.display())).map(Some);
+        // Editors of Windows begin a file with it; nobody types it.
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        return first_line(text, &format!("`{}`", path.display())).map(Some);
     }
     match std::env::var(variable) {
         Ok(text) => first_line(&text, &format!("`{variable}`")).map(Some),
-        Err(_) => Ok(None),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Failure::refused(Error::PasswordEncoding { variable: variable.to_owned() }))
+        }
     }
 }
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 fn first_line(text: &str, source_name: &str) -> Outcome<String> {
     match text.lines().next().filter(|line| !line.is_empty()) {
@@ -178,68 +204,102 @@ fn first_line(text: &str, source_name: &str) -> Outcome<String> {
     }
 }
 
-/// The password of a user who exists: given, kept from the time when it was made up, or asked for.
-pub(crate) fn known_password(session: &Session, reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<String> {
-    match settled_password(reached, name, file)? {
-        Some(password) => Ok(password),
-        None => session.screen.password(&format!("Password of {name}"), Repeat::Once),
+/// A user of whom something is kept, in files that nobody else may read. Users of the same name are told apart by the id
+/// that their pool got when it was made: it differs between the pools of a stack, and between its accounts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    pub(crate) reached: &'a Reached,
+    /// Id of the pool, such as `eu-central-1_AbC`.
+    pub(crate) pool: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// What is kept of users, by the folder that it lies in.
+const KEPT: [&str; 3] = [PASSWORDS, TOKENS, GRANTED];
+
+/// Passwords that were made up.
+const PASSWORDS: &str = "passwords";
+
+/// Tokens of sign-ins with a password.
+const TOKENS: &str = "tokens";
+
+/// Tokens that came through the pools' pages.
+const GRANTED: &str = "granted";
+
+impl Owner<'_> {
+    /// The password of a user who exists: given, kept from the time when it was made up, or asked for.
+    pub(crate) fn known_password(&self, session: &Session, file: Option<&Path>) -> Outcome<String> {
+        match self.settled_password(file)? {
+            Some(password) => Ok(password),
+            None => session.screen.password(&format!("Password of {}", self.name), Repeat::Once),
+        }
+    }
+
+    /// The password of a user that is known without asking: given, or kept from the time when it was made up.
+    pub(crate) fn settled_password(&self, file: Option<&Path>) -> Outcome<Option<String>> {
+        if let Some(password) = given_password(file, PASSWORD_VARIABLE)? {
+            return Ok(Some(password));
+        }
+        if !self.reached.account.is_local() {
+            return Ok(None);
+        }
+        let kept = std::fs::read_to_string(self.file(PASSWORDS));
+        Ok(kept.ok().map(|kept| kept.trim_end().to_owned()))
+    }
+
+    /// Keeps the password that was made up for a local user.
+    pub(crate) fn keep_password(&self, password: &str) -> Outcome<PathBuf> {
+        let file = self.file(PASSWORDS);
+        write_private(&file, format!("{password}\n").as_bytes())?;
+        Ok(file)
+    }
+
+    /// Where the tokens of a sign-in with a password are kept.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.file(TOKENS)
+    }
+
+    /// Where the tokens are kept that came through the pool's pages.
+    pub(crate) fn granted_file(&self) -> PathBuf {
+        self.file(GRANTED)
+    }
+
+    fn file(&self, kept: &str) -> PathBuf {
+        folder(&self.reached.project, kept, &self.reached.stack.name)
+            .join(file_name(self.pool))
+            .join(file_name(self.name))
+    }
+
+    /// Removes all that is kept.
+    pub(crate) fn forget(&self) -> Outcome {
+        KEPT.iter().try_for_each(|kept| remove(&self.file(kept)))
+    }
+
+    /// Removes the tokens that are kept.
+    pub(crate) fn forget_tokens(&self) -> Outcome {
+        [TOKENS, GRANTED].iter().try_for_each(|kept| remove(&self.file(kept)))
     }
 }
 
-/// The password of a user that is known without asking: given, or kept from the time when it was made up.
-pub(crate) fn settled_password(reached: &Reached, name: &str, file: Option<&Path>) -> Outcome<Option<String>> {
-    if let Some(password) = given_password(file, PASSWORD_VARIABLE)? {
-        return Ok(Some(password));
-    }
-    if !reached.account.is_local() {
-        return Ok(None);
-    }
-    let kept = std::fs::read_to_string(password_file(&reached.project, &reached.stack.name, name));
-    Ok(kept.ok().map(|kept| kept.trim_end().to_owned()))
+fn folder(project: &Project, kept: &str, stack: &str) -> PathBuf {
+    project.state().join(kept).join(stack)
 }
 
-/// Keeps the password that was made up for a local user.
-pub(crate) fn keep_password(reached: &Reached, name: &str, password: &str) -> Outcome<PathBuf> {
-    let file = password_file(&reached.project, &reached.stack.name, name);
-    write_private(&file, format!("{password}\n").as_bytes())?;
-    Ok(file)
-}
-
-fn password_file(project: &Project, stack: &str, name: &str) -> PathBuf {
-    project.state().join("passwords").join(stack).join(file_name(name))
-}
-
-/// Where the tokens of a user are kept.
-pub(crate) fn token_file(reached: &Reached, name: &str) -> PathBuf {
-    reached.project.state().join("tokens").join(&reached.stack.name).join(file_name(name))
-}
-
-/// Where the tokens of a user are kept that came through the pool's pages.
-pub(crate) fn granted_file(reached: &Reached, name: &str) -> PathBuf {
-    reached.project.state().join("tokens").join(&reached.stack.name).join("oauth").join(file_name(name))
-}
-
-/// Removes what is kept of one user.
-pub(crate) fn forget_user(reached: &Reached, name: &str) -> Outcome {
-    let password = password_file(&reached.project, &reached.stack.name, name);
-    for path in [password, token_file(reached, name), granted_file(reached, name)] {
-        gone(&path, std::fs::remove_file(&path))?;
-    }
-    Ok(())
+fn remove(path: &Path) -> Outcome {
+    gone(path, std::fs::remove_file(path))
 }
 
 /// Removes what is kept of all users of a stack.
 pub(crate) fn forget_users(project: &Project, stack: &str) -> Outcome {
-    for kept in ["passwords", "tokens"] {
-        let path = project.state().join(kept).join(stack);
-        gone(&path, std::fs::remove_dir_all(&path))?;
-    }
-    Ok(())
+    KEPT.iter().try_for_each(|kept| {
+        let path = folder(project, kept, stack);
+        gone(&path, std::fs::remove_dir_all(&path))
+    })
 }
 
-fn gone(path: &Path, removed: std::io::Result<()>) -> Outcome {
+fn gone(path: &Path, removed: io::Result<()>) -> Outcome {
     match removed {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+        Err(source) if !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Err(Error::NotForgotten { path: path.to_owned(), source }.into())
         }
         _ => Ok(()),

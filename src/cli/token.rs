@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::flawed::Flawed;
 use super::oauth::{self, Opening, Wanted};
 use super::output::Repeat;
-use super::pool::{NEW_PASSWORD_VARIABLE, Reached, Which, given_password, keep_password, known_password, token_file};
+use super::pool::{NEW_PASSWORD_VARIABLE, Owner, Reached, Which, given_password};
 use super::target::write_private;
 use super::{Failure, Outcome, Session, block_on};
 
@@ -161,7 +161,7 @@ impl Arguments {
 
     async fn of_machine(&self, reached: &Reached) -> Outcome<Had> {
         let (pool, client) = self.chosen(reached).await?;
-        let owner = self.sign_in.client.clone().unwrap_or_else(|| client.id.clone());
+        let owner = client.name.clone();
         if !client.oauth_flows.iter().any(|flow| flow == "client_credentials") {
             return Err(Failure::refused(Error::Nobody { client: owner }));
         }
@@ -210,15 +210,17 @@ pub(crate) async fn signed_in(
 ) -> Outcome<Tokens> {
     let (id, pool) = reached.pool(pool)?;
     let client = reached.client(&id, &pool, sign_in.client.as_deref()).await?;
-    let file = token_file(reached, name);
+    let owner = Owner { reached, pool: &pool.id, name };
+    let file = owner.token_file();
+    let user = User { session, owner, pool: &pool, client: &client };
     let fresh = match kept(&file, &pool, &client) {
         Some(tokens) if tokens.expires > now() + SOON => return Ok(tokens),
-        Some(tokens) => renewed(&pool, &client, name, &tokens).await?,
+        Some(tokens) => user.renewed(&tokens).await?,
         None => None,
     };
     let fresh = match fresh {
         Some(fresh) => fresh,
-        None => User { session, reached, pool: &pool, client: &client, name }.sign_in(sign_in).await?,
+        None => user.sign_in(sign_in).await?,
     };
     let kept = Kept { pool: pool.id.clone(), client: client.id.clone(), tokens: fresh };
     write_private(&file, &serde_json::to_vec(&kept).expect("texts and numbers can be written as JSON"))?;
@@ -228,16 +230,27 @@ pub(crate) async fn signed_in(
 /// A user who signs in.
 struct User<'a> {
     session: &'a Session,
-    reached: &'a Reached,
+    owner: Owner<'a>,
     pool: &'a Pool,
     client: &'a PoolClient,
-    name: &'a str,
 }
 
 impl User<'_> {
+    /// New tokens for old; nothing when the pool wants a new sign-in.
+    async fn renewed(&self, old: &Tokens) -> Outcome<Option<Tokens>> {
+        match self.pool.refresh(self.client, self.owner.name, old).await {
+            Ok(tokens) => Ok(tokens),
+            Err(error @ (UsersError::Aws(_) | UsersError::Gone { .. })) => Err(error.into()),
+            Err(refused) => {
+                self.session.screen.note(format_args!("the token that was kept is not renewed: {refused}"));
+                Ok(None)
+            }
+        }
+    }
+
     async fn sign_in(&self, sign_in: &SignIn) -> Outcome<Tokens> {
-        let password = known_password(self.session, self.reached, self.name, sign_in.password_file.as_deref())?;
-        match self.pool.sign_in(self.client, self.name, &password).await? {
+        let password = self.owner.known_password(self.session, sign_in.password_file.as_deref())?;
+        match self.pool.sign_in(self.client, self.owner.name, &password).await? {
             SignedIn::Done(tokens) => Ok(tokens),
             SignedIn::NewPassword(asked) => self.choose_password(sign_in, asked).await,
         }
@@ -246,21 +259,22 @@ impl User<'_> {
     /// The password was temporary: another one takes its place.
     async fn choose_password(&self, sign_in: &SignIn, asked: NewPassword) -> Outcome<Tokens> {
         let password = self.new_password(sign_in.new_password_file.as_deref()).await?;
-        let tokens = self.pool.choose_password(self.client, self.name, asked, &password).await?;
-        if self.reached.account.is_local() {
-            let kept = keep_password(self.reached, self.name, &password)?;
-            self.session.screen.note(format_args!("{} has a new password, kept in {}", self.name, kept.display()));
+        let name = self.owner.name;
+        let tokens = self.pool.choose_password(self.client, name, asked, &password).await?;
+        if self.owner.reached.account.is_local() {
+            let kept = self.owner.keep_password(&password)?;
+            self.session.screen.note(format_args!("{name} has a new password, kept in {}", kept.display()));
         }
         Ok(tokens)
     }
 
     async fn new_password(&self, file: Option<&Path>) -> Outcome<String> {
-        let screen = &self.session.screen;
+        let (screen, name) = (&self.session.screen, self.owner.name);
         match given_password(file, NEW_PASSWORD_VARIABLE)? {
             Some(password) => Ok(password),
-            None if self.reached.account.is_local() => Ok(self.pool.password_rules().await?.password()),
-            None if screen.can_ask() => screen.password(&format!("New password for {}", self.name), Repeat::Twice),
-            None => Err(Failure::refused(UsersError::NewPassword { name: self.name.to_owned() })),
+            None if self.owner.reached.account.is_local() => Ok(self.pool.password_rules().await?.password()),
+            None if screen.can_ask() => screen.password(&format!("New password for {name}"), Repeat::Twice),
+            None => Err(Failure::refused(UsersError::NewPassword { name: name.to_owned() })),
         }
     }
 }
@@ -271,16 +285,6 @@ pub(super) const SOON: i64 = 30;
 fn kept(file: &Path, pool: &Pool, client: &PoolClient) -> Option<Tokens> {
     let kept: Kept = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     (kept.pool == pool.id && kept.client == client.id).then_some(kept.tokens)
-}
-
-/// New tokens for old; nothing when the pool wants a new sign-in.
-async fn renewed(pool: &Pool, client: &PoolClient, name: &str, old: &Tokens) -> Outcome<Option<Tokens>> {
-    let Some(refresh) = &old.refresh else { return Ok(None) };
-    match pool.refresh(client, name, refresh).await {
-        Ok(tokens) => Ok(Some(tokens)),
-        Err(UsersError::Aws(error)) => Err(error.into()),
-        Err(_) => Ok(None),
-    }
 }
 
 /// Seconds of Unix time.

@@ -8,7 +8,7 @@ use stackgen::deploy::users::{Lasting, NewUser, Pool, User};
 
 use super::deploy::pair;
 use super::output::{Repeat, bold, dim, green, yellow};
-use super::pool::{PASSWORD_VARIABLE, Reached, Which, forget_user, given_password, keep_password};
+use super::pool::{Owner, PASSWORD_VARIABLE, Reached, Which, given_password};
 use super::{Outcome, Session, Table, block_on};
 
 pub(crate) use super::pool::forget_users as forget;
@@ -122,8 +122,14 @@ impl Create {
             password,
         };
         pool.create(&user).await?;
-        forget_user(&reached, &self.name)?;
-        let kept = if make_up { Some(keep_password(&reached, &self.name, &user.password)?) } else { None };
+        let owner = Owner { reached: &reached, pool: &pool.id, name: &self.name };
+        let kept = if make_up { Some(kept(&pool, owner, &user.password).await?) } else { None };
+        // They are those of somebody who had the name before.
+        if make_up {
+            owner.forget_tokens()?
+        } else {
+            owner.forget()?
+        }
         let document = json!({
             "user": self.name,
             "pool": pool.id,
@@ -135,13 +141,21 @@ impl Create {
             if let Some(kept) = &kept {
                 text.push_str(&format!("  a password was made up, and is kept in {}\n", kept.display()));
             }
-            let stack = session.stack_flag(&reached.stack.name);
-            let pool = self.which.pool.as_ref().map(|pool| format!(" --pool {pool}")).unwrap_or_default();
-            text.push_str(&format!("\n{}\n  stackgen token {}{stack}{pool}\n", dim("Try next:"), self.name));
+            let flags = reached.pool_flags(self.which.pool.as_deref());
+            text.push_str(&format!("\n{}\n  stackgen token {}{flags}\n", dim("Try next:"), self.name));
             text
         });
         Ok(())
     }
+}
+
+/// Where the password is kept that was made up. A user whose password nobody will ever know is not left behind.
+async fn kept(pool: &Pool, owner: Owner<'_>, password: &str) -> Outcome<PathBuf> {
+    let kept = owner.keep_password(password);
+    if kept.is_err() {
+        pool.delete(owner.name).await?;
+    }
+    kept
 }
 
 impl Confirm {
@@ -200,8 +214,11 @@ impl Delete {
             let title = reached.account.title();
             session.screen.consent(&format!("Delete user `{}` of pool `{}` in {title}?", self.name, pool.id))?;
         }
+        // Whoever may delete users need not be allowed to look at them: then what is kept under other names stays.
+        let mut names = pool.names(&self.name).await.unwrap_or_default();
         pool.delete(&self.name).await?;
-        forget_user(&reached, &self.name)?;
+        names.insert(self.name.clone());
+        names.iter().try_for_each(|name| Owner { reached: &reached, pool: &pool.id, name }.forget())?;
         session.screen.answer(&json!({ "user": self.name, "deleted": true }), || {
             format!("{} user {} is deleted", green("✓"), bold(&self.name))
         });

@@ -22,7 +22,7 @@ use thiserror::Error;
 use super::deploy::pair;
 use super::output::dim;
 use super::plan;
-use super::pool::{Reached, known_password};
+use super::pool::{Owner, Reached};
 use super::target::write_shared;
 use super::{Failure, Outcome, Session, Step, Target, block_on};
 
@@ -240,8 +240,16 @@ impl Arguments {
             session.screen.warn("`--as` is not needed: the local cloud makes a user for this, and removes it again");
             return Ok(given);
         }
-        let password = known_password(session, reached, user, self.password_file.as_deref())?;
+        let file = self.password_file.as_deref();
+        let mut asked = None;
         for (pool, client) in clients(plan) {
+            // Signing in tells of a pool that is not deployed.
+            let id = physical(reached, &pool).unwrap_or_default();
+            let owner = Owner { reached, pool: id, name: user };
+            let password = match owner.settled_password(file)?.or_else(|| asked.clone()) {
+                Some(password) => password,
+                None => asked.insert(owner.known_password(session, file)?).clone(),
+            };
             match signed_in(reached, (&pool, &client), user, &password).await {
                 Ok(own) => given.tokens.push(own),
                 Err(why) => {
@@ -296,6 +304,12 @@ fn clients(plan: &Plan) -> BTreeSet<(String, String)> {
     plan.probes.iter().filter_map(|probe| token(&probe.credential)).collect()
 }
 
+/// The id that a resource got when it was made.
+fn physical<'a>(reached: &'a Reached, id: &str) -> Result<&'a str, String> {
+    let found = reached.resources.iter().find(|one| one.logical_id == id);
+    found.map(|one| one.physical_id.as_str()).ok_or_else(|| format!("`{id}` is not deployed"))
+}
+
 /// The tokens of a sign-in with a password; or why there are none.
 async fn signed_in(
     reached: &Reached,
@@ -303,13 +317,9 @@ async fn signed_in(
     user: &str,
     password: &str,
 ) -> Result<Lawful, String> {
-    let physical = |id: &str| {
-        let found = reached.resources.iter().find(|one| one.logical_id == id);
-        found.map(|one| one.physical_id.clone()).ok_or_else(|| format!("`{id}` is not deployed"))
-    };
-    let pool = Pool::new(&reached.account, &physical(pool_id)?);
+    let pool = Pool::new(&reached.account, physical(reached, pool_id)?);
     let failed = |error: &dyn std::fmt::Display| format!("client `{client_id}`: {error}");
-    let client = pool.client(&physical(client_id)?).await.map_err(|error| failed(&error))?;
+    let client = pool.client(physical(reached, client_id)?).await.map_err(|error| failed(&error))?;
     match pool.sign_in(&client, user, password).await.map_err(|error| failed(&error))? {
         SignedIn::Done(tokens) => {
             Ok(Lawful { pool: pool_id.to_owned(), client: client_id.to_owned(), id: tokens.id, access: tokens.access })

@@ -148,7 +148,7 @@ impl Mint {
         if answer.status != 200 {
             let refused =
                 refusal("stackgen:MintToken", text("__type").unwrap_or_default(), text("message").unwrap_or_default());
-            return Err(UsersError::of(refused, user).into());
+            return Err(UsersError::of(refused, user, "").into());
         }
         text("Token").map(str::to_owned).ok_or(Error::Protocol)
     }

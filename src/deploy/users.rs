@@ -1,6 +1,6 @@
 //! Users of a deployed pool, and tokens for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cognitoidentityprovider::Client as Cognito;
 use aws_sdk_cognitoidentityprovider::types::{
@@ -13,12 +13,14 @@ use time::OffsetDateTime;
 
 use super::aws::{Account, During, Error as AwsError};
 use super::srp::{Challenge, Exchange, secret_hash};
+use super::tokens::claims;
 
 /// A deployed user pool.
 #[derive(Debug, Clone)]
 pub struct Pool {
     /// Its id, such as `eu-central-1_AbC`.
     pub id: String,
+    flags: String,
     account: Account,
     cognito: Cognito,
 }
@@ -28,6 +30,8 @@ pub struct Pool {
 pub struct PoolClient {
     /// Its id.
     pub id: String,
+    /// What people call it: its id in the template where that is known.
+    pub name: String,
     secret: Option<String>,
     flows: Vec<ExplicitAuthFlowsType>,
     /// OAuth flows that it may use, such as `client_credentials`.
@@ -127,16 +131,16 @@ pub enum Error {
     #[error("user `{name}` exists already")]
     #[diagnostic(
         code(stackgen::user::exists),
-        help("sign in with `stackgen token {name}`, or remove it with `stackgen user delete {name}`")
+        help("sign in with `stackgen token {name}{flags}`, or remove it with `stackgen user delete {name}{flags}`")
     )]
-    Exists { name: String },
+    Exists { name: String, flags: String },
     /// Nobody has that name.
     #[error("there is no user `{name}` in the pool")]
     #[diagnostic(
         code(stackgen::user::unknown),
-        help("see `stackgen user list`, or make one with `stackgen user create {name}`")
+        help("see `stackgen user list{flags}`, or make one with `stackgen user create {name}{flags}`")
     )]
-    Unknown { name: String },
+    Unknown { name: String, flags: String },
     /// The pool refuses the password.
     #[error("the pool refuses the password: {message}")]
     #[diagnostic(code(stackgen::user::password), help("choose another one that satisfies the pool's password policy"))]
@@ -145,13 +149,13 @@ pub enum Error {
     #[error("`{name}` cannot sign in: {message}")]
     #[diagnostic(
         code(stackgen::user::refused),
-        help("check name and password; `stackgen user list` shows who is enabled")
+        help("check name and password; `stackgen user list{flags}` shows who is enabled")
     )]
-    Refused { name: String, message: String },
+    Refused { name: String, message: String, flags: String },
     /// The address was never confirmed.
     #[error("user `{name}` has not been confirmed")]
-    #[diagnostic(code(stackgen::user::unconfirmed), help("confirm with `stackgen user confirm {name}`"))]
-    Unconfirmed { name: String },
+    #[diagnostic(code(stackgen::user::unconfirmed), help("confirm with `stackgen user confirm {name}{flags}`"))]
+    Unconfirmed { name: String, flags: String },
     /// The password was temporary, and nobody says which one comes next.
     #[error("user `{name}` must choose a new password first")]
     #[diagnostic(
@@ -181,9 +185,9 @@ pub enum Error {
     #[error("{reason}; and user `{name}` stays, which could not be removed again: {obstacle}")]
     #[diagnostic(
         code(stackgen::user::stays),
-        help("remove the user with `stackgen user delete {name}`, and make it again")
+        help("remove the user with `stackgen user delete {name}{flags}`, and make it again")
     )]
-    Stays { name: String, reason: Box<Self>, obstacle: Box<Self> },
+    Stays { name: String, reason: Box<Self>, obstacle: Box<Self>, flags: String },
     /// Cognito's half of the exchange is malformed.
     #[error("the pool's answer to the sign-in makes no sense")]
     #[diagnostic(
@@ -191,23 +195,52 @@ pub enum Error {
         help("try again; if it stays so, the endpoint does not speak Cognito's SRP")
     )]
     Protocol,
+    /// The pool or the client is not there, though the stack has it.
+    #[error("the stack has lost a resource: {message}")]
+    #[diagnostic(
+        code(stackgen::user::gone),
+        help(
+            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen destroy` the \
+             stack, and deploy it again"
+        )
+    )]
+    Gone { message: String },
     /// AWS refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Aws(#[from] AwsError),
+    Aws(AwsError),
+}
+
+impl From<AwsError> for Error {
+    fn from(error: AwsError) -> Self {
+        match error {
+            AwsError::Service { code, message, .. }
+                if code == "ResourceNotFoundException" && message.starts_with("User pool") =>
+            {
+                Self::Gone { message: message.trim_end_matches('.').to_owned() }
+            }
+            other => Self::Aws(other),
+        }
+    }
+}
+
+/// Whether an operation is part of a sign-in.
+fn is_sign_in(operation: &str) -> bool {
+    operation.ends_with("InitiateAuth") || operation.ends_with("ToAuthChallenge") || operation.ends_with("MintToken")
 }
 
 impl Error {
-    /// What a refusal means that is about the user of this name.
-    pub(crate) fn of(error: AwsError, name: &str) -> Self {
-        let name = name.to_owned();
+    /// What a refusal means that is about the user of this name. The flags are what a command says that means the pool.
+    pub(crate) fn of(error: AwsError, name: &str, flags: &str) -> Self {
+        let (name, flags) = (name.to_owned(), flags.to_owned());
         match error {
             AwsError::Service { code, message, operation } => match code.as_str() {
-                "UsernameExistsException" | "AliasExistsException" => Self::Exists { name },
-                "UserNotFoundException" => Self::Unknown { name },
+                "UsernameExistsException" | "AliasExistsException" => Self::Exists { name, flags },
+                "UserNotFoundException" => Self::Unknown { name, flags },
                 "InvalidPasswordException" => Self::WeakPassword { message },
-                "NotAuthorizedException" | "PasswordResetRequiredException" => Self::Refused { name, message },
-                "UserNotConfirmedException" => Self::Unconfirmed { name },
+                "NotAuthorizedException" if !is_sign_in(&operation) => Self::Invalid { message },
+                "NotAuthorizedException" | "PasswordResetRequiredException" => Self::Refused { name, message, flags },
+                "UserNotConfirmedException" => Self::Unconfirmed { name, flags },
                 "InvalidParameterException" | "CodeMismatchException" | "ExpiredCodeException" => {
                     Self::Invalid { message }
                 }
@@ -222,11 +255,11 @@ impl Error {
 
 impl Error {
     /// Why there is no such user, once that was tidied up.
-    fn after(self, removed: Result<(), Self>, name: &str) -> Self {
+    fn after(self, removed: Result<(), Self>, name: &str, flags: &str) -> Self {
         let (name, reason) = (name.to_owned(), Box::new(self));
         match removed {
             Ok(()) => *reason,
-            Err(obstacle) => Self::Stays { name, reason, obstacle: Box::new(obstacle) },
+            Err(obstacle) => Self::Stays { name, reason, obstacle: Box::new(obstacle), flags: flags.to_owned() },
         }
     }
 }
@@ -236,7 +269,17 @@ impl Pool {
     #[must_use]
     pub fn new(account: &Account, id: &str) -> Self {
         let cognito = Cognito::new(&account.config);
-        Self { id: id.to_owned(), account: account.clone(), cognito }
+        Self { id: id.to_owned(), flags: String::new(), account: account.clone(), cognito }
+    }
+
+    /// The same, with what a command says that means it, such as ` --stack notes --pool Users`: errors tell such commands.
+    #[must_use]
+    pub fn with_flags(self, flags: String) -> Self {
+        Self { flags, ..self }
+    }
+
+    fn refusal(&self, error: AwsError, name: &str) -> Error {
+        Error::of(error, name, &self.flags)
     }
 
     /// Makes a user, ready to sign in. A user whose password or group the pool refuses is not left behind.
@@ -260,10 +303,10 @@ impl Pool {
             request = request.temporary_password(&user.password);
         }
         let made = request.send().await.during("cognito-idp:AdminCreateUser", &self.account.config);
-        made.map_err(|error| Error::of(error, &user.name))?;
+        made.map_err(|error| self.refusal(error, &user.name))?;
         let Err(reason) = self.finish(user).await else { return Ok(()) };
         let removed = self.delete(&user.name).await;
-        Err(reason.after(removed, &user.name))
+        Err(reason.after(removed, &user.name, &self.flags))
     }
 
     async fn finish(&self, user: &NewUser) -> Result<(), Error> {
@@ -271,14 +314,14 @@ impl Pool {
             let request = self.cognito.admin_set_user_password().user_pool_id(&self.id).username(&user.name);
             let set = request.password(&user.password).permanent(true).send().await;
             set.during("cognito-idp:AdminSetUserPassword", &self.account.config)
-                .map_err(|error| Error::of(error, &user.name))?;
+                .map_err(|error| self.refusal(error, &user.name))?;
         }
         for group in &user.groups {
             let request = self.cognito.admin_add_user_to_group().user_pool_id(&self.id).username(&user.name);
             let joined = request.group_name(group).send().await;
             joined
                 .during("cognito-idp:AdminAddUserToGroup", &self.account.config)
-                .map_err(|error| Error::of(error, &user.name))?;
+                .map_err(|error| self.refusal(error, &user.name))?;
         }
         Ok(())
     }
@@ -291,7 +334,7 @@ impl Pool {
         let answer = self.cognito.admin_confirm_sign_up().user_pool_id(&self.id).username(name).send().await;
         answer
             .during("cognito-idp:AdminConfirmSignUp", &self.account.config)
-            .map_err(|error| Error::of(error, name))
+            .map_err(|error| self.refusal(error, name))
             .map(drop)
     }
 
@@ -304,7 +347,7 @@ impl Pool {
         let answer = request.set_secret_hash(client.secret_hash(name)).send().await;
         answer
             .during("cognito-idp:ConfirmSignUp", &self.account.config)
-            .map_err(|error| Error::of(error, name))
+            .map_err(|error| self.refusal(error, name))
             .map(drop)
     }
 
@@ -322,6 +365,19 @@ impl Pool {
         Ok(users)
     }
 
+    /// All names that stand for a user: the pool's own, and what users may sign in by instead.
+    ///
+    /// # Errors
+    /// When the pool refuses.
+    pub async fn names(&self, name: &str) -> Result<BTreeSet<String>, Error> {
+        let answer = self.cognito.admin_get_user().user_pool_id(&self.id).username(name).send().await;
+        let answer = answer.during("cognito-idp:AdminGetUser", &self.account.config);
+        let user = answer.map_err(|error| self.refusal(error, name))?;
+        let stands_for = |attribute: &&AttributeType| NAMES.contains(&attribute.name());
+        let attributes = user.user_attributes().iter().filter(stands_for).filter_map(AttributeType::value);
+        Ok(attributes.chain([user.username()]).map(str::to_owned).collect())
+    }
+
     /// Deletes a user.
     ///
     /// # Errors
@@ -330,7 +386,7 @@ impl Pool {
         let answer = self.cognito.admin_delete_user().user_pool_id(&self.id).username(name).send().await;
         answer
             .during("cognito-idp:AdminDeleteUser", &self.account.config)
-            .map_err(|error| Error::of(error, name))
+            .map_err(|error| self.refusal(error, name))
             .map(drop)
     }
 
@@ -381,6 +437,7 @@ impl Pool {
         let described = described.user_pool_client.ok_or(Error::Protocol)?;
         Ok(PoolClient {
             id: id.to_owned(),
+            name: id.to_owned(),
             flows: described.explicit_auth_flows().to_vec(),
             oauth_flows: described.allowed_o_auth_flows().iter().map(|flow| flow.as_str().to_owned()).collect(),
             oauth_scopes: described.allowed_o_auth_scopes().to_vec(),
@@ -398,7 +455,7 @@ impl Pool {
             Some(Flow::UserPassword) => self.by_password(client, name, password).await,
             Some(Flow::AdminUserPassword) => self.by_admin(client, name, password).await,
             Some(Flow::Srp) => self.by_srp(client, name, password).await,
-            None => Err(Error::NoFlow { client: client.id.clone() }),
+            None => Err(Error::NoFlow { client: client.name.clone() }),
         }
     }
 
@@ -410,7 +467,7 @@ impl Pool {
             .auth_flow(AuthFlowType::UserPasswordAuth)
             .set_auth_parameters(Some(client.parameters(name, [("PASSWORD", password.to_owned())])));
         let answer = request.send().await.during("cognito-idp:InitiateAuth", &self.account.config);
-        let answer = answer.map_err(|error| Error::of(error, name))?;
+        let answer = answer.map_err(|error| self.refusal(error, name))?;
         let asked = answer.challenge_parameters.unwrap_or_default();
         let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
         signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
@@ -425,7 +482,7 @@ impl Pool {
             .auth_flow(AuthFlowType::AdminUserPasswordAuth)
             .set_auth_parameters(Some(client.parameters(name, [("PASSWORD", password.to_owned())])));
         let answer = request.send().await.during("cognito-idp:AdminInitiateAuth", &self.account.config);
-        let answer = answer.map_err(|error| Error::of(error, name))?;
+        let answer = answer.map_err(|error| self.refusal(error, name))?;
         let asked = answer.challenge_parameters.unwrap_or_default();
         let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
         signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
@@ -440,7 +497,7 @@ impl Pool {
             .auth_flow(AuthFlowType::UserSrpAuth)
             .set_auth_parameters(Some(client.parameters(name, [("SRP_A", exchange.public())])));
         let begun = request.send().await.during("cognito-idp:InitiateAuth", &self.account.config);
-        let begun = begun.map_err(|error| Error::of(error, name))?;
+        let begun = begun.map_err(|error| self.refusal(error, name))?;
         let asked = begun.challenge_parameters.unwrap_or_default();
         let get = |key: &str| asked.get(key).map(String::as_str).ok_or(Error::Protocol);
         let user = get("USER_ID_FOR_SRP")?;
@@ -464,7 +521,7 @@ impl Pool {
             .set_session(begun.session)
             .set_challenge_responses(Some(answers));
         let answer = request.send().await.during("cognito-idp:RespondToAuthChallenge", &self.account.config);
-        let answer = answer.map_err(|error| Error::of(error, name))?;
+        let answer = answer.map_err(|error| self.refusal(error, name))?;
         let asked = answer.challenge_parameters.unwrap_or_default();
         let user = asked.get("USER_ID_FOR_SRP").map_or(name, String::as_str);
         signed_in(answer.authentication_result, answer.challenge_name, name, (answer.session, user))
@@ -488,37 +545,43 @@ impl Pool {
             let request = request.challenge_name(ChallengeNameType::NewPasswordRequired).set_session(asked.session);
             let answer = request.set_challenge_responses(answers).send().await;
             let answer = answer.during("cognito-idp:AdminRespondToAuthChallenge", &self.account.config);
-            let answer = answer.map_err(|error| Error::of(error, name))?;
+            let answer = answer.map_err(|error| self.refusal(error, name))?;
             (answer.authentication_result, answer.challenge_name)
         } else {
             let request = self.cognito.respond_to_auth_challenge().client_id(&client.id);
             let request = request.challenge_name(ChallengeNameType::NewPasswordRequired).set_session(asked.session);
             let answer = request.set_challenge_responses(answers).send().await;
             let answer = answer.during("cognito-idp:RespondToAuthChallenge", &self.account.config);
-            let answer = answer.map_err(|error| Error::of(error, name))?;
+            let answer = answer.map_err(|error| self.refusal(error, name))?;
             (answer.authentication_result, answer.challenge_name)
         };
         tokens(result, challenge, name)
     }
 
-    /// New tokens for old.
+    /// New tokens for old, where something renews them.
     ///
     /// # Errors
     /// When the pool refuses, for example because the refresh token has been revoked.
-    pub async fn refresh(&self, client: &PoolClient, name: &str, refresh: &str) -> Result<Tokens, Error> {
+    pub async fn refresh(&self, client: &PoolClient, name: &str, old: &Tokens) -> Result<Option<Tokens>, Error> {
+        let Some(refresh) = &old.refresh else { return Ok(None) };
+        let own = own_name(&old.id);
+        let user = own.as_deref().unwrap_or(name);
         let request = self
             .cognito
             .initiate_auth()
             .client_id(&client.id)
             .auth_flow(AuthFlowType::RefreshTokenAuth)
-            .set_auth_parameters(Some(client.parameters(name, [("REFRESH_TOKEN", refresh.to_owned())])));
+            .set_auth_parameters(Some(client.parameters(user, [("REFRESH_TOKEN", refresh.to_owned())])));
         let answer = request.send().await.during("cognito-idp:InitiateAuth", &self.account.config);
-        let answer = answer.map_err(|error| Error::of(error, name))?;
+        let answer = answer.map_err(|error| self.refusal(error, name))?;
         let mut fresh = tokens(answer.authentication_result, answer.challenge_name, name)?;
         fresh.refresh.get_or_insert_with(|| refresh.to_owned());
-        Ok(fresh)
+        Ok(Some(fresh))
     }
 }
+
+/// Attributes by which Cognito knows a user.
+const NAMES: [&str; 4] = ["sub", "email", "phone_number", "preferred_username"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -527,7 +590,19 @@ enum Flow {
     Srp,
 }
 
+/// The pool's own name for the user of an ID token. Whatever the user signed in by, a refresh token goes with the hash of
+/// the client's secret and this name.
+fn own_name(id: &str) -> Option<String> {
+    Some(claims(id)?.get("cognito:username")?.as_str()?.to_owned())
+}
+
 impl PoolClient {
+    /// The same under the name that people know.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     fn flow(&self) -> Option<Flow> {
         use ExplicitAuthFlowsType as Allowed;
         let allows = |flows: &[Allowed]| self.flows.iter().any(|flow| flows.contains(flow));
@@ -658,13 +733,15 @@ fn tokens(
 #[cfg(test)]
 mod tests {
     use aws_sdk_cognitoidentityprovider::types::ExplicitAuthFlowsType as Allowed;
+    use miette::Diagnostic as _;
 
     use super::{AwsError, Error, Flow, PasswordRules, PoolClient};
 
     fn client(flows: &[Allowed]) -> PoolClient {
         let none = Vec::new;
         let (oauth_flows, oauth_scopes, callbacks) = (none(), none(), none());
-        PoolClient { id: "c".into(), secret: None, flows: flows.to_vec(), oauth_flows, oauth_scopes, callbacks }
+        let (id, name) = ("c".to_owned(), "Web".to_owned());
+        PoolClient { id, name, secret: None, flows: flows.to_vec(), oauth_flows, oauth_scopes, callbacks }
     }
 
     #[test]
@@ -709,24 +786,36 @@ mod tests {
         let error = |code: &str| {
             let (operation, message) = ("cognito-idp:AdminSetUserPassword".to_owned(), "no".to_owned());
             let error = AwsError::Service { operation, code: code.to_owned(), message };
-            Error::of(error, "alice")
+            Error::of(error, "alice", " --pool Users")
         };
         let weak = || error("InvalidPasswordException");
-        assert_eq!(weak().after(Ok(()), "alice").to_string(), weak().to_string());
-        let told = weak().after(Err(error("TooManyRequestsException")), "alice").to_string();
+        assert_eq!(weak().after(Ok(()), "alice", "").to_string(), weak().to_string());
+        let told = weak().after(Err(error("TooManyRequestsException")), "alice", "").to_string();
         let expected = "the pool refuses the password: no; and user `alice` stays, which could not be removed again: ";
         assert!(told.starts_with(expected), "{told}");
     }
 
     #[test]
     fn cognitos_codes_become_sentences() {
-        let of = |code: &str, message: &str| {
-            let error = AwsError::Service { operation: "x".into(), code: code.into(), message: message.into() };
-            Error::of(error, "alice").to_string()
+        let during = |operation: &str, code: &str, message: &str| {
+            let error = AwsError::Service { operation: operation.into(), code: code.into(), message: message.into() };
+            Error::of(error, "alice", " --pool Users")
         };
+        let of = |code: &str, message: &str| during("x", code, message).to_string();
         assert_eq!(of("UsernameExistsException", "User account already exists"), "user `alice` exists already");
         assert_eq!(of("UserNotFoundException", "User does not exist."), "there is no user `alice` in the pool");
         assert!(of("InvalidPasswordException", "too short").contains("too short"));
         assert!(of("SomethingElse", "why").contains("why"));
+        assert_eq!(of("NotAuthorizedException", "It is confirmed."), "the pool refuses: It is confirmed.");
+        let gone = "User pool us-east-1_AbC does not exist.";
+        assert!(
+            of("ResourceNotFoundException", gone).starts_with("the stack has lost a resource: User pool us-east-1_AbC")
+        );
+        for operation in ["cognito-idp:AdminInitiateAuth", "cognito-idp:RespondToAuthChallenge"] {
+            let refused = during(operation, "NotAuthorizedException", "Incorrect username or password.");
+            assert_eq!(refused.to_string(), "`alice` cannot sign in: Incorrect username or password.");
+            let help = refused.help().expect("it says what to do").to_string();
+            assert!(help.contains("`stackgen user list --pool Users`"), "{help}");
+        }
     }
 }

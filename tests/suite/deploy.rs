@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::user::kept as kept_of;
+
 /// What the user's shell may say, and must not reach a test.
 const FOREIGN: [&str; 12] = [
     "AWS_DEFAULT_REGION",
@@ -183,8 +185,9 @@ fn a_user_signs_in_without_the_password_ever_travelling() {
     assert_eq!(claims(&id)["token_use"], "id");
     assert_eq!(project.run("token alice@example.com").ended(0).stdout, id, "a token is kept until it ends");
     assert_eq!(claims(&project.run("token alice@example.com --access").stdout)["token_use"], "access");
-    assert_private(&project.path().join(".stackgen/tokens/notes/alice@example.com"));
-    project.run("token alice@example.com --scope notes/read").ended(2).says("OAuth flow `code`");
+    assert_private(&kept_of(&project, "tokens", "alice@example.com"));
+    let refused = project.run("token alice@example.com --scope notes/read");
+    refused.ended(2).says("client `Web` does not have the OAuth flow `code`");
 
     let again = project.run("user create alice@example.com");
     again.ended(1).says("user `alice@example.com` exists already");

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::deploy::{Project, Told, USERS};
+use crate::user::kept;
 
 /// Runs a command that can make no file longer than so many bytes. What the system says then is what it says of a full
 /// disk, but for the words.
@@ -96,13 +97,13 @@ fn tokens() {
     project.run("deploy --local").ended(0);
     project.run("user create alice@example.com").ended(0);
     project.run("token alice@example.com").ended(0);
-    let kept = project.path().join(".stackgen/tokens/notes/alice@example.com");
+    let kept = kept(&project, "tokens", "alice@example.com");
     let mut tokens: Value = serde_json::from_str(&read(&kept)).expect("it is JSON");
     tokens["tokens"]["expires"] = Value::from(0);
     let before = tokens.to_string();
     fs::write(&kept, &before).expect("it is ours");
     let told = limited(&project, 512, "token alice@example.com", &[]);
-    told.ended(1).says("tokens/notes/alice@example.com").says("File too large");
+    told.ended(1).says(&kept.display().to_string()).says("File too large");
     assert_eq!(read(&kept), before);
     no_rests(kept.parent().expect("it lies in a folder"));
     project.run("token alice@example.com").ended(0);

@@ -2,6 +2,7 @@
 
 mod world;
 
+use std::fs;
 use std::time::SystemTime;
 
 use aws_sdk_cognitoidentityprovider::types::MessageActionType;
@@ -259,5 +260,10 @@ fn a_call_gets_a_scope_that_its_route_asks_for() {
     project.deploy_accepting("user pool Users");
     let granted = call();
     assert_eq!((granted.code, scopes(&granted.answer)), (Some(0), json!("notes/read")), "{}", granted.answer);
-    assert!(kept.join("protected-api/oauth").join(ALICE).exists(), "it came through the pool's pages");
+    assert!(!kept.exists(), "it came through the pool's pages");
+    let pools: Vec<_> = fs::read_dir(project.path().join(".stackgen/granted/protected-api"))
+        .expect("it is kept")
+        .map(|pool| pool.expect("it can be read").path())
+        .collect();
+    assert!(matches!(pools.as_slice(), [pool] if pool.join(ALICE).exists()), "{pools:?}");
 }

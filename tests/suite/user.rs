@@ -1,11 +1,14 @@
 //! Users of a pool, and how `call` and every other command find the stage, the account and the password that are meant.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use serde_json::{Value, json};
 
-use crate::deploy::{Project, USERS, claims};
+use crate::deploy::{Project, Told, USERS, claims};
 use crate::interrupts::at_a_terminal;
 use crate::project::config;
 
@@ -13,7 +16,7 @@ const ALICE: &str = "alice@example.com";
 const PASSWORD: &str = "Correct-Horse-7";
 
 /// Where the local cloud of a project is, and the account's own key.
-fn environment(project: &Project) -> Vec<(String, String)> {
+pub(crate) fn environment(project: &Project) -> Vec<(String, String)> {
     let environment = project.json("local env");
     let variables = environment.as_object().expect("it is an object");
     variables.iter().map(|(name, value)| (name.clone(), value.as_str().expect("it is text").to_owned())).collect()
@@ -32,6 +35,21 @@ async fn signed_up() -> Project {
     project
 }
 
+/// Where something is kept of a user of the only pool.
+pub(crate) fn kept(project: &Project, what: &str, name: &str) -> PathBuf {
+    let pool = project.run("outputs --only pool").ended(0).stdout.trim().to_owned();
+    project.path().join(".stackgen").join(what).join("notes").join(pool).join(name)
+}
+
+/// Lets the tokens that are kept of a user end.
+fn expire(project: &Project, name: &str) {
+    let file = kept(project, "tokens", name);
+    let text = fs::read_to_string(&file).expect("a token is kept");
+    let mut tokens: Value = serde_json::from_str(&text).expect("it is JSON");
+    tokens["tokens"]["expires"] = json!(0);
+    fs::write(&file, tokens.to_string()).expect("the file is ours");
+}
+
 fn can_sign_in(project: &Project) {
     project.run_with(&format!("token {ALICE}"), &[("STACKGEN_PASSWORD", PASSWORD)]).ended(0);
 }
@@ -41,6 +59,8 @@ async fn an_administrator_confirms_without_a_code() {
     let project = signed_up().await;
     assert_eq!(project.json(&format!("user confirm {ALICE}")), json!({ "user": ALICE, "confirmed": true }));
     can_sign_in(&project);
+    let again = project.run(&format!("user confirm {ALICE}"));
+    again.ended(1).says("the pool refuses: User cannot be confirmed").says("was not changed");
     project.run("user confirm bob@example.com").ended(1).says("bob@example.com");
 }
 
@@ -81,6 +101,94 @@ fn a_user_is_made_with_groups_and_attributes() {
 }
 
 #[test]
+fn an_old_token_of_a_client_with_a_secret_is_renewed() {
+    let project = Project::with(&USERS.replace("authFlows", "generateSecret: true, authFlows"));
+    project.run("deploy --local").ended(0);
+    let given = [("STACKGEN_PASSWORD", PASSWORD)];
+    project.run_with(&format!("user create {ALICE}"), &given).ended(0);
+    let token = format!("token {ALICE}");
+    project.run_with(&token, &given).ended(0);
+    expire(&project, ALICE);
+    let renewed = project.run(&token);
+    assert_eq!((renewed.ended(0).stderr.as_str(), &claims(&renewed.stdout)["email"]), ("", &json!(ALICE)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_token_is_not_renewed_is_told() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    project.run(&format!("user create {ALICE}")).ended(0);
+    project.run(&format!("token {ALICE}")).ended(0);
+    expire(&project, ALICE);
+    let cognito = Client::new(&config(&environment(&project)));
+    let pool = project.run("outputs --only pool").ended(0).stdout.trim().to_owned();
+    let signed_out = cognito.admin_user_global_sign_out().user_pool_id(pool).username(ALICE);
+    signed_out.send().await.expect("she may be signed out");
+    let again = project.run(&format!("token {ALICE}"));
+    again.ended(0).says("is not renewed: `alice@example.com` cannot sign in: Invalid Refresh Token");
+}
+
+#[test]
+fn a_user_may_be_called_anything() {
+    let project = Project::with(&USERS.replace("    usernameAttributes: [email]\n", ""));
+    project.run("deploy --local").ended(0);
+    for name in ["oauth", "tokens", "zoe"] {
+        project.run(&format!("user create {name}")).ended(0);
+        project.run(&format!("token {name}")).ended(0);
+    }
+}
+
+#[test]
+fn a_user_whose_password_cannot_be_kept_is_not_left_behind() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    fs::write(project.path().join(".stackgen/passwords"), "in the way").expect("the folder is ours");
+    project.run(&format!("user create {ALICE}")).ended(1).says("cannot be written");
+    project.run("user list").ended(0).says("there are no users yet");
+}
+
+#[test]
+fn what_is_kept_goes_with_a_user_by_whatever_name() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    project.run(&format!("user create {ALICE}")).ended(0);
+    project.run(&format!("token {ALICE}")).ended(0);
+    let own = project.json("user list")["users"][0]["name"].as_str().expect("she has a name").to_owned();
+    assert_ne!(own, ALICE);
+    let files = ["tokens", "passwords"].map(|what| kept(&project, what, ALICE));
+    assert!(files.iter().all(|file| file.exists()), "{files:?}");
+    project.run(&format!("user delete {own}")).ended(0);
+    assert!(!files.iter().any(|file| file.exists()), "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_was_deleted_is_told() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let pool = project.run("outputs --only pool").ended(0).stdout.trim().to_owned();
+    let cognito = Client::new(&config(&environment(&project)));
+    cognito.delete_user_pool().user_pool_id(&pool).send().await.expect("it goes");
+    for command in ["user list", "token alice@example.com", "user delete alice@example.com"] {
+        let told = project.run_with(command, &[("STACKGEN_PASSWORD", PASSWORD)]);
+        told.ended(1).says(&format!("User pool {pool} does not exist")).says("`stackgen destroy`");
+    }
+}
+
+#[test]
+fn a_password_is_text() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let create = format!("user create {ALICE}");
+    let mut program = project.command(&create);
+    let output = program.env("STACKGEN_PASSWORD", OsStr::from_bytes(b"Correct-Horse-7\xff")).output();
+    Told::of(&output.expect("the program runs")).ended(2).says("`STACKGEN_PASSWORD` is not UTF-8");
+    project.run("user list").ended(0).says("there are no users yet");
+    fs::write(project.path().join("marked"), format!("\u{feff}{PASSWORD}\r\n")).expect("the folder is ours");
+    project.run(&format!("{create} --password-file marked")).ended(0);
+    can_sign_in(&project);
+}
+
+#[test]
 fn a_password_that_nobody_has_given_is_asked_for() {
     let project = Project::with(USERS);
     project.run("deploy --local").ended(0);
@@ -106,6 +214,8 @@ fn the_next_command_names_its_stack_where_there_are_several() {
     let command = next("bob@example.com", " --stack notes --pool Users");
     assert_eq!(command, "stackgen token bob@example.com --stack notes --pool Users");
     project.run_with(command.trim_start_matches("stackgen "), &given).ended(0).says("eyJ");
+    let again = project.run_with("user create bob@example.com --stack notes --pool Users", &given);
+    again.ended(1).says(&format!("`{command}`"));
 }
 
 /// An API of two stages, each of which answers with its own word.
@@ -162,7 +272,7 @@ impl Files {
         Self { project, environment }
     }
 
-    fn run(&self, command: &str) -> crate::deploy::Told {
+    fn run(&self, command: &str) -> Told {
         let environment: Vec<(&str, &str)> =
             self.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.project.run_with(command, &environment)
