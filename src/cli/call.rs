@@ -1,7 +1,10 @@
 //! `stackgen call`: a request to a deployed API.
 
+use std::io::Read as _;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
@@ -16,6 +19,7 @@ use thiserror::Error;
 use super::oauth::{self, Opening, Wanted};
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
+use super::target::write_shared;
 use super::token::{SignIn, mint, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
@@ -36,7 +40,7 @@ pub(crate) struct Arguments {
     /// File with a token to send instead of a user's.
     #[arg(long, value_name = "FILE", conflicts_with = "user")]
     token_file: Option<PathBuf>,
-    /// Body; `@FILE` sends a file.
+    /// Body; `@FILE` sends a file, and `@-` what comes on standard input.
     #[arg(long, short, value_name = "BODY")]
     data: Option<String>,
     /// A header, `Name: value`.
@@ -48,6 +52,9 @@ pub(crate) struct Arguments {
     /// Shows the headers of the answer.
     #[arg(long, short)]
     include: bool,
+    /// Writes the body of the answer to a file, byte for byte, and shows the rest.
+    #[arg(long, value_name = "FILE")]
+    body_file: Option<PathBuf>,
     /// Id of the API in the stack file; found by the route when absent.
     #[arg(long, value_name = "ID")]
     api: Option<String>,
@@ -117,11 +124,13 @@ impl Arguments {
         if let Some(body) = &call.body
             && !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         {
-            let is_json = serde_json::from_slice::<Value>(body).is_ok();
-            let form = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
-            call.headers.push(("content-type".to_owned(), form.to_owned()));
+            call.headers.push(("content-type".to_owned(), form(body).to_owned()));
         }
+        call.check().map_err(refused)?;
         let answer = block_on(self.call(session, call))?;
+        if let Some(file) = &self.body_file {
+            write_shared(file, &answer.body)?;
+        }
         self.print(session, &answer);
         if (200..300).contains(&answer.status) { Ok(()) } else { Err(Failure::told()) }
     }
@@ -129,6 +138,7 @@ impl Arguments {
     fn body(&self) -> Outcome<Option<Vec<u8>>> {
         match self.data.as_deref().map(|data| (data, data.strip_prefix('@'))) {
             None => Ok(None),
+            Some((_, Some("-"))) => Ok(Some(standard_input()?)),
             Some((_, Some(path))) => Ok(Some(read(path.into())?)),
             Some((text, None)) => Ok(Some(text.as_bytes().to_vec())),
         }
@@ -137,9 +147,10 @@ impl Arguments {
     async fn call(&self, session: &Session, mut call: Call) -> Outcome<Answer> {
         let reached = Reached::stack(session, self.which.stack.as_deref(), &self.which.target).await?;
         let apis = api::apis(&reached.template);
-        let api = api::choose(&reached.stack.name, &apis, self.api.as_deref(), &call)?;
-        let stage = api.stage(self.stage.as_deref())?;
-        let base = api::base_url(&reached.account, &reached.stack.name, (api, stage), &reached.resources).await?;
+        let api = api::choose(&reached.stack.name, &apis, self.api.as_deref(), &call).map_err(refused)?;
+        let stage = api.stage(self.stage.as_deref()).map_err(refused)?;
+        let base = api::base_url(&reached.account, &reached.stack.name, (api, stage), &reached.resources).await;
+        let base = base.map_err(refused)?;
         let url = format!("{base}{}", self.path);
         let route = api.route(&call);
         let asks = route.map(|route| route.asks);
@@ -150,7 +161,7 @@ impl Arguments {
             let signed = api::signature(&reached.account, "execute-api", &url, &call).await?;
             call.headers.extend(signed);
         }
-        Ok(api::send(&url, &call).await?)
+        api::send(&url, &call).await.map_err(refused)
     }
 
     async fn token(&self, session: &Session, reached: &Reached, api: &Api, call: &Call) -> Outcome<Option<String>> {
@@ -159,19 +170,26 @@ impl Arguments {
             return Ok(Some(String::from_utf8_lossy(&token).trim().to_owned()));
         }
         let Some(user) = &self.user else { return Ok(None) };
+        let meant = Meant::of(self, api.route(call));
         let route = api.route(call).filter(|route| route.asks == Asks::Scopes);
         // What is no plain text in the template is not known here: the API says whether the token will do.
         if let Some(route) = route.filter(|route| !route.scopes.is_empty() && !asks_for_self_service(route)) {
-            return self.scoped(session, reached, route, user).await.map(Some);
+            return self.scoped(session, reached, (route, &meant), user).await.map(Some);
         }
         let kind = if self.access || route.is_some() { Kind::Access } else { Kind::Id };
-        let tokens = signed_in(session, reached, self.which.pool.as_deref(), user, &self.sign_in).await?;
+        let tokens = signed_in(session, reached, meant.pool, user, &meant.sign_in).await?;
         Ok(Some(pick(&tokens, kind).to_owned()))
     }
 
     /// An access token of the user with one of the scopes that the route asks for.
-    async fn scoped(&self, session: &Session, reached: &Reached, route: &Route, user: &str) -> Outcome<String> {
-        let (id, pool) = reached.pool(self.which.pool.as_deref())?;
+    async fn scoped(
+        &self,
+        session: &Session,
+        reached: &Reached,
+        (route, meant): (&Route, &Meant<'_>),
+        user: &str,
+    ) -> Outcome<String> {
+        let (id, pool) = reached.pool(meant.pool)?;
         let clients = match self.sign_in.client() {
             Some(named) => vec![reached.client(&id, &pool, Some(named)).await?],
             None => reached.clients(&id, &pool, &route.clients).await?,
@@ -181,7 +199,7 @@ impl Arguments {
             return self.granted(session, reached, Asked { pool: &pool, client, user, scope }).await;
         }
         if reached.adds_scopes(&id) {
-            let tokens = signed_in(session, reached, Some(&id), user, &self.sign_in).await?;
+            let tokens = signed_in(session, reached, Some(&id), user, &meant.sign_in).await?;
             if route.scopes.iter().any(|scope| carries(&tokens.access, scope)) {
                 return Ok(tokens.access);
             }
@@ -206,11 +224,14 @@ impl Arguments {
     }
 
     fn print(&self, session: &Session, answer: &Answer) {
-        let headers: Map<String, Value> =
-            answer.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-        let body = serde_json::from_slice(&answer.body)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&answer.body).into_owned()));
-        let document = json!({ "status": answer.status, "headers": headers, "body": body });
+        let mut document = json!({ "status": answer.status, "headers": headers(answer) });
+        match &self.body_file {
+            Some(file) => document["bodyFile"] = json!(file),
+            None => match std::str::from_utf8(&answer.body) {
+                Ok(text) => document["body"] = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
+                Err(_) => document["bodyBase64"] = Value::from(BASE64_STANDARD.encode(&answer.body)),
+            },
+        }
         session.screen.answer(&document, || self.told(answer));
     }
 
@@ -224,9 +245,65 @@ impl Arguments {
             }
             text.push('\n');
         }
-        text.push_str(&body(&answer.body));
+        match &self.body_file {
+            Some(file) => text.push_str(&dim(format_args!("{} bytes in {}", answer.body.len(), file.display()))),
+            None => text.push_str(&body(&answer.body)),
+        }
         text
     }
+}
+
+/// Whose token is meant: the pool and the client that are named, or the only ones that the route takes.
+struct Meant<'a> {
+    pool: Option<&'a str>,
+    sign_in: SignIn,
+}
+
+impl<'a> Meant<'a> {
+    fn of(arguments: &'a Arguments, route: Option<&'a Route>) -> Self {
+        let sign_in = arguments.sign_in.clone();
+        // Of another pool than the route's a client has to be named, so that its tokens can be tried too.
+        let (None, Some(route)) = (arguments.which.pool.as_deref(), route) else {
+            return Self { pool: arguments.which.pool.as_deref(), sign_in };
+        };
+        let pool = only(&route.pools);
+        Self { pool, sign_in: sign_in.or_client(pool.and(only(&route.clients))) }
+    }
+}
+
+fn only(names: &[String]) -> Option<&str> {
+    match names {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+/// What ends the command: a refusal where nothing was sent.
+fn refused(error: api::Error) -> Failure {
+    if error.is_refusal() { Failure::refused(error) } else { error.into() }
+}
+
+/// What a body is, as far as it shows.
+fn form(body: &[u8]) -> &'static str {
+    match std::str::from_utf8(body) {
+        Ok(text) if serde_json::from_str::<Value>(text).is_ok() => "application/json",
+        Ok(_) => "text/plain; charset=utf-8",
+        Err(_) => "application/octet-stream",
+    }
+}
+
+/// The headers of an answer by name. One that comes several times, such as `set-cookie`, is a list.
+fn headers(answer: &Answer) -> Map<String, Value> {
+    let mut headers = Map::new();
+    for (name, value) in &answer.headers {
+        let value = Value::from(value.as_str());
+        match headers.get_mut(name) {
+            Some(Value::Array(values)) => values.push(value),
+            Some(first) => *first = Value::from(vec![first.take(), value]),
+            None => drop(headers.insert(name.clone(), value)),
+        }
+    }
+    headers
 }
 
 /// How much of a header's value is shown.
@@ -236,13 +313,21 @@ fn read(path: PathBuf) -> Outcome<Vec<u8>> {
     std::fs::read(&path).map_err(|source| Failure::refused(Error::Unreadable { path, source }))
 }
 
+fn standard_input() -> Outcome<Vec<u8>> {
+    let mut body = Vec::new();
+    match std::io::stdin().read_to_end(&mut body) {
+        Ok(_) => Ok(body),
+        Err(source) => Err(Failure::refused(Error::Unreadable { path: "standard input".into(), source })),
+    }
+}
+
 /// The body for people: JSON is laid out, and what is no text is only measured. None of it can steer the terminal.
 fn body(body: &[u8]) -> String {
     let laid_out = serde_json::from_slice::<Value>(body).and_then(|document| serde_json::to_string_pretty(&document));
     match (laid_out, std::str::from_utf8(body)) {
         (Ok(pretty), _) => lines(&pretty),
         (Err(_), Ok(text)) => lines(text),
-        (Err(_), Err(_)) => dim(format_args!("{} bytes that are no text", body.len())),
+        (Err(_), Err(_)) => dim(format_args!("{} bytes that are no text; `--body-file FILE` keeps them", body.len())),
     }
 }
 
@@ -252,12 +337,29 @@ fn lines(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{body, header};
+    use serde_json::{Value, json};
+
+    use super::{Answer, body, form, header, headers};
 
     #[test]
     fn a_header_is_a_name_and_a_value() {
         assert_eq!(header("Accept:  a:b "), Ok(("Accept".to_owned(), "a:b".to_owned())));
         assert!(header("Accept").is_err());
+    }
+
+    #[test]
+    fn a_header_that_comes_several_times_is_a_list() {
+        let sent = [("a", "1"), ("set-cookie", "x"), ("set-cookie", "y"), ("set-cookie", "z")];
+        let sent = sent.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let answer = Answer { status: 200, reason: String::new(), headers: sent, body: Vec::new() };
+        assert_eq!(Value::from(headers(&answer)), json!({ "a": "1", "set-cookie": ["x", "y", "z"] }));
+    }
+
+    #[test]
+    fn a_body_is_said_to_be_what_it_is() {
+        assert_eq!(form(br#"{"a":1}"#), "application/json");
+        assert_eq!(form("grün".as_bytes()), "text/plain; charset=utf-8");
+        assert_eq!(form(b"\x89PNG\xff"), "application/octet-stream");
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl SignIn {
         self.client.as_deref()
     }
 
+    /// The same with this client where none is named.
+    pub(crate) fn or_client(self, id: Option<&str>) -> Self {
+        Self { client: self.client.or(id.map(str::to_owned)), ..self }
+    }
+
     /// File with the password.
     pub(crate) fn password_file(&self) -> Option<&Path> {
         self.password_file.as_deref()

@@ -16,7 +16,7 @@ use url::{Host, Url};
 
 use super::aws::{Account, Error as AwsError, innermost, is_loopback};
 use super::stack::Deployed;
-use crate::access::matrix::{self, Guard, Matrix};
+use crate::access::matrix::{self, Guard, Matrix, Pool, references};
 
 /// An API in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Route {
     pub scopes: Vec<String>,
     /// Ids in the template of the clients whose tokens it takes; none where it takes those of every client of its pool.
     pub clients: Vec<String>,
+    /// Ids in the template of the pools whose tokens it takes, as far as they can be told.
+    pub pools: Vec<String>,
 }
 
 /// What a route asks of the caller.
@@ -159,6 +161,16 @@ pub enum Error {
     #[error("{what} cannot be sent")]
     #[diagnostic(code(stackgen::api::request), help("a header is `Name: value`, a method a word such as `GET`"))]
     Request { what: String },
+    /// The API is not there, though the stack has it.
+    #[error("API `{api}` of stack `{stack}` is not there any more")]
+    #[diagnostic(
+        code(stackgen::api::gone),
+        help(
+            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen destroy {stack}`, \
+             and deploy it again"
+        )
+    )]
+    Gone { api: String, stack: String },
     /// Nobody answered.
     #[error("`{url}` does not answer: {cause}")]
     #[diagnostic(code(stackgen::api::unreachable), help("see `stackgen list` for what is deployed where"))]
@@ -173,6 +185,37 @@ pub enum Error {
     Aws(#[from] AwsError),
 }
 
+impl Error {
+    /// Whether the call was refused, and nothing was sent to the API.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::None { .. }
+            | Self::Several { .. }
+            | Self::Unknown { .. }
+            | Self::Stages { .. }
+            | Self::UnknownStage { .. }
+            | Self::Address { .. }
+            | Self::Request { .. } => true,
+            Self::Gone { .. } | Self::Unreachable { .. } | Self::TooLarge { .. } | Self::Aws(_) => false,
+        }
+    }
+}
+
+impl Call {
+    /// Checks what the caller wrote, before anything is sent.
+    ///
+    /// # Errors
+    /// When the method or a header cannot be sent.
+    pub fn check(&self) -> Result<(), Error> {
+        method(&self.method)?;
+        self.headers.iter().try_for_each(|(name, value)| {
+            header_name(name)?;
+            header_value(name, value).map(drop)
+        })
+    }
+}
+
 /// The APIs that a template declares, with their routes.
 #[must_use]
 pub fn apis(template: &Value) -> Vec<Api> {
@@ -180,26 +223,26 @@ pub fn apis(template: &Value) -> Vec<Api> {
     let of_kind = |kind| {
         // An API of another stack, to which this one adds routes, is called by that stack.
         let own = matrix.apis.iter().filter(move |(id, api)| api.kind == kind && !id.contains("${"));
-        own.map(|(id, api)| Api::of(id, api))
+        own.map(|(id, api)| Api::of(id, api, &matrix.pools))
     };
     // WebSocket APIs take no requests.
     of_kind(matrix::Kind::Http).chain(of_kind(matrix::Kind::Rest)).collect()
 }
 
 impl Api {
-    fn of(id: &str, api: &matrix::Api) -> Self {
+    fn of(id: &str, api: &matrix::Api, pools: &BTreeMap<String, Pool>) -> Self {
         let routes = api.routes.iter().filter(|(key, _)| *key == "$default" || key.contains(" /"));
         Self {
             logical_id: id.to_owned(),
             kind: if api.kind == matrix::Kind::Rest { Kind::Rest } else { Kind::Http },
             stages: api.stages.keys().cloned().collect(),
-            routes: routes.map(|(key, route)| Route::of(key, &route.guard)).collect(),
+            routes: routes.map(|(key, route)| Route::of(key, &route.guard, pools)).collect(),
         }
     }
 }
 
 impl Route {
-    fn of(key: &str, guard: &Guard) -> Self {
+    fn of(key: &str, guard: &Guard, pools: &BTreeMap<String, Pool>) -> Self {
         let is_token = |authorization: &str| matches!(authorization, "JWT" | "COGNITO_USER_POOLS");
         let is_scoped = guard.scopes().is_some_and(|scopes| !scopes.is_empty());
         let asks = match guard {
@@ -215,7 +258,7 @@ impl Route {
         let is_known = |scope: &&String| !scope.contains("${");
         let scopes = guard.scopes().into_iter().flatten().filter(is_known).cloned().collect();
         let header = header.unwrap_or_else(|| "authorization".to_owned());
-        Self { key: key.to_owned(), asks, header, scopes, clients: clients(guard) }
+        Self { key: key.to_owned(), asks, header, scopes, clients: clients(guard), pools: own_pools(guard, pools) }
     }
 }
 
@@ -224,6 +267,17 @@ fn clients(guard: &Guard) -> Vec<String> {
     let Guard::Jwt(jwt) = guard else { return Vec::new() };
     let named = jwt.audiences.iter().filter_map(|audience| audience.strip_prefix("${")?.strip_suffix('}'));
     named.map(str::to_owned).collect()
+}
+
+/// The pools of the template that an authorizer names.
+fn own_pools(guard: &Guard, pools: &BTreeMap<String, Pool>) -> Vec<String> {
+    let is_named = |expression: &String, id: &str| expression == id || references(expression).contains(id);
+    let takes = |id: &&String| match guard {
+        Guard::Jwt(jwt) => is_named(&jwt.issuer, id),
+        Guard::Cognito(cognito) => cognito.pools.iter().any(|pool| is_named(pool, id)),
+        _ => false,
+    };
+    pools.keys().filter(takes).cloned().collect()
 }
 
 /// The API that a call means: the one that is named, the only one, or the only one with such a route.
@@ -281,26 +335,34 @@ pub async fn base_url(
     let deployed = resources.iter().find(|resource| resource.logical_id == api.logical_id);
     let id = &deployed.ok_or_else(|| Error::None { stack: stack.to_owned() })?.physical_id;
     let stage = if stage == "$default" { String::new() } else { format!("/{stage}") };
-    let Some(endpoint) = &account.endpoint else {
+    let Some(endpoint) = account.endpoint.as_deref().map(|endpoint| endpoint.trim_end_matches('/')) else {
         let suffix = if account.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         return Ok(format!("https://{id}.execute-api.{}.{suffix}{stage}", account.region));
     };
-    let address = match api.kind {
-        Kind::Http => own_address(account, endpoint, id).await?,
-        Kind::Rest => None,
+    let described = match api.kind {
+        Kind::Http => described(account, &format!("{endpoint}/v2/apis/{id}")).await?,
+        Kind::Rest => described(account, &format!("{endpoint}/restapis/{id}")).await?,
     };
+    let Some(described) = described else {
+        return Err(Error::Gone { api: api.logical_id.clone(), stack: stack.to_owned() });
+    };
+    let address = described.get("apiEndpoint").and_then(Value::as_str).map(str::to_owned);
     let address = address.unwrap_or_else(|| format!("{endpoint}/_aws/execute-api/{id}"));
     Ok(format!("{}{stage}", address.trim_end_matches('/')))
 }
 
-/// What an HTTP API says of its own address. There is no SDK client for this one question.
-async fn own_address(account: &Account, endpoint: &str, id: &str) -> Result<Option<String>, Error> {
-    let url = format!("{}/v2/apis/{id}", endpoint.trim_end_matches('/'));
+/// What an API says of itself; nothing when it is not there. There is no SDK client for this one question.
+async fn described(account: &Account, url: &str) -> Result<Option<Value>, Error> {
     let call = Call { method: "GET".to_owned(), path: String::new(), headers: Vec::new(), body: None };
-    let signed = signature(account, "apigateway", &url, &call).await?;
-    let answer = send(&url, &Call { headers: signed, ..call }).await?;
+    let signed = signature(account, "apigateway", url, &call).await?;
+    let answer = send(url, &Call { headers: signed, ..call }).await?;
     let described: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    Ok(described.get("apiEndpoint").and_then(Value::as_str).map(str::to_owned))
+    Ok((!says_missing(answer.status, &described)).then_some(described))
+}
+
+/// Whether it is API Gateway that knows no such API, and not somebody else that knows no such path.
+fn says_missing(status: u16, described: &Value) -> bool {
+    status == 404 && ["message", "Message"].iter().any(|member| described.get(member).is_some_and(Value::is_string))
 }
 
 /// The headers that sign a call with the account's credentials.
@@ -351,8 +413,7 @@ pub(super) async fn signature_at(
 pub async fn send(url: &str, call: &Call) -> Result<Answer, Error> {
     let address = Url::parse(url).map_err(|_| Error::Address { address: url.to_owned() })?;
     let unreachable = |error: reqwest::Error| Error::Unreachable { url: url.to_owned(), cause: innermost(&error) };
-    let method = Method::from_bytes(call.method.as_bytes());
-    let method = method.map_err(|_| Error::Request { what: format!("method `{}`", call.method) })?;
+    let method = method(&call.method)?;
     let mut request = client(&address, PATIENCE).map_err(unreachable)?.request(method, address);
     for (name, value) in &call.headers {
         request = request.header(header_name(name)?, header_value(name, value)?);
@@ -388,6 +449,10 @@ async fn body(url: &str, mut response: Response, most: usize) -> Result<Vec<u8>,
         }
     }
     Ok(body)
+}
+
+fn method(method: &str) -> Result<Method, Error> {
+    Method::from_bytes(method.as_bytes()).map_err(|_| Error::Request { what: format!("method `{method}`") })
 }
 
 fn header_name(name: &str) -> Result<reqwest::header::HeaderName, Error> {
@@ -428,7 +493,9 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Api, Asks, Call, Error, Kind, PATIENCE, Route, Url, apis, body, choose, client, matches};
+    use super::{
+        Api, Asks, Call, Error, Kind, PATIENCE, Route, Url, apis, body, choose, client, matches, says_missing,
+    };
 
     fn call(method: &str, path: &str) -> Call {
         Call { method: method.into(), path: path.into(), headers: Vec::new(), body: None }
@@ -436,7 +503,7 @@ mod tests {
 
     fn route(key: &str, asks: Asks) -> Route {
         let header = "authorization".to_owned();
-        Route { key: key.to_owned(), asks, header, scopes: Vec::new(), clients: Vec::new() }
+        Route { key: key.to_owned(), asks, header, scopes: Vec::new(), clients: Vec::new(), pools: Vec::new() }
     }
 
     fn api(id: &str, routes: &[&str]) -> Api {
@@ -547,6 +614,66 @@ mod tests {
         assert!(matches!(api.stage(None), Err(Error::Stages { .. })));
         assert_eq!(api.stage(Some("b")).ok(), Some("b"));
         assert!(matches!(api.stage(Some("c")), Err(Error::UnknownStage { .. })));
+    }
+
+    #[test]
+    fn a_route_knows_its_pools() {
+        let pools = |authorizer: Value, kind: &str| {
+            let mut template = json!({ "Resources": {
+                "Users": { "Type": "AWS::Cognito::UserPool" },
+                "Staff": { "Type": "AWS::Cognito::UserPool" },
+                "Api": { "Type": "AWS::ApiGateway::RestApi" },
+                "Token": { "Type": "AWS::ApiGateway::Authorizer", "Properties": authorizer },
+                "Get": {
+                    "Type": "AWS::ApiGateway::Method",
+                    "Properties": {
+                        "RestApiId": { "Ref": "Api" }, "ResourceId": { "Fn::GetAtt": ["Api", "RootResourceId"] },
+                        "HttpMethod": "GET", "AuthorizationType": kind, "AuthorizerId": { "Ref": "Token" },
+                    },
+                },
+            } });
+            let jwt = json!({ "Issuer": { "Fn::Sub": "https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}" } });
+            if kind == "JWT" {
+                let authorizer = &mut template["Resources"]["Token"];
+                authorizer["Type"] = "AWS::ApiGatewayV2::Authorizer".into();
+                authorizer["Properties"] = json!({ "JwtConfiguration": jwt });
+                template["Resources"]["Api"]["Type"] = "AWS::ApiGatewayV2::Api".into();
+                template["Resources"]["Get"] = json!({
+                    "Type": "AWS::ApiGatewayV2::Route",
+                    "Properties": {
+                        "ApiId": { "Ref": "Api" }, "RouteKey": "GET /", "AuthorizationType": "JWT",
+                        "AuthorizerId": { "Ref": "Token" },
+                    },
+                });
+            }
+            apis(&template)[0].routes[0].pools.clone()
+        };
+        let arn = |pool: &str| json!({ "Fn::GetAtt": [pool, "Arn"] });
+        assert_eq!(pools(json!({ "ProviderARNs": [arn("Staff")] }), "COGNITO_USER_POOLS"), ["Staff"]);
+        assert_eq!(
+            pools(json!({ "ProviderARNs": [arn("Users"), arn("Staff")] }), "COGNITO_USER_POOLS"),
+            ["Staff", "Users"]
+        );
+        assert_eq!(pools(json!({}), "JWT"), ["Users"]);
+        assert_eq!(pools(json!({}), "NONE"), [""; 0]);
+    }
+
+    #[test]
+    fn only_api_gateway_says_that_an_api_is_missing() {
+        let told = json!({ "message": "Invalid API identifier specified 123456789012:a" });
+        assert!(says_missing(404, &told));
+        assert!(!says_missing(403, &told));
+        assert!(!says_missing(404, &Value::Null), "a page of somebody else");
+    }
+
+    #[test]
+    fn a_call_is_checked_before_it_is_sent() {
+        assert!(call("GET", "/").check().is_ok());
+        assert!(call("G T", "/").check().expect_err("it is no method").is_refusal());
+        for (name, value) in [("a b", "c"), ("a", "b\nc")] {
+            let call = Call { headers: vec![(name.into(), value.into())], ..call("GET", "/") };
+            assert!(call.check().expect_err("it is no header").is_refusal(), "{name}");
+        }
     }
 
     #[test]

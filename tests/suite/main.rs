@@ -3,6 +3,7 @@
 mod access;
 mod assembly;
 mod bundle;
+mod calls;
 mod cases;
 mod cognito;
 mod crash;

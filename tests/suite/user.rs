@@ -236,8 +236,11 @@ fn a_call_goes_to_the_stage_that_is_named() {
         let told = project.run(&format!("call GET /stage --stage {stage}"));
         assert_eq!(told.ended(0).stdout.lines().last(), Some(word));
     }
-    project.run("call GET /stage").ended(1).says("has several stages: `blue`, `red`").says("--stage");
-    project.run("call GET /stage --stage green").ended(1).says("has no stage `green`").says("`blue`, `red`");
+    project.run("call GET /stage").ended(2).says("has several stages: `blue`, `red`").says("--stage");
+    project.run("call GET /stage --stage green").ended(2).says("has no stage `green`").says("`blue`, `red`");
+    project.run("call GET /stage --stage red --api Other").ended(2).says("has no API `Other`").says("`Api`");
+    project.run("call G/T /stage --stage red").ended(2).says("method `G/T` cannot be sent");
+    project.run("call GET /stage --stage red -H (:c").ended(2).says("header `(` cannot be sent");
 }
 
 /// AWS's own files, of which a profile names the local cloud.
