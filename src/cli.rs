@@ -35,6 +35,7 @@ mod target;
 mod token;
 mod turn;
 mod update;
+mod usage;
 mod user;
 mod verify;
 
@@ -181,7 +182,10 @@ impl Cli {
 
 /// Parses the command line, runs the command, and renders what went wrong.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::refuse(error),
+    };
     cli.refuse_pages();
     output::log_to_standard_error();
     let session = Session::new(Screen::new(cli.globals.output, cli.globals.quiet), cli.globals.project);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stackgen::deploy::api::{Call, send, signature};
 use stackgen::deploy::aws::{Account, Keys, Target};
 
-use crate::deploy::{Project, Told};
+use crate::deploy::{Project, Told, USERS};
 use crate::user::environment;
 
 /// Two pools, each with a route of its own, and a client of which no route takes tokens.
@@ -158,4 +158,17 @@ outputs:
             .says("API `Api` of stack `notes` is not there any more")
             .says("stackgen destroy notes");
     }
+}
+
+#[test]
+fn wrong_usage_is_a_document_too() {
+    let project = Project::with(USERS);
+    let told = project.run("call GET / --nope --output json");
+    let document: Value = serde_json::from_str(&told.ended(2).stdout).expect("standard output is one document");
+    assert_eq!(document["error"]["code"], "stackgen::usage");
+    assert_eq!(document["error"]["message"], "unexpected argument '--nope' found");
+    assert!(document["error"]["help"].as_str().is_some_and(|help| help.contains("Usage: stackgen call")), "{document}");
+    assert_eq!(told.stderr, "");
+    project.run("call GET / --nope").ended(2).says("unexpected argument '--nope'");
+    project.run("call --help --output json").ended(0).says("Usage: stackgen call");
 }
