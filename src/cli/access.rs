@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::deploy::pair;
 use super::output::{Format, bold, dim, red};
 use super::plan;
-use super::{Failure, Outcome, Session, Step, Table, Target, block_on};
+use super::{Outcome, Session, Step, Table, Target, block_on};
 
 /// Arguments of `stackgen access`.
 #[derive(Debug, Args)]
@@ -54,8 +54,7 @@ impl Arguments {
     /// Tells who may call what.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names =
-            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let names = session.stacks(&project, &self.stacks)?;
         let matrices = if self.deployed {
             block_on(self.read_deployed(session, &project, &names))?
         } else {

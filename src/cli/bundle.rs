@@ -7,7 +7,7 @@ use stackgen::bundle::{Asset, Purpose};
 
 use super::output::{bold, dim};
 use super::plan::{self, Planned};
-use super::{Failure, Outcome, Session, Table, block_on};
+use super::{Outcome, Session, Table, block_on};
 
 /// Arguments of `stackgen bundle`.
 #[derive(Debug, Args)]
@@ -21,8 +21,7 @@ impl Arguments {
     /// Builds, and writes the assembly.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names =
-            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let names = session.stacks(&project, &self.stacks)?;
         let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let built = block_on(plan::bundle(session, &project, &planned, Purpose::Deploy))?;
         assembly::write(&project.out(), &plan::assembled_with_code(&planned, &built), Format::Json)?;

@@ -59,8 +59,7 @@ impl Arguments {
     /// Checks.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names =
-            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let names = session.stacks(&project, &self.stacks)?;
         match self.format {
             Format::Text => self.tell(session, plan::read(session, &project, &names)?),
             Format::Sarif | Format::Github => {

@@ -45,8 +45,7 @@ impl Arguments {
     /// Compares.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names =
-            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let names = session.stacks(&project, &self.stacks)?;
         let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let compared = block_on(self.compare(session, &project, &planned))?;
         let document: Vec<Value> = compared.iter().map(Compared::document).collect();

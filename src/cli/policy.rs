@@ -74,7 +74,7 @@ fn policy_arn(text: &str) -> Result<String, String> {
 impl Options {
     /// Prints the policy of these stacks, or of all.
     pub(crate) fn print(&self, session: &Session, project: &Project, stacks: &[String], target: &Target) -> Outcome {
-        let names = if stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { stacks.to_vec() };
+        let names = session.stacks(project, stacks)?;
         let planned = plan::synthesize(plan::read(session, project, &names)?)?;
         let place = self.place(session, project, target)?;
         let documents = self.documents(&planned, &place).map_err(Failure::refused)?;

@@ -76,6 +76,15 @@ impl Session {
         }
     }
 
+    /// The stacks that are named, or all of the project, of which there must be one.
+    pub(crate) fn stacks(&self, project: &Project, named: &[String]) -> Outcome<Vec<String>> {
+        if !named.is_empty() {
+            return Ok(named.to_vec());
+        }
+        let names = project.stacks().map_err(Failure::refused)?;
+        if names.is_empty() { Err(Failure::refused(Error::NoStacks)) } else { Ok(names) }
+    }
+
     /// ` --stack NAME` in a project that has several, so that a command that is shown can be run as it stands.
     pub(crate) fn stack_flag(&self, name: &str) -> String {
         let is_only = self.project().is_ok_and(|project| project.stacks().is_ok_and(|stacks| stacks.len() == 1));

@@ -46,8 +46,7 @@ impl Arguments {
     /// Synthesizes.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
-        let names =
-            if self.stacks.is_empty() { project.stacks().map_err(Failure::refused)? } else { self.stacks.clone() };
+        let names = session.stacks(&project, &self.stacks)?;
         if self.stdout && names.len() != 1 {
             return Err(Failure::refused(Error::Several { count: names.len() }));
         }

@@ -374,6 +374,15 @@ fn mistakes_are_refused_before_anything_is_done() {
 }
 
 #[test]
+fn a_project_without_stacks_is_told() {
+    let project = Project::with(USERS);
+    fs::remove_file(project.path().join("stacks/notes.yaml")).expect("the file is ours");
+    for command in ["synth", "check", "bundle", "access", "diff --local", "deploy --local"] {
+        project.run(command).ended(2).says("`stacks/` holds no stack");
+    }
+}
+
+#[test]
 fn without_credentials_the_local_cloud_is_named() {
     let project = Project::with(USERS);
     let home = project.path().to_str().expect("the path is plain");
