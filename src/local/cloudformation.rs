@@ -324,7 +324,7 @@ impl Stack {
             timestamp,
             status,
             reason: reason.map(str::to_owned),
-            properties: Some(serde_json::Value::Object(resource.properties.clone()).to_string()),
+            properties: Some(serde_json::Value::Object(resource.shown().clone()).to_string()),
             token: self.token(),
         });
     }
@@ -352,6 +352,9 @@ struct Resource {
     updated: OffsetDateTime,
     /// Properties as they were handed to the service.
     properties: Properties,
+    /// Properties as they are shown, where a parameter with `NoEcho` went into them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown: Option<Properties>,
     attributes: BTreeMap<String, serde_json::Value>,
     /// The stack's tags when it was last provisioned.
     tags: BTreeMap<String, String>,
@@ -363,6 +366,11 @@ struct Resource {
 }
 
 impl Resource {
+    /// Properties as events and change sets may tell them.
+    fn shown(&self) -> &Properties {
+        self.shown.as_ref().unwrap_or(&self.properties)
+    }
+
     /// Whether there is something that answers to its physical id.
     fn lives(&self) -> bool {
         !self.physical_id.is_empty() && !matches!(self.status, Status::DeleteComplete | Status::DeleteSkipped)

@@ -11,7 +11,7 @@ use crate::local::cloudformation::intrinsics::{Reference, Scope, UNKNOWN, World,
 use crate::local::cloudformation::resource::Properties;
 use crate::local::cloudformation::schema::Schema;
 use crate::local::cloudformation::template::{Declared, Section};
-use crate::local::cloudformation::{Output, Resource, Stack, address, engine, invalid, schema};
+use crate::local::cloudformation::{Output, Resource, Stack, address, engine, invalid, parameters, schema};
 use crate::local::wire::Fault;
 
 /// What a change set is about to do.
@@ -151,6 +151,18 @@ impl Planner<'_> {
         Ok(resolved)
     }
 
+    /// Properties as a change set may tell them.
+    fn shown(&self, declared: &Declared, after: &Properties) -> Properties {
+        let target = self.target;
+        let Some(parameters) = parameters::shown_references(&target.definition.parameters) else {
+            return after.clone();
+        };
+        let world =
+            Foreseen { account: self.account, stack: self.stack, fates: &self.fates, missing: RefCell::default() };
+        Scope { template: &target.template, parameters: &parameters, pseudo: &target.pseudo, world: &world }
+            .shown_members(&declared.properties)
+    }
+
     fn resource(&mut self, logical_id: &str) -> Result<(), Fault> {
         let target = self.target;
         let Some(declared) = target.template.resources.get(logical_id) else { return Ok(()) };
@@ -177,14 +189,15 @@ impl Planner<'_> {
                 "ResourceType": declared.resource_type,
                 "Scope": [],
                 "Details": [],
-                "AfterContext": context(after, declared.metadata.as_ref()),
+                "AfterContext": context(&self.shown(declared, after), declared.metadata.as_ref()),
             },
         }));
         Fate::Added
     }
 
     fn modify(&mut self, declared: &Declared, old: &Resource, after: &Properties) -> Fate {
-        let details = self.details(declared, old, after);
+        let shown = self.shown(declared, after);
+        let details = self.details(declared, old, Next { after, shown: &shown });
         if details.is_empty() {
             return Fate::Kept;
         }
@@ -209,8 +222,8 @@ impl Planner<'_> {
             "Replacement": replacement,
             "Scope": scope_of(&details),
             "Details": details,
-            "BeforeContext": context(&old.properties, old.metadata.as_ref()),
-            "AfterContext": context(after, declared.metadata.as_ref()),
+            "BeforeContext": context(old.shown(), old.metadata.as_ref()),
+            "AfterContext": context(&shown, declared.metadata.as_ref()),
         });
         if fate != Fate::Modified {
             let keeps = matches!(declared.update_replace_policy.as_deref(), Some("Retain"));
@@ -220,7 +233,7 @@ impl Planner<'_> {
         fate
     }
 
-    fn details(&self, declared: &Declared, old: &Resource, after: &Properties) -> Vec<Value> {
+    fn details(&self, declared: &Declared, old: &Resource, Next { after, shown }: Next<'_>) -> Vec<Value> {
         let nothing = Section::new();
         let raw_before = self
             .before
@@ -235,6 +248,8 @@ impl Planner<'_> {
                 raw_after: declared.properties.get(name),
                 before: old.properties.get(name),
                 after: after.get(name),
+                shown_before: old.shown().get(name),
+                shown_after: shown.get(name),
             };
             details.extend(self.property(&old.resource_type, &property));
         }
@@ -310,7 +325,7 @@ impl Planner<'_> {
                     "PolicyAction": if keeps { "Retain" } else { "Delete" },
                     "Scope": [],
                     "Details": [],
-                    "BeforeContext": context(&old.properties, old.metadata.as_ref()),
+                    "BeforeContext": context(old.shown(), old.metadata.as_ref()),
                 },
             }));
         }
@@ -324,6 +339,13 @@ impl Planner<'_> {
     }
 }
 
+/// The properties that a resource is about to have, and as they may be told.
+#[derive(Clone, Copy)]
+struct Next<'a> {
+    after: &'a Properties,
+    shown: &'a Properties,
+}
+
 /// One property before and after.
 struct Property<'a> {
     name: &'a str,
@@ -331,6 +353,8 @@ struct Property<'a> {
     raw_after: Option<&'a Value>,
     before: Option<&'a Value>,
     after: Option<&'a Value>,
+    shown_before: Option<&'a Value>,
+    shown_after: Option<&'a Value>,
 }
 
 impl Property<'_> {
@@ -351,7 +375,7 @@ impl Property<'_> {
                 _ => "Modify",
             },
         });
-        for (member, value) in [("BeforeValue", self.before), ("AfterValue", self.after)] {
+        for (member, value) in [("BeforeValue", self.shown_before), ("AfterValue", self.shown_after)] {
             if let Some(value) = value {
                 target[member] = value.as_str().map_or_else(|| value.to_string(), str::to_owned).into();
             }

@@ -531,6 +531,14 @@ impl Step<'_> {
         Scope { template, parameters, pseudo, world: &world }.members(members)
     }
 
+    /// The properties of a resource as they may be told, where a parameter hides its value.
+    fn shown(&self, declared: &Declared) -> Option<Properties> {
+        let Target { template, definition, pseudo, .. } = self.target;
+        let parameters = &parameters::shown_references(&definition.parameters)?;
+        let world = Present { account: self.account, resources: &self.stack.resources };
+        Some(Scope { template, parameters, pseudo, world: &world }.shown_members(&declared.properties))
+    }
+
     // Forward.
 
     fn forward(&mut self) -> bool {
@@ -674,6 +682,7 @@ impl Step<'_> {
             status: Status::CreateInProgress,
             reason: None,
             updated: self.moment.now,
+            shown: self.shown(declared).filter(|shown| *shown != properties),
             properties,
             attributes: BTreeMap::new(),
             tags: self.stack.definition.tags.clone(),
@@ -687,11 +696,13 @@ impl Step<'_> {
     /// A resource that stays as it is takes over what only the stack knows of it.
     fn unchanged(&mut self, logical_id: &str, declared: &Declared) {
         let depends_on = declared.dependencies(&self.target.template);
+        let shown = self.shown(declared);
         if let Some(one) = self.stack.resources.get_mut(logical_id) {
             one.deletion_policy.clone_from(&declared.deletion_policy);
             one.update_replace_policy.clone_from(&declared.update_replace_policy);
             one.metadata.clone_from(&declared.metadata);
             one.depends_on = depends_on;
+            one.shown = shown.filter(|shown| *shown != one.properties);
         }
         self.operation().done.insert(logical_id.to_owned());
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use crate::local::cloudformation::cidr::cidr;
+use crate::local::cloudformation::parameters::MASK;
 use crate::local::cloudformation::template::Template;
 use crate::template::function::{Piece, pieces};
 
@@ -186,6 +187,12 @@ impl Scope<'_> {
             }
         }
         Ok(all)
+    }
+
+    /// The same with the parameters as they are shown, which a function may not be able to read.
+    pub(super) fn shown_members(&self, members: &Map<String, Value>) -> Map<String, Value> {
+        let shown = |member: &Value| self.value(member).unwrap_or_else(|_| Some(MASK.into()));
+        members.iter().filter_map(|(name, member)| Some((name.clone(), shown(member)?))).collect()
     }
 
     fn items(&self, items: &[Value]) -> Result<Vec<Value>, String> {

@@ -15,6 +15,9 @@ use crate::local::wire::Fault;
 /// Most bytes in one value.
 const LONGEST_VALUE: usize = 4096;
 
+/// What is shown for a value that is not to be shown.
+pub(super) const MASK: &str = "****";
+
 /// The value that a stack has for a parameter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parameter {
@@ -36,7 +39,16 @@ impl Parameter {
 
     /// What `DescribeStacks` shows.
     pub(super) fn shown(&self) -> &str {
-        if self.no_echo { "****" } else { &self.value }
+        if self.no_echo { MASK } else { &self.value }
+    }
+
+    /// What `Ref` returns where it is only shown.
+    fn shown_reference(&self) -> Value {
+        match (self.no_echo, self.list) {
+            (false, _) => self.reference(),
+            (true, false) => MASK.into(),
+            (true, true) => vec![MASK].into(),
+        }
     }
 }
 
@@ -51,6 +63,12 @@ pub(super) enum Given {
 /// What `Ref` returns for each parameter.
 pub(super) fn references(parameters: &BTreeMap<String, Parameter>) -> BTreeMap<String, Value> {
     parameters.iter().map(|(name, parameter)| (name.clone(), parameter.reference())).collect()
+}
+
+/// The same where it is only shown; none where no parameter hides its value.
+pub(super) fn shown_references(parameters: &BTreeMap<String, Parameter>) -> Option<BTreeMap<String, Value>> {
+    let shown = |(name, parameter): (&String, &Parameter)| (name.clone(), parameter.shown_reference());
+    parameters.values().any(|parameter| parameter.no_echo).then(|| parameters.iter().map(shown).collect())
 }
 
 /// Gives every parameter of a template its value.

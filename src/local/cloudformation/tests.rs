@@ -591,6 +591,41 @@ async fn a_dynamic_reference_is_resolved_for_the_service_and_shown_to_nobody() {
 }
 
 #[tokio::test]
+async fn what_a_parameter_hides_is_told_by_no_event_and_no_change_set() {
+    let world = World::new();
+    let mut template = resources(json!({
+        "Plain": thing(json!({"Value": {"Ref": "Secret"}})),
+        "Within": thing(json!({"Value": {"Fn::Sub": "before-${Secret}-after"}})),
+        "Part": thing(json!({"Value": {"Fn::Select": [1, {"Fn::Split": ["-", {"Ref": "Secret"}]}]}})),
+    }));
+    template["Parameters"] = json!({"Secret": {"Type": "String", "NoEcho": true}});
+    let template = template.to_string();
+    let given = |value: &'static str| {
+        [
+            ("StackName", "s"),
+            ("TemplateBody", template.as_str()),
+            ("Parameters.member.1.ParameterKey", "Secret"),
+            ("Parameters.member.1.ParameterValue", value),
+        ]
+    };
+    world.ok("CreateStack", &given("first-hidden1")).await;
+    assert_eq!(world.status("s").await, "CREATE_COMPLETE");
+    let mut set = given("second-hidden2").to_vec();
+    set.push(("ChangeSetName", "c"));
+    world.ok("CreateChangeSet", &set).await;
+    let values = [("StackName", "s"), ("ChangeSetName", "c"), ("IncludePropertyValues", "true")];
+    let planned = world.ok("DescribeChangeSet", &values).await;
+    let events = world.ok("DescribeStackEvents", &[("StackName", "s")]).await;
+    for (what, told) in [("change set", &planned), ("events", &events)] {
+        assert!(!told.contains("hidden") && !told.contains("first") && !told.contains("second"), "{what}: {told}");
+        assert!(told.contains("before-****-after"), "{what}: {told}");
+    }
+    assert!(planned.contains("<LogicalResourceId>Part</LogicalResourceId>"), "{planned}");
+    world.ok("ExecuteChangeSet", &values[..2]).await;
+    assert_eq!(world.status("s").await, "UPDATE_COMPLETE");
+}
+
+#[tokio::test]
 async fn a_reference_to_nothing_fails_the_resource() {
     let world = World::new();
     let thing = thing(json!({ "Value": "{{resolve:secretsmanager:gone}}", "Size": "{{resolve:ssm:/gone}}" }));
