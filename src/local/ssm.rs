@@ -43,6 +43,37 @@ pub struct Parameter {
     /// When the value was set.
     #[serde(with = "time::serde::rfc3339")]
     pub modified: OffsetDateTime,
+    /// What it was before, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Parameter>,
+}
+
+/// How many versions of a parameter are kept:
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html>.
+const VERSIONS: usize = 100;
+
+impl Parameter {
+    /// Its versions, the oldest first.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Self> {
+        self.former.iter().chain([self])
+    }
+
+    /// The version of this number; the latest where none is named.
+    pub(crate) fn version(&self, number: &str) -> Option<&Self> {
+        if number.is_empty() {
+            return Some(self);
+        }
+        let number: u64 = number.parse().ok()?;
+        self.versions().find(|one| one.version == number)
+    }
+
+    /// The versions that are kept once another one follows.
+    fn succeeded(&self) -> Vec<Self> {
+        let latest = Self { former: Vec::new(), ..self.clone() };
+        let all: Vec<Self> = self.former.iter().cloned().chain([latest]).collect();
+        let surplus = (all.len() + 1).saturating_sub(VERSIONS);
+        all.into_iter().skip(surplus).collect()
+    }
 }
 
 /// A parameter that is to be set.
@@ -99,6 +130,7 @@ impl Parameters {
             data_type: setting.data_type.unwrap_or_else(|| "text".to_owned()),
             tier,
             modified: now,
+            former: known.map(Parameter::succeeded).unwrap_or_default(),
         };
         let entry = self.parameters.entry(setting.name).insert_entry(parameter);
         Ok(entry.into_mut())

@@ -249,6 +249,15 @@ async fn parameters_are_kept() {
     let all = client.get_parameters_by_path().path("/app").send().await.expect("it lists");
     let values: Vec<_> = all.parameters().iter().filter_map(|parameter| parameter.value()).collect();
     assert_eq!(values, ["3", "2"]);
+    for (version, value) in [(1, "1"), (2, "3")] {
+        let one = client.get_parameter().name(format!("/app/one:{version}")).send().await.expect("it is kept");
+        assert_eq!(one.parameter().and_then(|parameter| parameter.value()), Some(value));
+    }
+    let none = client.get_parameter().name("/app/one:3").send().await.expect_err("there is none");
+    assert_eq!(code(&none), "ParameterVersionNotFound");
+    let history = client.get_parameter_history().name("/app/one").send().await.expect("it is kept");
+    let versions: Vec<_> = history.parameters().iter().map(|one| (one.version(), one.value())).collect();
+    assert_eq!(versions, [(1, Some("1")), (2, Some("3"))]);
     client.delete_parameter().name("/app/one").send().await.expect("it is deleted");
     let gone = client.get_parameter().name("/app/one").send().await.expect_err("it is gone");
     assert_eq!(code(&gone), "ParameterNotFound");

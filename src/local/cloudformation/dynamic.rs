@@ -54,7 +54,7 @@ impl Holders<'_> {
     /// `name`, or `name:version`.
     fn parameter(self, reference: &str) -> Result<String, String> {
         let (name, version) = reference.split_once(':').unwrap_or((reference, ""));
-        let found = self.account.ssm.get(name).filter(|held| version.is_empty() || version.parse() == Ok(held.version));
+        let found = self.account.ssm.get(name).and_then(|held| held.version(version));
         match found {
             Some(held) if held.kind == "SecureString" => {
                 Err(format!("Parameters [{name}] referenced by template have types not supported by CloudFormation."))

@@ -45,9 +45,10 @@ fn answer(cloud: &Cloud, request: &Request) -> Result<Value, Fault> {
     let input: Input = request.json()?;
     match operation {
         "GetParameter" => cloud.read(|account| {
-            let found = find(account, &input.name, input.with_decryption).ok_or_else(not_found)?;
+            let found = find(account, &input.name, input.with_decryption)?;
             Ok(json!({ "Parameter": found }))
         }),
+        "GetParameterHistory" => cloud.read(|account| history(account, &input)),
         "GetParameters" => cloud.read(|account| Ok(get_all(account, &input))),
         "GetParametersByPath" => cloud.read(|account| by_path(account, &input)),
         "DescribeParameters" => cloud.read(|account| {
@@ -94,7 +95,7 @@ fn tag(account: &mut Account, input: &Input) -> Result<Value, Fault> {
 }
 
 /// A parameter by name, ARN, or name and version.
-fn find(account: &Account, asked: &str, decrypt: bool) -> Option<Value> {
+fn find(account: &Account, asked: &str, decrypt: bool) -> Result<Value, Fault> {
     let place = arn(account, "");
     let name = asked.strip_prefix(&place).map_or_else(
         || asked.to_owned(),
@@ -103,18 +104,41 @@ fn find(account: &Account, asked: &str, decrypt: bool) -> Option<Value> {
         },
     );
     let (name, version) = name.split_once(':').unwrap_or((&name, ""));
-    let parameter = account.ssm.get(name)?;
-    if !version.is_empty() && version.parse() != Ok(parameter.version) {
-        return None;
-    }
-    Some(described(account, name, parameter, decrypt))
+    let parameter = account.ssm.get(name).ok_or_else(not_found)?;
+    let parameter = parameter.version(version).ok_or_else(|| {
+        let message =
+            format!("Systems Manager could not find version {version} of {name}. Verify the version and try again.");
+        Fault::new("ParameterVersionNotFound", message)
+    })?;
+    Ok(described(account, name, parameter, decrypt))
+}
+
+/// Every version of a parameter, the oldest first.
+fn history(account: &Account, input: &Input) -> Result<Value, Fault> {
+    let parameter = account.ssm.get(&input.name).ok_or_else(not_found)?;
+    let version = |one: &Parameter| {
+        let (described, metadata) =
+            (described(account, &input.name, one, input.with_decryption), metadata(account, &input.name, one));
+        let members = [described, metadata].into_iter().filter_map(|value| value.as_object().cloned());
+        Value::Object(members.flatten().collect())
+    };
+    let versions = parameter.versions().map(version).collect();
+    // A page holds up to 50, and that is what a client gets who does not say how many.
+    page(
+        versions,
+        &Input {
+            max_results: input.max_results.or(Some(50)),
+            next_token: input.next_token.clone(),
+            ..Input::default()
+        },
+    )
 }
 
 fn get_all(account: &Account, input: &Input) -> Value {
     let (found, unknown): (Vec<_>, Vec<_>) = input
         .names
         .iter()
-        .map(|name| (name, find(account, name, input.with_decryption)))
+        .map(|name| (name, find(account, name, input.with_decryption).ok()))
         .partition(|(_, found)| found.is_some());
     let found: Vec<Value> = found.into_iter().filter_map(|(_, found)| found).collect();
     let unknown: Vec<&String> = unknown.into_iter().map(|(name, _)| name).collect();

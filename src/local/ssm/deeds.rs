@@ -13,6 +13,7 @@ const ON_PARAMETERS: &[(&str, &str)] = &[
     ("DeleteParameter", "Name"),
     ("DeleteParameters", "Names"),
     ("GetParameter", "Name"),
+    ("GetParameterHistory", "Name"),
     ("GetParameters", "Names"),
     ("GetParametersByPath", "Path"),
     ("ListTagsForResource", "ResourceId"),
