@@ -22,6 +22,7 @@ use crate::local::wire::{Fault, Request};
 use object::Version;
 pub(crate) use resources::RESOURCE_TYPES;
 use target::Target;
+pub(crate) use target::bucket_of_host;
 
 /// The buckets of an account.
 #[derive(Debug, Default, Serialize, Deserialize)]

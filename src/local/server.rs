@@ -128,7 +128,7 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
 }
 
 async fn dispatch_to_service(cloud: Cloud, host: &str, arrival: Arrival) -> Response {
-    let signature = Signature::of(&arrival.parts);
+    let signature = Signature::of(&arrival.parts).map(|found| found.or_else(|| Signature::of_url(&arrival.parts)));
     let service = match &signature {
         Ok(Some(signature)) => Service::named(&signature.service),
         _ => Service::guessed(&arrival.parts, host),

@@ -1,6 +1,7 @@
-//! Signature Version 4: who signed a request, and whether it is as it was signed.
+//! Signatures, nearly all of Version 4: who signed a request, and whether it is as it was signed.
 
 mod chunked;
+mod version2;
 
 use aws_lc_rs::{digest, hmac};
 use http::request::Parts;
@@ -12,9 +13,11 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use crate::local::iam::{AccessKey, Iam, key};
+use crate::local::s3;
 use crate::local::wire::{Caller, Fault};
 
 pub(crate) use chunked::decode as decode_chunks;
+use version2::Presigned;
 
 /// Everything but what RFC 3986 leaves unreserved.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -221,6 +224,8 @@ pub(crate) struct Signature {
     token: Option<String>,
     /// Seconds that a presigned URL lives; `None` for a signature in the header.
     lifetime: Option<i64>,
+    /// What takes the place of all this but service, key and token in a URL of S3 that is presigned the older way.
+    presigned: Option<Presigned>,
 }
 
 /// A signature that holds: who made it, and what goes on being signed with it.
@@ -258,6 +263,23 @@ impl Signature {
         } else {
             Ok(None)
         }
+    }
+
+    /// The older signature of a URL of S3.
+    pub(crate) fn of_url(parts: &Parts) -> Option<Self> {
+        let presigned = Presigned::of(&decoded_query(parts.uri.query().unwrap_or_default()))?;
+        Some(Self {
+            service: "s3".to_owned(),
+            key_id: presigned.key_id.clone(),
+            date: String::new(),
+            region: String::new(),
+            signed_headers: Vec::new(),
+            signature: String::new(),
+            timestamp: String::new(),
+            token: presigned.token.clone(),
+            lifetime: None,
+            presigned: Some(presigned),
+        })
     }
 
     fn in_header(header: &str, headers: &HeaderMap) -> Result<Self, Problem> {
@@ -315,6 +337,7 @@ impl Signature {
             timestamp: timestamp.to_owned(),
             token: raw.token,
             lifetime: raw.lifetime,
+            presigned: None,
         })
     }
 
@@ -325,11 +348,14 @@ impl Signature {
 
     /// Whether the signature rides in the query string.
     pub(crate) fn is_presigned(&self) -> bool {
-        self.lifetime.is_some()
+        self.lifetime.is_some() || self.presigned.is_some()
     }
 
     /// Verifies the signature over the head of a request and the hash of its body.
     pub(crate) fn verify(&self, parts: &Parts, body_hash: &str, trust: &Trust<'_>) -> Result<Verified, Problem> {
+        if let Some(presigned) = &self.presigned {
+            return self.verify_url(presigned, parts, trust);
+        }
         self.check_time(trust.now)?;
         self.check_coverage(&parts.headers)?;
         let (caller, key) = self.signer(trust)?;
@@ -350,6 +376,23 @@ impl Signature {
             timestamp: self.timestamp.clone(),
             scope: self.scope(),
             previous: self.signature.clone(),
+        };
+        Ok(Verified { caller, chain })
+    }
+
+    fn verify_url(&self, presigned: &Presigned, parts: &Parts, trust: &Trust<'_>) -> Result<Verified, Problem> {
+        presigned.check_time(trust.now)?;
+        let (caller, key) = self.signer(trust)?;
+        let bucket = text(&parts.headers, "host").and_then(s3::bucket_of_host);
+        if !presigned.is_of(&key.secret, parts, bucket.as_deref()) {
+            return Err(Problem::Mismatch);
+        }
+        // No chunk can follow such a signature: nothing that a client may know continues from this.
+        let chain = Chain {
+            key: self.signing_key(&key.secret),
+            timestamp: String::new(),
+            scope: String::new(),
+            previous: String::new(),
         };
         Ok(Verified { caller, chain })
     }

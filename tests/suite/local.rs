@@ -237,6 +237,68 @@ async fn a_presigned_url_works_until_it_expires() {
     assert_eq!(reqwest::get(format!("{}/bucket/k", cloud.endpoint)).await.expect("it answers").status(), 403);
 }
 
+/// As boto3 and the AWS CLI presign them by default.
+#[tokio::test]
+async fn an_older_presigned_url_works_until_it_expires() {
+    use aws_lc_rs::hmac;
+    use base64::Engine;
+    let cloud = TestCloud::start().await;
+    let client = bucket(&cloud).await;
+    client.put_object().bucket("bucket").key("k").body(b"x".to_vec().into()).send().await.expect("it is put");
+    let expires = cloud.cloud.now().unix_timestamp() + 60;
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, cloud.key.secret.as_bytes());
+    let tag = hmac::sign(&key, format!("GET\n\n\n{expires}\n/bucket/k").as_bytes());
+    let tag = base64::engine::general_purpose::STANDARD.encode(tag);
+    let signature: String = form_urlencoded::byte_serialize(tag.as_bytes()).collect();
+    let id = &cloud.key.id;
+    let url = format!("{}/bucket/k?AWSAccessKeyId={id}&Signature={signature}&Expires={expires}", cloud.endpoint);
+    let status = async |url: &str| reqwest::get(url).await.expect("it answers").status().as_u16();
+    assert_eq!(status(&url).await, 200);
+    assert_eq!(status(&url.replace("bucket/k", "bucket/other")).await, 403);
+    assert_eq!(status(&format!("{url}&versionId=null")).await, 403);
+    cloud.cloud.shift_clock(Duration::minutes(2));
+    assert_eq!(status(&url).await, 403);
+}
+
+/// Somebody else has the port that the account answered on before.
+#[tokio::test]
+async fn addresses_follow_the_port() {
+    let cloud = TestCloud::start().await;
+    let client = aws_sdk_cloudformation::Client::new(&cloud.config());
+    let template = json!({
+        "Resources": {
+            "Api": { "Type": "AWS::ApiGatewayV2::Api", "Properties": { "Name": "a", "ProtocolType": "HTTP" } },
+            "Url": {
+                "Type": "AWS::SSM::Parameter",
+                "Properties": { "Name": "/url", "Type": "String", "Value": { "Fn::GetAtt": ["Api", "ApiEndpoint"] } },
+            },
+        },
+        "Outputs": { "Url": { "Value": { "Fn::GetAtt": ["Api", "ApiEndpoint"] } } },
+    });
+    client.create_stack().stack_name("s").template_body(template.to_string()).send().await.expect("it begins");
+    let url = async |cloud: &TestCloud| {
+        let client = aws_sdk_cloudformation::Client::new(&cloud.config());
+        loop {
+            let stacks = client.describe_stacks().stack_name("s").send().await.expect("it is there");
+            match stacks.stacks()[0].outputs() {
+                [] => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                [output, ..] => break output.output_value().expect("it has a value").to_owned(),
+            }
+        }
+    };
+    assert!(url(&cloud).await.starts_with(&cloud.endpoint));
+    let before = cloud.endpoint.clone();
+    let folder = cloud.stop().await;
+    let _other = std::net::TcpListener::bind(before.trim_start_matches("http://")).expect("the port is free");
+    let cloud = TestCloud::start_in(folder).await;
+    assert_ne!(cloud.endpoint, before);
+    assert!(url(&cloud).await.starts_with(&cloud.endpoint));
+    let parameter = aws_sdk_ssm::Client::new(&cloud.config()).get_parameter().name("/url").send().await;
+    let parameter = parameter.expect("it is there").parameter.and_then(|parameter| parameter.value);
+    assert!(parameter.is_some_and(|value| value.starts_with(&cloud.endpoint)));
+    cloud.restart().await;
+}
+
 #[tokio::test]
 async fn parameters_are_kept() {
     let cloud = TestCloud::start().await;

@@ -190,7 +190,8 @@ fn deletions(bucket: &str, request: &Request) -> Vec<Deed> {
     root.all("Object").map(deed).collect()
 }
 
-fn bucket_of_host(host: &str) -> Option<String> {
+/// The bucket that a host names.
+pub(crate) fn bucket_of_host(host: &str) -> Option<String> {
     let host = host.split(':').next().unwrap_or_default().to_ascii_lowercase();
     let name = host.strip_suffix(".localhost")?;
     let labels: Vec<&str> = name.split('.').collect();

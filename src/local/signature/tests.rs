@@ -116,6 +116,7 @@ fn the_documented_chunk_signatures_verify() {
         timestamp: String::new(),
         token: None,
         lifetime: None,
+        presigned: None,
     };
     let mut chain = Chain {
         key: signature.signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
