@@ -130,11 +130,13 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
 async fn dispatch_to_service(cloud: Cloud, host: &str, arrival: Arrival) -> Response {
     let signature = Signature::of(&arrival.parts).map(|found| found.or_else(|| Signature::of_url(&arrival.parts)));
     let service = match &signature {
-        Ok(Some(signature)) => Service::named(&signature.service),
-        _ => Service::guessed(&arrival.parts, host),
+        Ok(Some(signature)) => Service::named(&signature.service).ok_or_else(|| Some(signature.service.clone())),
+        _ => Service::guessed(&arrival.parts, host).ok_or(None),
     };
-    let Some(service) = service else {
-        return Problem::Missing.fault(Dialect::RestJson).into_rest_json();
+    let service = match service {
+        Ok(service) => service,
+        Err(Some(name)) => return service::not_offered(&name, &arrival.parts, &arrival.id),
+        Err(None) => return Problem::Missing.fault(Dialect::RestJson).into_rest_json(),
     };
     let (id, path) = (arrival.id.clone(), arrival.parts.uri.path().to_owned());
     let request = match signature {

@@ -168,6 +168,14 @@ impl Fault {
         text(self.status, "text/xml", xml::document("ErrorResponse", Some(namespace), &content, xml::Lists::Member))
     }
 
+    /// The answer in the form of the query protocol that EC2 alone has.
+    #[must_use]
+    pub fn into_ec2(self, request_id: &str) -> Response {
+        let error = json!({ "Error": { "Code": self.code, "Message": self.message } });
+        let content = json!({ "Errors": error, "RequestID": request_id });
+        text(self.status, "text/xml", xml::document("Response", None, &content, xml::Lists::Flat))
+    }
+
     /// The answer in the REST-XML protocol (S3).
     #[must_use]
     pub fn into_rest_xml(self, request_id: &str, resource: &str) -> Response {

@@ -456,6 +456,37 @@ async fn hostile_requests_are_answered_and_the_cloud_lives() {
     assert_eq!(health.status(), 200);
 }
 
+#[tokio::test]
+async fn a_service_that_is_not_offered_is_named() {
+    let cloud = TestCloud::start().await;
+    let address = cloud.endpoint.trim_start_matches("http://");
+    for (service, headers, form) in [
+        ("sqs", "x-amz-target: AmazonSQS.ListQueues\r\n", "\"__type\":\"NotImplemented\""),
+        ("sns", "content-type: application/x-www-form-urlencoded\r\n", "<Code>NotImplemented</Code>"),
+        ("ec2", "content-type: application/x-www-form-urlencoded\r\n", "<Errors><Error><Code>NotImplemented</Code>"),
+        ("batch", "", "\"Message\":"),
+    ] {
+        let scope = format!("AKIDEXAMPLE/20150830/us-east-1/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00");
+        let request = format!(
+            "POST / HTTP/1.1\r\nhost: {address}\r\nauthorization: {signature}\r\nx-amz-date: 20150830T123600Z\r\n{headers}\
+             content-length: 0\r\nconnection: close\r\n\r\n"
+        );
+        let answer = raw(address, request.as_bytes()).await;
+        let is_named = answer.contains(&format!("does not offer the service {service}"));
+        assert!(answer.starts_with("HTTP/1.1 501") && answer.contains(form) && is_named, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn two_hosts_are_none() {
+    let cloud = TestCloud::start().await;
+    let address = cloud.endpoint.trim_start_matches("http://");
+    let request = "GET /_stackgen/health HTTP/1.1\r\nhost: localhost\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n";
+    let answer = raw(address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
 async fn raw(address: &str, request: &[u8]) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut connection = tokio::net::TcpStream::connect(address).await.expect("it listens");

@@ -1,5 +1,6 @@
 //! The services of this cloud: what they are called in a signature, and how they word things.
 
+use http::StatusCode;
 use http::request::Parts;
 
 use super::own;
@@ -27,6 +28,25 @@ pub(super) enum Service {
     /// No service of AWS: what only the project's own tool may ask of this cloud.
     Stackgen,
     Sts,
+}
+
+/// The answer to a signed request for a service that this cloud does not have, in the form that its clients read.
+pub(super) fn not_offered(name: &str, parts: &Parts, id: &str) -> Response {
+    let message = format!("the local cloud does not offer the service {name}");
+    let fault = Fault::new("NotImplemented", message).with_status(StatusCode::NOT_IMPLEMENTED);
+    if parts.headers.contains_key("x-amz-target") {
+        return fault.into_json();
+    }
+    match name {
+        "ec2" => fault.into_ec2(id),
+        _ if is_form(parts) => fault.into_query(id, "https://amazonaws.com/"),
+        _ => fault.into_rest_json(),
+    }
+}
+
+fn is_form(parts: &Parts) -> bool {
+    let kind = parts.headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"))
 }
 
 impl Service {
@@ -64,12 +84,8 @@ impl Service {
             };
         }
         let path = parts.uri.path();
-        let is_form = parts
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         match path {
-            "/" if is_form => Some(Self::Sts),
+            "/" if is_form(parts) => Some(Self::Sts),
             "/" if host == "localhost" || !host.ends_with(".localhost") => None,
             _ if path.starts_with("/2015-03-31/functions") => Some(Self::Lambda),
             _ if path.starts_with("/v2/email/") => Some(Self::Ses),
