@@ -38,6 +38,9 @@ const LARGEST_BODY: usize = 72 << 20;
 /// The largest object in one piece; larger ones are for multipart uploads.
 const LARGEST_OBJECT: usize = 320 << 20;
 
+/// The code of a body that is not what its head says.
+const BROKEN_BODY: &str = "IncompleteBody";
+
 /// How long a client may pause within a body.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -82,6 +85,10 @@ struct Arrival {
 }
 
 async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
+    // Who looks at the one and who looks at the other would not agree where the request leads: RFC 9112, section 3.2.
+    if arrival.parts.headers.get_all(HOST).iter().nth(1).is_some() {
+        return Fault::new("BadRequest", "a request names one host").into_rest_json();
+    }
     let Some(host) = local_host(&mut arrival.parts) else {
         let message = "the local cloud answers for localhost, 127.0.0.1 and names under .localhost only";
         return Fault::new("InvalidHost", message).with_status(StatusCode::FORBIDDEN).into_rest_json();
@@ -106,13 +113,13 @@ async fn dispatch(cloud: Cloud, mut arrival: Arrival) -> Response {
         let upgrade = arrival.parts.extensions.remove();
         return match calling(&cloud, &destination, arrival).await {
             Ok(request) => gateway::handle(cloud, destination, request, upgrade).await,
-            Err(fault) => fault.into_rest_json(),
+            Err(fault) => in_words_of_an_api(fault).into_rest_json(),
         };
     }
     if let Some(destination) = function_url(&host, path) {
         return match calling(&cloud, &destination, arrival).await {
             Ok(request) => gateway::handle_function_url(cloud, destination, request).await,
-            Err(fault) => fault.into_rest_json(),
+            Err(fault) => in_words_of_an_api(fault).into_rest_json(),
         };
     }
     if let Some(place) = cognito::hosted::place(&host, path) {
@@ -223,6 +230,14 @@ async fn calling(cloud: &Cloud, destination: &Destination, arrival: Arrival) -> 
     Ok(Request { spelling, ..request(arrival.id, arrival.parts, body, Caller::Anonymous) })
 }
 
+/// What was wrong with the body of a call, as an API tells it.
+fn in_words_of_an_api(fault: Fault) -> Fault {
+    match fault.code.as_str() {
+        BROKEN_BODY => Fault { message: "Bad Request".to_owned(), ..fault },
+        _ => fault,
+    }
+}
+
 async fn anonymous(arrival: Arrival) -> Result<Request, Fault> {
     let body = collect(arrival.body, LARGEST_BODY).await?;
     Ok(request(arrival.id, arrival.parts, body, Caller::Anonymous))
@@ -308,7 +323,7 @@ async fn read(mut body: Body, most: usize, pause: Duration) -> Result<(Bytes, Wh
             Fault::new("RequestTimeout", message).with_status(StatusCode::REQUEST_TIMEOUT)
         })?;
         let Some(frame) = frame else { return Ok((read.freeze(), Whole::Yes)) };
-        let frame = frame.map_err(|_| Fault::new("IncompleteBody", "the body ended early"))?;
+        let frame = frame.map_err(|_| Fault::new(BROKEN_BODY, "the body ended early"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         let room = most.saturating_sub(read.len());
         if bytes.len() > room {

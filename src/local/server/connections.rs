@@ -16,6 +16,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long the head of a request may take.
 const HEAD: Duration = Duration::from_secs(30);
 
+/// How many headers a request may have. API Gateway counts their bytes, 10,240, in which as many small ones have room.
+const HEADERS: usize = 2048;
+
 /// Serves every connection until `stop` is cancelled, then waits for the requests under way.
 pub(super) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut connections = JoinSet::new();
@@ -43,7 +46,7 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, he
     let mut server = http1::Builder::new();
     // Functions behind REST APIs see the names of headers as the client spelled them.
     // Without a timer hyper waits for a head for ever.
-    server.preserve_header_case(true).timer(TokioTimer::new()).header_read_timeout(head);
+    server.preserve_header_case(true).timer(TokioTimer::new()).header_read_timeout(head).max_headers(HEADERS);
     let service = TowerToHyperService::new(router);
     let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -89,6 +92,14 @@ mod tests {
         }
         let whole = answered(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("hello"), "{whole}");
+    }
+
+    #[tokio::test]
+    async fn many_small_headers_are_taken() {
+        let headers: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
+        let sent = format!("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+        let answer = answered(sent.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     #[tokio::test]
