@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ManagedPolicy, NAMESPACE, Naming, Role, no_entity, no_policy, policy};
 use crate::local::cloud::{Account, Cloud};
-use crate::local::wire::{Fault, Form, Request, Response, query_answer};
+use crate::local::wire::{Caller, Fault, Form, Request, Response, query_answer};
 
 /// Documents travel percent-encoded in answers.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -18,12 +18,13 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
     let form = Form::of(&request);
     let action = form.get("Action").unwrap_or_default();
-    query_answer(&request.id, NAMESPACE, action, answer(&cloud, &form))
+    query_answer(&request.id, NAMESPACE, action, answer(&cloud, &form, &request.caller))
 }
 
-fn answer(cloud: &Cloud, form: &Form) -> Result<Value, Fault> {
+fn answer(cloud: &Cloud, form: &Form, caller: &Caller) -> Result<Value, Fault> {
     let action = form.action()?;
     match action {
+        "GetUser" if form.get("UserName").is_none() => cloud.read(|account| user::own(account, caller)),
         "GetRole"
         | "ListRoles"
         | "GetRolePolicy"

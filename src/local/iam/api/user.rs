@@ -7,7 +7,7 @@ use super::{attached, document, encoded, naming, stamp, tag_pairs};
 use crate::local::cloud::Account;
 use crate::local::iam::user::{User, UserKey};
 use crate::local::iam::{no_entity, no_policy};
-use crate::local::wire::{Fault, Form};
+use crate::local::wire::{Caller, Fault, Form};
 
 /// Operations that look at users.
 pub(super) fn look(account: &Account, action: &str, form: &Form) -> Result<Value, Fault> {
@@ -35,6 +35,20 @@ pub(super) fn look(account: &Account, action: &str, form: &Form) -> Result<Value
             json!({ "AccessKeyMetadata": keys, "IsTruncated": false })
         }
     })
+}
+
+/// Who asks, where a request names no user.
+pub(super) fn own(account: &Account, caller: &Caller) -> Result<Value, Fault> {
+    match caller {
+        Caller::User { name } => Ok(json!({ "User": described(account.iam.user(name)?, account) })),
+        Caller::Root => {
+            let arn = format!("arn:aws:iam::{}:root", account.id);
+            Ok(json!({ "User": { "UserId": account.id, "Arn": arn, "CreateDate": stamp(OffsetDateTime::UNIX_EPOCH) } }))
+        }
+        Caller::Anonymous | Caller::Role { .. } => {
+            Err(Fault::new("ValidationError", "Must specify userName when calling with non-User credentials"))
+        }
+    }
 }
 
 /// Operations that change users.
