@@ -10,6 +10,7 @@ mod place;
 mod reader;
 mod refused;
 mod report;
+mod schema;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -112,12 +113,7 @@ pub fn line(text: &str, path: &[&str]) -> Option<usize> {
 
 /// The JSON Schema of stack files, by which editors complete and check them.
 pub fn schema() -> crate::model::Json {
-    let schema = schemars::schema_for!(Stack);
-    let mut json = schema.to_value();
-    if let Some(object) = json.as_object_mut() {
-        object.insert("title".to_owned(), "A stackgen stack".into());
-    }
-    json
+    schema::schema()
 }
 
 fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Report> {

@@ -68,11 +68,12 @@ pub struct RestApi {
     pub binary_media_types: Vec<String>,
     /// Bytes from which on answers are compressed; none are when absent.
     #[setters(into = false)]
-    #[garde(inner(range(max = 10_485_760)))]
+    #[garde(range(max = 10_485_760))]
     pub minimum_compression_size: Option<u32>,
     /// Stages by name; `prod` when none is given.
     #[serde(skip_serializing)]
     #[garde(length(min = 1), dive)]
+    #[schemars(extend("minProperties" = 1))]
     pub stages: BTreeMap<String, Stage>,
     /// How much the holders of API keys may call, by name.
     #[serde(skip_serializing)]

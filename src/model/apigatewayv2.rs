@@ -198,7 +198,7 @@ pub struct Route {
     /// Milliseconds after which the gateway gives up on the function; 30,000 when absent.
     #[serde(default)]
     #[setters(into = false)]
-    #[garde(inner(range(min = 50, max = 30_000)))]
+    #[garde(range(min = 50, max = 30_000))]
     pub timeout_in_millis: Option<u32>,
     /// The event that the function receives, instead of the API's own choice.
     #[serde(default)]
@@ -283,7 +283,7 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
     /// Seconds for which the browser remembers the answer.
     #[setters(into = false)]
-    #[garde(inner(range(min = -1, max = 86_400)))]
+    #[garde(range(min = -1, max = 86_400))]
     pub max_age: Option<i32>,
     /// Whether requests carry cookies.
     pub allow_credentials: bool,
@@ -349,6 +349,7 @@ pub struct AccessLogs {
     /// Days after which they are deleted.
     #[setters(into = false)]
     #[garde(custom(check::retention))]
+    #[schemars(extend("enum" = check::RETENTION))]
     pub retention_days: u32,
     /// The line, with `$context` variables; a JSON line with the usual ones when absent.
     #[garde(length(min = 1, max = 3_072))]

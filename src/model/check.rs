@@ -36,8 +36,8 @@ pub use others::Others;
 pub use words::list;
 
 pub(super) use field::{
-    action, condition, covered, email_identity, endpoint, exists, facebook_version, holds_code, holds_invitation,
-    holds_link, key_arn, projected, retention, selection, sid, text,
+    RETENTION, action, condition, covered, email_identity, endpoint, exists, facebook_version, holds_code,
+    holds_invitation, holds_link, key_arn, projected, retention, selection, sid, text,
 };
 
 /// One thing that is wrong with a stack, and where.

@@ -69,6 +69,7 @@ pub struct UserPool {
     /// Attributes of the pool's own, by name without `custom:`; can be added later but never removed.
     #[serde(skip_serializing)]
     #[garde(length(max = 50), dive)]
+    #[schemars(extend("maxProperties" = 50))]
     pub custom_attributes: BTreeMap<String, CustomAttribute>,
     /// Functions that Cognito invokes; it is given the permission to.
     #[garde(dive)]
@@ -229,11 +230,11 @@ pub struct PasswordPolicy {
     pub require_symbols: bool,
     /// How many earlier passwords are refused; needs the `essentials` tier.
     #[serde(default)]
-    #[garde(inner(range(max = 24)))]
+    #[garde(range(max = 24))]
     pub password_history_size: Option<u8>,
     /// Days for which the password of a user whom an administrator created is good.
     #[serde(default)]
-    #[garde(inner(range(max = 365)))]
+    #[garde(range(max = 365))]
     pub temporary_password_validity_days: Option<u16>,
 }
 
@@ -409,10 +410,10 @@ pub struct CustomAttribute {
     /// Whether it can be changed later.
     pub mutable: bool,
     /// Fewest characters, of a string.
-    #[garde(inner(range(max = 2_048)))]
+    #[garde(range(max = 2_048))]
     pub min_length: Option<u32>,
     /// Most characters, of a string.
-    #[garde(inner(range(max = 2_048)))]
+    #[garde(range(max = 2_048))]
     pub max_length: Option<u32>,
     /// The smallest value, of a number.
     pub min_value: Option<i64>,
@@ -588,13 +589,13 @@ pub struct VerificationMessage {
     #[garde(inner(custom(check::holds_code)))]
     pub email_message: Option<String>,
     /// The subject of the mail with the code.
-    #[garde(inner(length(min = 1, max = 140)))]
+    #[garde(length(min = 1, max = 140))]
     pub email_subject: Option<String>,
     /// The mail with the link; contains `{##Text of the link##}`.
     #[garde(inner(custom(check::holds_link)))]
     pub email_message_by_link: Option<String>,
     /// The subject of the mail with the link.
-    #[garde(inner(length(min = 1, max = 140)))]
+    #[garde(length(min = 1, max = 140))]
     pub email_subject_by_link: Option<String>,
     /// The text message; contains `{####}`.
     #[garde(inner(custom(check::holds_code)))]
@@ -625,7 +626,7 @@ pub struct InviteMessage {
     #[garde(inner(custom(check::holds_invitation)))]
     pub email_message: Option<String>,
     /// The subject of the mail.
-    #[garde(inner(length(min = 1, max = 140)))]
+    #[garde(length(min = 1, max = 140))]
     pub email_subject: Option<String>,
     /// The text message; contains `{username}` and `{####}`.
     #[serde(rename(serialize = "SMSMessage"))]
@@ -799,7 +800,7 @@ pub struct UserPoolClient {
     /// Minutes in which a sign-in must be completed: 3 to 15.
     #[serde(default)]
     #[setters(into = false)]
-    #[garde(inner(range(min = 3, max = 15)))]
+    #[garde(range(min = 3, max = 15))]
     pub auth_session_validity: Option<u8>,
     /// Whether a wrong user name is answered as a wrong password is, so that nobody learns who has an account.
     #[serde(default = "yes", serialize_with = "properties::enabled_or_legacy")]

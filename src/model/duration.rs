@@ -96,7 +96,7 @@ impl JsonSchema for Duration {
         schemars::json_schema!({
             "description": "A span of time with its unit: `90s`, `15m`, `1h` or `30d`.",
             "type": "string",
-            "pattern": "^[0-9]+ ?[smhd]$"
+            "pattern": "^\\s*[0-9]+\\s*[smhd]\\s*$"
         })
     }
 }

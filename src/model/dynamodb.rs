@@ -40,10 +40,12 @@ pub struct Table {
     /// Other keys by which items are found, by the index's name; can be added one at a time later.
     #[serde(default, skip_serializing)]
     #[garde(length(max = 20), dive)]
+    #[schemars(extend("maxProperties" = 20))]
     pub global_secondary_indexes: BTreeMap<String, GlobalIndex>,
     /// Other orders of the items with the same partition key, by the index's name; fixed once the table exists.
     #[serde(default, skip_serializing)]
     #[garde(length(max = 5), dive)]
+    #[schemars(extend("maxProperties" = 5))]
     pub local_secondary_indexes: BTreeMap<String, LocalIndex>,
     /// Capacity that is paid for whether it is used or not; the table is paid by the request when absent.
     #[serde(default)]
@@ -317,10 +319,10 @@ impl Throughput {
 #[setters(strip_option)]
 pub struct MaximumThroughput {
     /// Read units a second.
-    #[garde(inner(range(min = 1)))]
+    #[garde(range(min = 1))]
     pub max_read_request_units: Option<u64>,
     /// Write units a second.
-    #[garde(inner(range(min = 1)))]
+    #[garde(range(min = 1))]
     pub max_write_request_units: Option<u64>,
 }
 

@@ -17,6 +17,7 @@ pub struct Statement {
     /// A name for the statement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(custom(check::sid)))]
+    #[schemars(regex(pattern = "^[A-Za-z0-9]*$"))]
     pub sid: Option<String>,
     /// Whether the statement allows or denies; it allows by default.
     #[serde(default)]

@@ -25,6 +25,7 @@ pub use grant::{Access, AccessList, Grant, Granted};
 #[garde(context(Declared))]
 #[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase", serialize = "PascalCase"))]
 #[setters(into, strip_option)]
+#[schemars(extend("oneOf" = [{ "required": ["crate"] }, { "required": ["zip"] }, { "required": ["directory"] }]))]
 pub struct Function {
     /// The crate that is built and deployed, by its folder from the project's root: `functions/protected`.
     #[serde(rename(deserialize = "crate"), skip_serializing)]
@@ -78,6 +79,7 @@ pub struct Function {
     #[setters(into = false)]
     #[serde(skip_serializing)]
     #[garde(custom(check::retention))]
+    #[schemars(extend("enum" = check::RETENTION))]
     pub log_retention_days: u32,
     /// Whether invocations are traced with X-Ray.
     #[serde(skip_serializing)]

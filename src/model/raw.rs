@@ -275,6 +275,7 @@ struct Described {
     value: Value,
     /// What the value is.
     #[serde(default)]
+    #[schemars(length(max = 1_024))]
     description: Option<String>,
     /// The name to export it under, instead of `<stack>:<name>`.
     #[serde(default)]

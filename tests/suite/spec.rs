@@ -161,6 +161,123 @@ outputs:
     assert_eq!(in_project(value, &project), ["stack `a` has no output `idd`"]);
 }
 
+/// What an editor does with the schema: prints the numbers of the stack files in which it finds a mistake.
+const EDITOR_OF_MANY: &str = "
+import json, sys, jsonschema, yaml
+validator = jsonschema.Draft202012Validator(json.load(open(sys.argv[1])))
+for number, text in enumerate(json.loads(sys.argv[2])):
+    if not validator.is_valid(yaml.safe_load(text)):
+        print(number)
+";
+
+fn refused_by_schema(texts: &[String]) -> Vec<String> {
+    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let schema = root().join("docs/stack.schema.json");
+    let texts_as_json = serde_json::to_string(texts).expect("texts are JSON");
+    let found = tools::run(python.program("python").args(["-c", EDITOR_OF_MANY]).arg(schema).arg(texts_as_json));
+    found.lines().map(|number| texts[number.parse::<usize>().expect("it prints numbers")].clone()).collect()
+}
+
+fn is_read(text: &str) -> bool {
+    spec::read("some.yaml", text.as_bytes()).is_ok()
+}
+
+/// Texts without quotes, the spelling of CloudFormation, and nothing where a list or a map may be empty.
+const TAKEN: &[&str] = &[
+    "userPools: { Users: {} }\nparameters: { Days: { type: Number, default: 30, allowedValues: [30, 60] } }",
+    "userPools: { Users: {} }\nparameters: { On: { default: true } }",
+    "userPools: { Users: {} }\ntags: { version: 1.10, live: true }\ndescription: 2024",
+    "userPools: { Users: { userPoolTags: { cost: 42 } } }",
+    "userPools: { Users: {} }\noutputs: { a: { Ref: Users }, b: { 'Fn::GetAtt': Users.Arn }, c: { 'Fn::Sub': '${Users}' } }",
+    "userPools: { Users: {} }\noutputs: { a: { 'Fn::Join': ['', [a, { Ref: Users }]] } }",
+    "userPools: { Users: {} }\nconditions: { A: { 'Fn::Equals': [a, b] }, B: { 'Fn::Not': [{ Condition: A }] } }",
+    "resources: { Queue: { type: 'AWS::SQS::Queue', deletionPolicy: Delete } }",
+    "tables:\nuserPools:\n  Users:\n",
+    "userPools: { Users: {} }\nuserPoolClients: { Web: { userPool: Users, accessTokenValidity: ' 1h ' } }",
+    "functions: { Hello: { crate: hello } }\n\
+     httpApis: { Api: { payloadFormat: 2.0, routes: { GET /: { function: Hello, public: true } } } }",
+];
+
+/// What is out of range, or none of what there is.
+const REFUSED: &[&str] = &[
+    "userPools: { Users: { passwordPolicy: { minimumLength: 8, passwordHistorySize: 25 } } }",
+    "userPools: { Users: { passwordPolicy: { minimumLength: 8, temporaryPasswordValidityDays: 366 } } }",
+    "userPools: { Users: {} }\nuserPoolClients: { Web: { userPool: Users, authSessionValidity: 2 } }",
+    "userPools: { Users: {} }\nuserPoolClients: { Web: { userPool: Users, authSessionValidity: 16 } }",
+    "userPools: { Users: { customAttributes: { size: { maxLength: 3000 } } } }",
+    "userPools: { a-b: {} }",
+    "functions: { Hello: {} }",
+    "functions: { Hello: { crate: hello, zip: hello.zip } }",
+    "functions: { Hello: { crate: hello, logRetentionDays: 2 } }",
+    "functions: { Hello: { crate: hello, policies: [{ sid: a b, actions: ['s3:GetObject'], resources: ['*'] }] } }",
+    "functions: { Hello: { crate: hello } }\n\
+     httpApis: { Api: { payloadFormat: 3.0, routes: { GET /: { function: Hello, public: true } } } }",
+    "functions: { Hello: { crate: hello } }\nhttpApis: { Api: { routes: { get /: { function: Hello, public: true } } } }",
+    "functions: { Hello: { crate: hello } }\n\
+     httpApis: { Api: { routes: { GET /: { function: Hello, public: true, timeoutInMillis: 10 } } } }",
+    "functions: { Hello: { crate: hello } }\n\
+     httpApis: { Api: { cors: { allowOrigins: ['https://a.b'], maxAge: 90000 }, routes: { GET /: { function: Hello, public: true } } } }",
+    "resources: { Queue: { type: 'AWS::SQS::Queue', deletionPolicy: forget } }",
+];
+
+#[test]
+fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
+    let long = "x".repeat(1_025);
+    let many: Vec<String> = (0..51).map(|number| format!("a{number}: {{}}")).collect();
+    let lengths = [
+        format!("userPools: {{ Users: {{ inviteMessage: {{ emailSubject: {} }} }} }}", "x".repeat(141)),
+        format!("userPools: {{ Users: {{ customAttributes: {{ {} }} }} }}", many.join(", ")),
+        format!("userPools: {{ Users: {{}} }}\noutputs: {{ a: {{ value: b, description: {long} }} }}"),
+    ];
+    let taken: Vec<String> = TAKEN.iter().map(|text| (*text).to_owned()).collect();
+    let refused: Vec<String> = REFUSED.iter().map(|text| (*text).to_owned()).chain(lengths).collect();
+    assert_eq!(taken.iter().filter(|text| !is_read(text)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(refused.iter().filter(|text| is_read(text)).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(refused_by_schema(&taken), Vec::<String>::new());
+    assert_eq!(refused_by_schema(&refused), refused);
+}
+
+/// Prints every default that is none of the values that its field takes.
+const DEFAULTS: &str = "
+import json, sys, jsonschema
+schema = json.load(open(sys.argv[1]))
+def look(node, way):
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key == 'default' and 'properties' not in way[-1:]:
+            field = {**node, '$defs': schema['$defs']}
+            if value is None or not jsonschema.Draft202012Validator(field).is_valid(value):
+                print('/'.join(map(str, way)))
+        elif isinstance(value, (dict, list)):
+            look(value, way + [key])
+look(schema, [])
+";
+
+#[test]
+fn every_default_of_the_schema_is_one_that_can_be_written() {
+    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let schema = root().join("docs/stack.schema.json");
+    assert_eq!(tools::run(python.program("python").args(["-c", DEFAULTS]).arg(schema)), "");
+}
+
+#[test]
+fn no_bound_of_the_model_is_hidden_from_the_schema() {
+    let mut folders = vec![root().join("src/model")];
+    let mut hidden = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("the source tree is readable") {
+            let path = entry.expect("the source tree is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("sources are UTF-8");
+            // What is inside an `Option` the schema does not look at.
+            hidden.extend(["#[garde(inner(range(", "#[garde(inner(length("].iter().filter(|it| text.contains(**it)));
+        }
+    }
+    assert_eq!(hidden, Vec::<&&str>::new());
+}
+
 #[test]
 fn no_more_mistakes_are_told_than_anybody_reads() {
     let unknown: String = (0..60).map(|number| format!("  a{number}: {{ nothing: 1 }}\n")).collect();

@@ -22,7 +22,7 @@ pub struct GatewayResponse {
     /// The status code, instead of the usual one.
     #[serde(serialize_with = "status")]
     #[setters(into = false)]
-    #[garde(inner(range(min = 200, max = 599)))]
+    #[garde(range(min = 200, max = 599))]
     pub status_code: Option<u16>,
     /// Headers, as API Gateway has them: `gatewayresponse.header.X` is `'a text'`, in single quotes, or
     /// `method.request.header.Y`.

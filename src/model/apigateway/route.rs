@@ -60,7 +60,7 @@ pub struct Route {
     pub cache: Option<RouteCache>,
     /// Milliseconds after which the gateway gives up; 29,000 when absent.
     #[setters(into = false)]
-    #[garde(inner(range(min = 50, max = 29_000)))]
+    #[garde(range(min = 50, max = 29_000))]
     pub timeout_in_millis: Option<u32>,
     /// A name for the operation.
     #[garde(length(max = 64))]
@@ -206,7 +206,7 @@ impl Mock {
 pub struct RouteCache {
     /// Seconds for which an answer is kept, instead of the stage's own time.
     #[setters(into = false)]
-    #[garde(inner(range(max = 3_600)))]
+    #[garde(range(max = 3_600))]
     pub ttl_in_seconds: Option<u32>,
     /// Parameters that answers depend on as well: `method.request.querystring.page`.
     pub key_parameters: Vec<String>,

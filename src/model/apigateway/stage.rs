@@ -26,6 +26,7 @@ pub struct Stage {
     pub description: Option<String>,
     /// Variables that functions and templates find in their events.
     #[garde(length(max = 100), dive)]
+    #[schemars(extend("maxProperties" = 100))]
     pub variables: BTreeMap<String, Value>,
     /// Whether requests are traced with X-Ray.
     pub tracing_enabled: bool,
@@ -50,6 +51,7 @@ pub struct Stage {
     /// Tags on the stage.
     #[serde(serialize_with = "properties::tags")]
     #[garde(length(max = 50))]
+    #[schemars(extend("maxProperties" = 50))]
     pub tags: BTreeMap<String, String>,
 }
 

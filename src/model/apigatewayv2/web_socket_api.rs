@@ -51,6 +51,7 @@ pub struct WebSocketApi {
     /// Stages by name, which begins the path; `prod` when none is given.
     #[serde(skip_serializing)]
     #[garde(length(min = 1), dive)]
+    #[schemars(extend("minProperties" = 1))]
     pub stages: BTreeMap<String, Stage>,
     /// A domain of your own in front of the API.
     #[serde(skip_serializing)]
@@ -281,7 +282,7 @@ pub struct MessageRoute {
     /// Milliseconds after which the gateway gives up on the function; 29,000 when absent.
     #[serde(default)]
     #[setters(into = false)]
-    #[garde(inner(range(min = 50, max = 29_000)))]
+    #[garde(range(min = 50, max = 29_000))]
     pub timeout_in_millis: Option<u32>,
     /// A name for the operation.
     #[serde(default)]

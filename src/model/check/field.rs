@@ -5,7 +5,7 @@ use crate::model::{Declared, Value};
 use super::declared::error;
 
 /// Days that CloudWatch Logs can keep events for.
-const RETENTION: [u32; 22] =
+pub(in crate::model) const RETENTION: [u32; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 /// A text of so many characters of a kind, unless it is known only when the stack is deployed.
