@@ -137,7 +137,8 @@ fn a_function_is_called_as_nothing_else_in_the_stack_is() {
     let folder = project("hello-api");
     let root = folder.path().join("hello-api");
     assert_eq!(done(&root, &["new", "users"])["declaration"], "UsersFunction: { crate: functions/users }");
-    assert_eq!(done(&root, &["new", "api-stage"])["declaration"], "ApiStageFunction: { crate: functions/api-stage }");
+    let derived = done(&root, &["new", "api-default-stage"]);
+    assert_eq!(derived["declaration"], "ApiDefaultStageFunction: { crate: functions/api-default-stage }");
     let said = refused(&root, &["new", "build"]);
     assert!(said.contains("cargo keeps that name for itself"), "{said}");
 }

