@@ -74,7 +74,9 @@ impl Arguments {
         let planned = plan::synthesize(files)?;
         session.screen.answer(&document(&planned), || {
             let lines = planned.iter().map(|one| {
-                format!("{} {}: {} resources", green("✓"), bold(&one.file.name), one.template.resources.len())
+                let count = one.template.resources.len();
+                let resources = if count == 1 { "resource" } else { "resources" };
+                format!("{} {}: {count} {resources}", green("✓"), bold(&one.file.name))
             });
             lines.collect::<Vec<_>>().join("\n")
         });

@@ -53,8 +53,8 @@ enum Error {
     Circle { names: String },
     /// A parameter was given that no template has.
     #[error("no stack to be deployed has a parameter `{name}`")]
-    #[diagnostic(code(stackgen::parameter::unknown), help("declare it under `parameters`, or leave it out"))]
-    UnknownParameter { name: String },
+    #[diagnostic(code(stackgen::parameter::unknown), help("{help}"))]
+    UnknownParameter { name: String, help: String },
 }
 
 /// Reads the stack files of the project, and tells what is only likely wrong with them. Every mistake in all of them is
@@ -342,7 +342,12 @@ pub(crate) fn units(
 ) -> Outcome<Vec<Unit>> {
     let has = |name: &str| planned.iter().any(|planned| planned.template.parameters.contains_key(name));
     if let Some(name) = parameters.keys().find(|name| !has(name)) {
-        return Err(Failure::refused(Error::UnknownParameter { name: name.clone() }));
+        let there = planned.iter().flat_map(|planned| planned.template.parameters.keys());
+        let help = match stackgen::similar::closest(name, there.map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "declare it under `parameters`, or leave it out".to_owned(),
+        };
+        return Err(Failure::refused(Error::UnknownParameter { name: name.clone(), help }));
     }
     Ok(planned.iter().zip(built).map(|(planned, code)| unit(planned, code, parameters)).collect())
 }

@@ -369,6 +369,8 @@ fn mistakes_are_refused_before_anything_is_done() {
     project.write(USERS);
     project.run("deploy note --local").ended(2).says("notes");
     project.run("deploy --local --parameter Stage=beta").ended(2).says("Stage");
+    project.write(&format!("parameters:\n  Stage: {{ default: live }}\n{USERS}"));
+    project.run("deploy --local --parameter Stge=beta").ended(2).says("did you mean `Stage`?");
     project.run("deploy --local --profile dev").ended(2).says("cannot be used with");
     project.run("call GET protected").ended(2).says("begins with a slash");
 }
