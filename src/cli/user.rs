@@ -125,11 +125,8 @@ impl Create {
         let owner = Owner { reached: &reached, pool: &pool.id, name: &self.name };
         let kept = if make_up { Some(kept(&pool, owner, &user.password).await?) } else { None };
         // They are those of somebody who had the name before.
-        if make_up {
-            owner.forget_tokens()?
-        } else {
-            owner.forget()?
-        }
+        let forgotten = if make_up { owner.forget_tokens() } else { owner.forget() };
+        forgotten?;
         let document = json!({
             "user": self.name,
             "pool": pool.id,
