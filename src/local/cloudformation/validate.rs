@@ -74,6 +74,7 @@ pub(super) fn template(mut value: Value) -> Result<Template, Fault> {
     parameters(&template.parameters)?;
     mappings(&template.mappings)?;
     outputs(&template.outputs)?;
+    exports(&template)?;
     functions(&template)?;
     conditions(&template)?;
     dependencies(&template)?;
@@ -336,6 +337,49 @@ fn outputs(outputs: &Section) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The names of exports are known before anything is made.
+fn exports(template: &Template) -> Result<(), Fault> {
+    let malformed = |output: &str, why: &str| Err(format_error(format!("Output {output} is malformed. {why}")));
+    for (output, member) in &template.outputs {
+        let Some(export) = member.get("Export") else { continue };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ":-".contains(c);
+        match export.get("Name") {
+            Some(Value::String(name)) if !name.is_empty() && name.chars().all(allowed) => {}
+            Some(name @ Value::Object(_)) if depends_on_more(template, name) => {
+                return malformed(
+                    output,
+                    " The Name field of Export must not depend on any resources, imported values, or Fn::GetAZs.",
+                );
+            }
+            Some(Value::Object(_)) => {}
+            _ => {
+                return malformed(
+                    output,
+                    "The Name field of every Export member must be specified and consist only of alphanumeric characters, \
+                     colons, or hyphens.",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value is known only once something is made or asked for.
+fn depends_on_more(template: &Template, value: &Value) -> bool {
+    let refers = references_in([value]).iter().any(|it| template.resources.contains_key(&it.name));
+    refers || asks(value)
+}
+
+fn asks(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, it)| ["Fn::ImportValue", "Fn::GetAZs"].contains(&name.as_str()) || asks(it))
+        }
+        Value::Array(items) => items.iter().any(asks),
+        _ => false,
+    }
 }
 
 /// The shape of every call, wherever it stands.

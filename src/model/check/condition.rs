@@ -50,8 +50,8 @@ fn too_early(path: &[String], value: &Value, declared: &Declared) -> Option<Comp
     Some(Complaint::new(&path, format!("a condition cannot depend on {needed}"), help))
 }
 
-/// CloudFormation takes no `Fn::ImportValue` in conditions.
-fn imported(value: &Value) -> Option<String> {
+/// What another stack exports, in words. CloudFormation does not take it in conditions and in names of exports.
+pub(super) fn imported(value: &Value) -> Option<String> {
     match value {
         Value::Output(output) => Some(format!("`{}.{}` of another stack", output.stack, output.name)),
         _ => value.inside().into_iter().find_map(|(_, value)| imported(value)),

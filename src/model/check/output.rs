@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::raw::Output;
 use crate::model::{Stack, Value};
 
+use super::condition::imported;
 use super::{Complaint, Declared};
 
 pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
@@ -17,7 +18,7 @@ pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
 
 fn wrong_name(output: &str, export: &Value, declared: &Declared) -> Option<Complaint> {
     let at = |message: String, help: &str| Some(Complaint::new(&["outputs", output, "export"], message, help));
-    if let Some(needed) = declared.made_for(export) {
+    if let Some(needed) = declared.made_for(export).or_else(|| imported(export)) {
         let message = format!("the name of an export cannot depend on {needed}");
         return at(message, "write a text, or put one together from parameters and pseudo parameters with `sub`");
     }
