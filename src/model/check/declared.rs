@@ -182,6 +182,11 @@ impl Declared {
         self.known.get(id).is_some_and(|known| known.kind == "Parameter")
     }
 
+    /// Whether an id is that of a resource whose properties are synthesized.
+    pub(super) fn is_synthesized(&self, id: &str) -> bool {
+        self.is_resource(id) && self.known.get(id).is_some_and(|known| known.name != "raw resource")
+    }
+
     /// The resource that must be made before a value is known, in words.
     pub(super) fn made_for(&self, value: &Value) -> Option<String> {
         let resource = |id: &str| self.is_resource(id).then(|| format!("`{id}`"));

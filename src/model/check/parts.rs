@@ -12,6 +12,8 @@ pub(super) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(stack.overrides.keys().filter_map(|id| overridden(id, declared)));
     let raw = stack.resources.iter().map(|(id, it)| ("resources", id, &it.properties));
     let overrides = stack.overrides.iter().map(|(id, it)| ("overrides", id, &it.properties));
+    let names = stack.overrides.iter().flat_map(|(id, it)| it.properties.keys().map(move |name| (id, name)));
+    complaints.extend(names.filter_map(|(id, name)| uncapitalized(id, name, declared)));
     complaints.extend(raw.chain(overrides).flat_map(|(section, id, it)| properties(section, id, it, declared)));
     complaints.extend(no_resource(stack).filter(|_| declared.is_whole()));
     complaints.extend(stack.suppressions.iter().flat_map(|(rule, it)| parts_of_resources(rule, it)));
@@ -43,6 +45,17 @@ fn properties(section: &str, id: &str, properties: &BTreeMap<String, Json>, decl
             Complaint::new(&path, message, help)
         })
         .collect()
+}
+
+/// Every property of what is synthesized begins with a capital.
+fn uncapitalized(id: &str, name: &str, declared: &Declared) -> Option<Complaint> {
+    let first = name.chars().next().filter(char::is_ascii_lowercase)?;
+    if !declared.is_synthesized(id) {
+        return None;
+    }
+    let message = format!("`{}` is not CloudFormation's spelling", name.escape_debug());
+    let help = format!("write `{}{}`", first.to_ascii_uppercase(), &name[1..]);
+    Some(Complaint::new(&["overrides", id, "properties", name], message, help).at_key())
 }
 
 fn no_resource(stack: &Stack) -> Option<Complaint> {
