@@ -5,6 +5,7 @@
 //! [`Command::run`].
 
 mod access;
+mod aws_cli;
 mod bootstrap;
 mod bundle;
 mod call;

@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
 enum Error {
     /// CloudFormation could not remove the stack.
     #[error("stack `{BOOTSTRAP_STACK}` could not be removed ({status})")]
-    #[diagnostic(code(stackgen::bootstrap::not_removed), help("repeat `stackgen bootstrap --destroy`"))]
-    NotRemoved { status: String },
+    #[diagnostic(code(stackgen::bootstrap::not_removed), help("repeat `stackgen bootstrap --destroy{flags}`"))]
+    NotRemoved { status: String, flags: String },
 }
 
 impl Arguments {
@@ -66,7 +66,10 @@ impl Arguments {
         let board = Board::new(&session.screen);
         let store = match found {
             Some(store) => store,
-            None => Bootstrap { session, account: &account, board: &board }.make(self.asks()).await?,
+            None => {
+                let bootstrap = Bootstrap { session, account: &account, target: &self.target, board: &board };
+                bootstrap.make(self.asks()).await?
+            }
         };
         let owner = if store.is_own() { "stackgen" } else { "cdk" };
         let document = json!({ "bucket": store.bucket(), "owner": owner, "existed": existed });
@@ -95,21 +98,25 @@ impl Arguments {
             session.screen.note(dim(format_args!("emptying {bucket}")));
             objects = Store::own(bucket).empty(&account).await?;
         }
-        remove_stack(session, &account, &found).await?;
+        self.remove_stack(session, &account, &found).await?;
         session.screen.answer(&json!({ "existed": true, "objects": objects }), || {
             format!("{} {BOOTSTRAP_STACK} is removed, with {objects} versions of objects; nothing is left", green("✓"))
         });
         Ok(())
     }
-}
 
-async fn remove_stack(session: &Session, account: &Account, found: &stack::Stack) -> Outcome {
-    let board = Board::new(&session.screen);
-    let operation = Operation::on(account, &found.id).await?;
-    board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
-    destroy::start(account, &found.id).await?;
-    let ended = operation.follow(&|progress| board.tell(progress), session.interrupts().token()).await;
-    board.clean();
-    let status = ended?.status;
-    if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status }.into()) }
+    async fn remove_stack(&self, session: &Session, account: &Account, found: &stack::Stack) -> Outcome {
+        let (interrupts, flags) = (session.interrupts(), self.target.flags());
+        interrupts.stands(format!(
+            "the bucket is empty, and CloudFormation goes on removing it; repeat `stackgen bootstrap --destroy{flags}`"
+        ));
+        let board = Board::new(&session.screen);
+        let operation = Operation::on(account, &found.id).await?;
+        board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
+        destroy::start(account, &found.id).await.map_err(|error| interrupts.lost(error))?;
+        let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
+        board.clean();
+        let status = ended.map_err(|error| interrupts.lost(error))?.status;
+        if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status, flags }.into()) }
+    }
 }

@@ -1,5 +1,6 @@
 //! `stackgen deploy`: from stack files to running stacks.
 
+mod before;
 mod bucket;
 mod gate;
 mod report;
@@ -10,17 +11,19 @@ use std::cell::Cell;
 use std::path::PathBuf;
 
 use clap::Args;
+use stackgen::deploy::Unit;
 use stackgen::deploy::aws::Account;
 use stackgen::project::Project;
 use stackgen::{assembly, bundle};
 
+use super::failure::in_part;
 use super::output::{Board, dim};
 use super::plan::{self, Planned};
 use super::{Failure, Interrupts, Outcome, Session, Step, Target, Turn, block_on, interrupts, target};
 pub(crate) use bucket::{Asks, Bootstrap};
 use gate::Gate;
-use report::{Deployed, answer};
-pub(crate) use report::{outputs_table, write_outputs};
+use report::{Deployed, answer, answer_in_part};
+pub(crate) use report::{others_table, outputs_table, write_outputs};
 use run::Run;
 use two_steps::Part;
 
@@ -68,6 +71,9 @@ impl Arguments {
         } else {
             self.stacks.clone()
         };
+        if let Some(file) = &self.outputs_file {
+            report::check_outputs_file(file)?;
+        }
         let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         let _turn = Turn::take(session, &project)?;
         block_on(self.deploy(session, &project, planned))
@@ -80,40 +86,69 @@ impl Arguments {
         }
         let parameters = self.parameters.iter().cloned().collect();
         let units = plan::units(&planned, &built, &parameters)?;
+        let all = planned.into_iter().zip(units).collect();
+        let (planned, units): (Vec<Planned>, Vec<Unit>) = before::in_order(&account, all).await.into_iter().unzip();
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let board = Board::new(&session.screen);
         let naming = gate::Naming::of(&units);
         let gate = Gate { arguments: self, session, account: &account, naming };
-        let agreed = gate.pass(&units).await?;
+        let compared = gate.pass(&units).await?;
         let mut deployed = Vec::new();
-        for ((planned, unit), agreed) in planned.iter().zip(&units).zip(&agreed) {
+        let mut ended = Ok(());
+        for (at, ((planned, unit), compared)) in planned.iter().zip(&units).zip(&compared).enumerate() {
             if session.interrupts().token().is_cancelled() {
-                return Err(between(&deployed, &unit.stack));
+                ended = Err(between(&deployed, &unit.stack));
+                break;
             }
-            let file = &planned.file;
             let run = Run {
                 arguments: self,
                 session,
                 account: &account,
                 board: &board,
-                file,
+                file: &planned.file,
                 unit,
                 part: Part::Whole,
                 gate,
-                agreed,
+                agreed: &compared.access,
+                others: &compared.others,
             };
-            let one = run.deploy().await;
-            board.clean();
-            let mut one = one?;
-            run.protect(&mut one.stack).await?;
-            deployed.push(one);
-            target::remember(project, &unit.stack, &self.target)?;
+            if let Err(failure) = self.take(project, &run, &mut deployed).await {
+                let names: Vec<&str> = deployed.iter().map(|one| one.stack.name.as_str()).collect();
+                let untried = units[at + 1..].iter().map(|unit| unit.stack.as_str());
+                ended = Err(in_part(failure, ("is deployed", &names), untried));
+                break;
+            }
         }
-        if let Some(file) = &self.outputs_file {
-            write_outputs(file, deployed.iter().map(|one| &one.stack))?;
+        self.tell(session, &account, &deployed, ended)
+    }
+
+    /// Deploys one stack. What is done of it counts as deployed, though something may fail afterwards.
+    async fn take(&self, project: &Project, run: &Run<'_>, deployed: &mut Vec<Deployed>) -> Outcome {
+        let one = run.deploy().await;
+        run.board.clean();
+        let mut one = one?;
+        let protected = run.protect(&mut one.stack).await;
+        deployed.push(one);
+        protected?;
+        target::remember(project, &run.unit.stack, &self.target)
+    }
+
+    /// Writes and tells what was deployed, beside what ended it before all was.
+    fn tell(&self, session: &Session, account: &Account, deployed: &[Deployed], ended: Outcome) -> Outcome {
+        let written = match &self.outputs_file {
+            Some(file) if ended.is_ok() || !deployed.is_empty() => {
+                write_outputs(file, deployed.iter().map(|one| &one.stack))
+            }
+            _ => Ok(()),
+        };
+        match ended.and(written) {
+            Ok(()) => {
+                answer(session, account, deployed);
+                Ok(())
+            }
+            Err(failure) if deployed.is_empty() => Err(failure),
+            Err(failure) => Err(answer_in_part(session, account, deployed, failure)),
         }
-        answer(session, &account, &deployed);
-        Ok(())
     }
 
     /// Builds the functions while the account is being reached.
@@ -133,12 +168,21 @@ impl Arguments {
         };
         let reaching = async {
             tokio::select! {
-                account = self.target.connect(session, project) => account,
+                account = self.reach(session, project, planned) => account,
                 // While functions are built, it is the build that is interrupted.
                 () = left_alone(&interrupts, &is_built) => Err(REACHING.interrupted()),
             }
         };
         tokio::try_join!(reaching, building)
+    }
+
+    /// The account, once it is known that what the stacks ask for is there.
+    async fn reach(&self, session: &Session, project: &Project, planned: &[Planned]) -> Outcome<Account> {
+        let account = self.target.connect(session, project).await?;
+        let given = self.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        before::has_parameters(&account, planned, &given).await?;
+        before::has_exports(&account, (project, &self.target), planned).await?;
+        Ok(account)
     }
 }
 

@@ -6,17 +6,19 @@ use clap::Args;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 use stackgen::assembly::Protection;
-use stackgen::deploy::aws::Account;
-use stackgen::deploy::change_set::holds_data;
+use stackgen::deploy::aws::{self, Account};
+use stackgen::deploy::change_set::{BUCKET, holds_data};
 use stackgen::deploy::destroy::{self, Doom, Leftover};
-use stackgen::deploy::operation::Operation;
+use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Deployed, Stack};
 use stackgen::deploy::{Progress, diagnosis};
 use stackgen::project::Project;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
+use super::failure::in_part;
 use super::output::{Board, bold, dim, green, red};
-use super::{Failure, Outcome, Session, Step, Table, Target, Turn, block_on, interrupts, plan, target, user};
+use super::{Failure, Outcome, Session, Step, Table, Target, Turn, aws_cli, block_on, interrupts, plan, target, user};
 
 /// Arguments of `stackgen destroy`.
 #[derive(Debug, Args)]
@@ -43,21 +45,25 @@ enum Error {
         code(stackgen::destroy::protected),
         help(
             "nothing was destroyed; lift it by `terminationProtection: false` in the stack file and `stackgen deploy \
-             {stack}`, or with `aws cloudformation update-termination-protection --no-enable-termination-protection \
-             --stack-name {stack}`"
+             {stack}{flags}`, or with `{aws} cloudformation update-termination-protection \
+             --no-enable-termination-protection --stack-name {stack}`"
         )
     )]
-    Protected { stack: String },
+    Protected { stack: String, flags: String, aws: String },
     /// CloudFormation could not remove everything.
     #[error("stack `{stack}` could not be removed ({status}): {cause}")]
     #[diagnostic(
         code(stackgen::destroy::failed),
         help(
-            "mend the cause and repeat the command; what must stay can be left behind with `aws cloudformation \
+            "mend the cause and repeat the command; what must stay can be left behind with `{aws} cloudformation \
              delete-stack --stack-name {stack} --retain-resources{ids}`"
         )
     )]
-    Failed { stack: String, status: String, cause: String, ids: String },
+    Failed { stack: String, status: String, cause: String, ids: String, aws: String },
+    /// Others take values from it.
+    #[error("stack `{stack}` is used by others: {cause}")]
+    #[diagnostic(code(stackgen::destroy::used), help("destroy them as well, with `stackgen destroy {all}{flags}`"))]
+    Used { stack: String, cause: String, all: String, flags: String },
     /// The name can be that of no stack.
     #[error("`{name}` is no name of a stack")]
     #[diagnostic(code(stackgen::destroy::name), help("see `stackgen list`"))]
@@ -96,25 +102,39 @@ impl Arguments {
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let step = Step { during: "the stacks were looked at", stands: "nothing was destroyed" };
         let stacks = interrupts.step(step, self.in_order(&account, names)).await?;
+        let prelude = aws_cli::prelude(&self.target, &account);
         let mut destroyed: Vec<Destroyed> = Vec::new();
-        for (name, stack) in stacks {
+        for (at, (name, stack)) in stacks.iter().enumerate() {
             if interrupts.token().is_cancelled() {
-                return Err(between(&destroyed, &name));
+                return Err(answer_in_part(session, &destroyed, &prelude, between(&destroyed, name)));
             }
-            let one = match stack {
-                Some(stack) => self.destroy_one(session, &account, &stack).await?,
-                None => {
-                    let mut left = destroy::leftovers(&account, &name, &Doom::default()).await?;
-                    left.extend(destroy::stored(&account, &name).await?);
-                    Destroyed { name: name.clone(), existed: false, left }
-                }
-            };
-            target::forget(project, &name)?;
-            user::forget(project, &name)?;
-            destroyed.push(one);
+            if let Err(failure) = self.take(session, project, &account, (name, stack.as_ref()), &mut destroyed).await {
+                let rest = stacks[at + 1..].iter().map(|(name, _)| name.as_str());
+                let names: Vec<&str> = destroyed.iter().map(|one| one.name.as_str()).collect();
+                let failure = in_part(failure, ("is destroyed", &names), rest);
+                return Err(answer_in_part(session, &destroyed, &prelude, failure));
+            }
         }
-        answer(session, &destroyed, &self.prelude(&account));
+        answer(session, &destroyed, &prelude);
         Ok(())
+    }
+
+    /// Destroys one of the stacks, if it is there.
+    async fn take(
+        &self,
+        session: &Session,
+        project: &Project,
+        account: &Account,
+        (name, stack): (&str, Option<&Stack>),
+        destroyed: &mut Vec<Destroyed>,
+    ) -> Outcome {
+        let one = match stack {
+            Some(stack) => self.destroy_one(session, account, stack).await?,
+            None => Destroyed::missing(account, name).await?,
+        };
+        destroyed.push(one);
+        target::forget(project, name)?;
+        user::forget(project, name)
     }
 
     /// The stacks, those first that take values from others: CloudFormation refuses to remove what is still used.
@@ -124,7 +144,8 @@ impl Arguments {
         for name in names {
             let stack = stack::describe(account, name).await?;
             if let Some(stack) = stack.as_ref().filter(|stack| stack.protection == Protection::On) {
-                return Err(Failure::refused(Error::Protected { stack: stack.name.clone() }));
+                let (flags, aws) = (self.target.flags(), aws_cli::call(&self.target, account));
+                return Err(Failure::refused(Error::Protected { stack: stack.name.clone(), flags, aws }));
             }
             let imports = match &stack {
                 Some(stack) => plan::imports_of_text(&stack::template(account, &stack.id).await?),
@@ -139,23 +160,46 @@ impl Arguments {
         Ok(order.into_iter().filter_map(|name| found.remove_entry(&name)).collect())
     }
 
-    /// What makes the aws CLI look where the stack was.
-    fn prelude(&self, account: &Account) -> String {
-        if self.target.local {
-            return "eval \"$(stackgen local env)\"".to_owned();
+    /// The stack once nothing runs on it; nothing when it is gone by then.
+    async fn settled(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Option<Stack>> {
+        let mut stack = stack.clone();
+        while !stack.is_settled() {
+            let stands = format!("another operation goes on with stack `{}`; it was not destroyed", stack.name);
+            let step = Step { during: "another operation ran on the stack", stands: &stands };
+            let board = Board::new(&session.screen);
+            board.tell(Progress::Waiting { stack: stack.name.clone(), status: stack.status.clone() });
+            let theirs = CancellationToken::new();
+            let waiting = async {
+                let operation = Operation::on(account, &stack.id).await?;
+                Ok(operation.follow(&|progress| board.tell(progress), &theirs).await?)
+            };
+            let waited = session.interrupts().step(step, waiting).await;
+            board.clean();
+            waited?;
+            match stack::describe(account, &stack.id).await? {
+                Some(now) if now.status != "DELETE_COMPLETE" => stack = now,
+                _ => return Ok(None),
+            }
         }
-        let profile = self.target.profile.as_ref().map(|profile| format!(" AWS_PROFILE={profile}"));
-        let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" AWS_ENDPOINT_URL={endpoint}"));
-        format!("export AWS_REGION={}{}{}", account.region, profile.unwrap_or_default(), endpoint.unwrap_or_default())
+        Ok(Some(stack))
     }
 
     async fn destroy_one(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Destroyed> {
         let interrupts = session.interrupts();
+        let Some(stack) = &self.settled(session, account, stack).await? else {
+            return Destroyed::missing(account, &stack.name).await;
+        };
         let step = Step { during: "the stack was looked at", stands: &format!("stack `{}` is untouched", stack.name) };
         let foresee = async { Ok(destroy::foresee(account, stack).await?) };
         let doom = interrupts.step(step, foresee).await?;
-        show(session, stack, &doom);
-        if !self.yes && !self.target.local {
+        let asks = !self.yes && !self.target.local;
+        if asks {
+            session.screen.lay_open(overview(stack, &doom));
+        } else {
+            session.screen.note(overview(stack, &doom));
+        }
+        warn(session, &doom);
+        if asks {
             session.screen.consent(&format!("Destroy stack `{}` in {}?", stack.name, account.title()))?;
         }
         let board = Board::new(&session.screen);
@@ -166,17 +210,68 @@ impl Arguments {
             stack.name,
             self.target.flags()
         ));
-        destroy::start(account, &stack.id).await?;
+        destroy::start(account, &stack.id).await.map_err(|error| self.not_begun(session, stack, error))?;
         let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
-        let ended = ended?;
+        let ended = ended.map_err(|error| interrupts.lost(error))?;
         if ended.status != "DELETE_COMPLETE" {
-            let cause = diagnosis::root_cause(account, &ended.events).await?;
-            return Err(failed(stack, ended.status, cause));
+            let cause = diagnosis::root_cause(account, &ended.events).await.map_err(|error| interrupts.lost(error))?;
+            return Err(self.failed(account, stack, &ended, cause));
         }
-        let mut left = destroy::leftovers(account, &stack.name, &doom).await?;
+        interrupts.stands(format!(
+            "stack `{0}` is destroyed; run `stackgen destroy {0}{1}` again to see what is left",
+            stack.name,
+            self.target.flags()
+        ));
+        Destroyed::gone(account, stack, &doom).await.map_err(|error| interrupts.lost(error))
+    }
+
+    /// CloudFormation did not take the deletion, or its answer got lost.
+    fn not_begun(&self, session: &Session, stack: &Stack, error: aws::Error) -> Failure {
+        let cause = error.to_string();
+        if !diagnosis::importers(&cause).is_empty() {
+            return self.used(stack, cause).into();
+        }
+        let untouched = format!("stack `{}` is untouched", stack.name);
+        if error.is_refusal() { Failure::from(error).standing(&untouched) } else { session.interrupts().lost(error) }
+    }
+
+    fn used(&self, stack: &Stack, cause: String) -> Error {
+        let mut all = diagnosis::importers(&cause);
+        all.push(stack.name.clone());
+        Error::Used { stack: stack.name.clone(), cause, all: all.join(" "), flags: self.target.flags() }
+    }
+
+    fn failed(&self, account: &Account, stack: &Stack, ended: &Ended, cause: Option<diagnosis::Cause>) -> Failure {
+        let ids: String = diagnosis::not_removed(&ended.events).iter().map(|id| format!(" {id}")).collect();
+        let cause = cause.map_or_else(
+            || "CloudFormation gives no reason".to_owned(),
+            |cause| match cause.resource {
+                Some(culprit) => format!("`{}` ({}): {}", culprit.logical_id, culprit.kind, cause.reason),
+                None => cause.reason,
+            },
+        );
+        if !diagnosis::importers(&cause).is_empty() {
+            return self.used(stack, cause).into();
+        }
+        let (stack, status, aws) = (stack.name.clone(), ended.status.clone(), aws_cli::call(&self.target, account));
+        Error::Failed { stack, status, cause, ids, aws }.into()
+    }
+}
+
+impl Destroyed {
+    /// A stack that was there.
+    async fn gone(account: &Account, stack: &Stack, doom: &Doom) -> Result<Self, aws::Error> {
+        let mut left = destroy::leftovers(account, &stack.name, doom).await?;
         left.extend(destroy::sweep(account, stack).await?);
-        Ok(Destroyed { name: stack.name.clone(), existed: true, left })
+        Ok(Self { name: stack.name.clone(), existed: true, left })
+    }
+
+    /// A stack that is not there.
+    async fn missing(account: &Account, name: &str) -> Outcome<Self> {
+        let mut left = destroy::leftovers(account, name, &Doom::default()).await?;
+        left.extend(destroy::stored(account, name).await?);
+        Ok(Self { name: name.to_owned(), existed: false, left })
     }
 }
 
@@ -187,35 +282,49 @@ fn between(destroyed: &[Destroyed], next: &str) -> Failure {
     Step { during: "stacks were destroyed", stands: &stands }.interrupted()
 }
 
-fn failed(stack: &Stack, status: String, cause: Option<diagnosis::Cause>) -> Failure {
-    let ids =
-        cause.as_ref().and_then(|cause| cause.resource.as_ref()).map(|culprit| format!(" {}", culprit.logical_id));
-    let cause = cause.map_or_else(
-        || "CloudFormation gives no reason".to_owned(),
-        |cause| match cause.resource {
-            Some(culprit) => format!("`{}` ({}): {}", culprit.logical_id, culprit.kind, cause.reason),
-            None => cause.reason,
-        },
-    );
-    Error::Failed { stack: stack.name.clone(), status, cause, ids: ids.unwrap_or_default() }.into()
-}
-
-fn show(session: &Session, stack: &Stack, doom: &Doom) {
+/// What will go and what will stay.
+fn overview(stack: &Stack, doom: &Doom) -> String {
     let mut table = Table::new(["", "resource", "type", "id"]);
     let row = |word: String, resource: &Deployed| {
         [word, resource.logical_id.clone(), dim(&resource.kind), resource.physical_id.clone()]
     };
     doom.goes.iter().for_each(|resource| table.row(row(red("goes"), resource)));
     doom.stays.iter().for_each(|resource| table.row(row(green("stays"), resource)));
-    session.screen.note(format_args!("{} has {} resources:", bold(&stack.name), doom.goes.len() + doom.stays.len()));
-    session.screen.note(&table);
-    for resource in doom.goes.iter().filter(|resource| holds_data(&resource.kind)) {
-        let lost = bold("everything in it is lost");
-        session.screen.warn(format_args!("{} `{}` goes: {lost}", resource.kind, resource.logical_id));
+    let count = doom.goes.len() + doom.stays.len();
+    let resources = if count == 1 { "resource" } else { "resources" };
+    format!("{} has {count} {resources}:\n{table}", bold(&stack.name))
+}
+
+fn warn(session: &Session, doom: &Doom) {
+    for resource in &doom.goes {
+        let what = if holds_data(&resource.kind) {
+            bold("everything in it is lost")
+        } else if resource.kind == BUCKET {
+            "CloudFormation removes it only when it is empty".to_owned()
+        } else {
+            continue;
+        };
+        session.screen.warn(format_args!("{} `{}` goes: {what}", resource.kind, resource.logical_id));
     }
 }
 
 fn answer(session: &Session, destroyed: &[Destroyed], prelude: &str) {
+    session.screen.answer(&document(destroyed, prelude), || text(destroyed, prelude));
+}
+
+/// The same of what was destroyed before something failed.
+fn answer_in_part(session: &Session, destroyed: &[Destroyed], prelude: &str, failure: Failure) -> Failure {
+    if destroyed.is_empty() {
+        return failure;
+    }
+    session.screen.answer_in_part(document(destroyed, prelude), || text(destroyed, prelude), failure)
+}
+
+fn text(destroyed: &[Destroyed], prelude: &str) -> String {
+    destroyed.iter().map(|one| told(one, prelude)).collect::<Vec<_>>().join("\n")
+}
+
+fn document(destroyed: &[Destroyed], prelude: &str) -> Value {
     let stacks: Vec<Value> = destroyed
         .iter()
         .map(|one| {
@@ -224,9 +333,7 @@ fn answer(session: &Session, destroyed: &[Destroyed], prelude: &str) {
             json!({ "stack": one.name, "existed": one.existed, "left": left })
         })
         .collect();
-    session.screen.answer(&json!({ "environment": prelude, "stacks": stacks }), || {
-        destroyed.iter().map(|one| told(one, prelude)).collect::<Vec<_>>().join("\n")
-    });
+    json!({ "environment": prelude, "stacks": stacks })
 }
 
 fn told(one: &Destroyed, prelude: &str) -> String {

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use miette::Diagnostic;
 use serde_json::{Value, json};
 use stackgen::access::change::{Change, Verdict, weakened_by};
 use stackgen::access::rules::Finding;
+use stackgen::deploy::aws::Account;
 use stackgen::deploy::gate::{self, Comparison};
-use stackgen::deploy::stack::{self, Stack};
+use stackgen::deploy::stack::{self, Next, Stack};
 use stackgen::project::Project;
 
-use super::deploy::pair;
+use super::deploy::{others_table, pair};
 use super::failure::Exit;
 use super::output::{bold, dim, green, red, yellow};
 use super::plan::{self, Planned};
 use super::update::{self, Unreadable};
-use super::{Failure, Outcome, Session, Step, Table, Target, block_on};
+use super::{Failure, Outcome, Session, Step, Table, Target, aws_cli, block_on};
 
 /// Arguments of `stackgen diff`.
 #[derive(Debug, Args)]
@@ -37,6 +39,8 @@ pub(crate) struct Arguments {
 struct Compared {
     stack: String,
     comparison: Comparison,
+    /// What keeps it from being deployed as it is, or goes on with it.
+    state: Option<String>,
     /// What the rules of updates refuse, if they can be asked.
     refused: Result<Vec<Finding>, Unreadable>,
 }
@@ -68,16 +72,30 @@ impl Arguments {
                 let account = target.connect(session, project).await?;
                 session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
                 let deployed = stack::describe(&account, &unit.stack).await?.filter(Stack::has_resources);
+                let state = deployed.as_ref().and_then(|stack| state(stack, &target, &account));
                 let comparison = gate::compare(&account, unit, deployed.as_ref()).await?;
                 let refused = match &deployed {
                     Some(deployed) => update::found(&account, file, unit, deployed).await?,
                     None => Ok(Vec::new()),
                 };
-                compared.push(Compared { stack: unit.stack.clone(), comparison, refused });
+                compared.push(Compared { stack: unit.stack.clone(), comparison, state, refused });
             }
             Ok(compared)
         };
         session.interrupts().step(step, work).await
+    }
+}
+
+/// What a deployment would say of the stack's status before all else.
+fn state(stack: &Stack, target: &Target, account: &Account) -> Option<String> {
+    match stack.next() {
+        Next::Wait => Some(format!("busy ({}); `stackgen deploy` waits for that", stack.status)),
+        Next::Refuse(stuck) => {
+            let refusal = stack.refusal(stuck, &target.flags(), &aws_cli::call(target, account));
+            let help = refusal.help().map(|help| format!("; {help}"));
+            Some(format!("{refusal}{}", help.unwrap_or_default()))
+        }
+        _ => None,
     }
 }
 
@@ -87,14 +105,16 @@ fn weakens(changes: &[Change]) -> bool {
 
 impl Compared {
     fn document(&self) -> Value {
-        let Comparison { access, resources, open, is_new } = &self.comparison;
+        let Comparison { access, resources, others, open, is_new } = &self.comparison;
         json!({
             "stack": self.stack,
+            "state": self.state,
             "isNew": is_new,
             "weakens": weakens(access),
             "access": access,
             "open": open,
             "resources": resources,
+            "others": others,
             "refused": self.refused_document(),
         })
     }
@@ -126,15 +146,23 @@ impl Compared {
     }
 
     fn told(&self) -> String {
-        let Comparison { access, resources, open, is_new } = &self.comparison;
+        let state = self.state.as_ref().map(|state| format!("{} {state}\n", yellow("!")));
+        state.unwrap_or_default() + &self.changes()
+    }
+
+    fn changes(&self) -> String {
+        let Comparison { access, resources, others, open, is_new } = &self.comparison;
         let name = bold(&self.stack);
         if *is_new {
             let open: String = open.iter().map(|words| format!("  {} {words}\n", yellow("open:"))).collect();
             let whole = format!("`stackgen access {}` shows who may call what", self.stack);
             return format!("{name} is not deployed yet: all of it is new. {whole}\n{open}");
         }
-        if access.is_empty() && resources.is_empty() {
-            return format!("{} {name} is deployed as it is; nothing changes\n", green("✓"));
+        if access.is_empty() && resources.is_empty() && others.is_empty() {
+            return match self.state {
+                None => format!("{} {name} is deployed as it is; nothing changes\n", green("✓")),
+                Some(_) => format!("{name}: nothing changes\n"),
+            };
         }
         let mut text = if access.is_empty() {
             format!("{} {name}: nothing changes in access\n", green("✓"))
@@ -152,6 +180,9 @@ impl Compared {
                 table.row([word, one.logical_id.clone(), dim(&one.kind)]);
             }
             text.push_str(&format!("{name}: {}\n{table}", bold("changes of resources")));
+        }
+        if !others.is_empty() {
+            text.push_str(&format!("{name}: {}\n{}", bold("other changes"), others_table(others)));
         }
         text + &self.refused_words()
     }
@@ -183,7 +214,7 @@ mod tests {
         let cause = text::parse("a: [").expect_err("it is no template");
         let refused = Err(Unreadable { stack: "notes".to_owned(), cause });
         let comparison = Comparison { access: vec![gate::unreadable()], ..Comparison::default() };
-        let compared = Compared { stack: "notes".to_owned(), comparison, refused };
+        let compared = Compared { stack: "notes".to_owned(), comparison, state: None, refused };
         let document = compared.document();
         let message = document["refused"][0]["message"].as_str().expect("it is refused");
         assert!(message.starts_with("the deployed template of stack `notes` cannot be read"), "{message}");

@@ -88,6 +88,12 @@ impl Interrupts {
         *self.stands.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
     }
 
+    /// What ended the following of something that goes on by itself, with what stands.
+    pub(crate) fn lost(&self, failure: impl Into<Failure>) -> Failure {
+        let stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failure.into().standing(&stands)
+    }
+
     /// Does a step that can be dropped halfway.
     pub(crate) async fn step<T>(&self, step: Step<'_>, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         self.stands(step.stands);

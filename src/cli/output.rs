@@ -131,6 +131,22 @@ impl Screen {
         }
     }
 
+    /// Prints what was done before something failed, in one answer with that. Once a command.
+    pub(crate) fn answer_in_part(
+        &self,
+        mut document: Value,
+        text: impl FnOnce() -> String,
+        mut failure: Failure,
+    ) -> Failure {
+        if self.format == Format::Json
+            && let Some(report) = failure.report.take()
+        {
+            document["error"] = self::document(report.as_ref());
+        }
+        self.answer(&document, text);
+        failure
+    }
+
     /// The form of the answer.
     pub(crate) fn format(&self) -> Format {
         self.format
@@ -141,6 +157,11 @@ impl Screen {
         if !self.quiet {
             print(&mut anstream::stderr(), &line.to_string());
         }
+    }
+
+    /// Shows what somebody is about to be asked to agree to, even where the user wants quiet.
+    pub(crate) fn lay_open(&self, what: impl Display) {
+        print(&mut anstream::stderr(), &what.to_string());
     }
 
     /// Says what must not be missed.

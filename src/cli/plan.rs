@@ -9,10 +9,10 @@ use miette::Diagnostic;
 use serde_json::Value;
 use stackgen::assembly::{self, Protection};
 use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose, Stop};
-use stackgen::deploy::{Asset, Unit};
+use stackgen::deploy::{Asset, Unit, gate};
 use stackgen::model::{Others, lambda};
 use stackgen::project::Project;
-use stackgen::template::Template;
+use stackgen::template::{Template, text};
 use stackgen::{spec, synth};
 use thiserror::Error;
 
@@ -198,26 +198,74 @@ pub(crate) fn ordered(needs: &BTreeMap<String, BTreeSet<String>>) -> Result<Vec<
     if waiting.is_empty() { Ok(order) } else { Err(waiting.into_keys().map(str::to_owned).collect()) }
 }
 
+/// The order in which the stacks can be deployed, given what the deployed ones import: a stack that takes a value no more
+/// goes before the one that ceases to export it. Where that leads into a circle they stay as they are.
+pub(crate) fn letting_go(planned: &[&Planned], deployed: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let mut needs: BTreeMap<String, BTreeSet<String>> =
+        planned.iter().map(|one| (one.file.name.clone(), imports(&one.template))).collect();
+    for giver in planned {
+        let name = &giver.file.name;
+        let exports = exported(name, &giver.template);
+        let ceases =
+            |export: &String| export.split_once(':').is_some_and(|(of, _)| of == name) && !exports.contains(export);
+        for taker in planned {
+            let takes = imported(&taker.template);
+            let took = deployed.get(&taker.file.name).into_iter().flatten();
+            if took.filter(|export| ceases(export)).any(|export| !takes.contains(export)) {
+                needs.entry(name.clone()).or_default().insert(taker.file.name.clone());
+            }
+        }
+    }
+    ordered(&needs).unwrap_or_else(|_| planned.iter().map(|one| one.file.name.clone()).collect())
+}
+
+/// The names under which a template exports values.
+fn exported(stack: &str, template: &Template) -> BTreeSet<String> {
+    let document = serde_json::to_value(template).unwrap_or_default();
+    let outputs = document["Outputs"].as_object().into_iter().flatten();
+    outputs.filter_map(|(_, output)| gate::export_name(output, stack)).collect()
+}
+
+/// Parameters of the template that somebody must give: they have no default, and are no function's code.
+pub(crate) fn asked(planned: &Planned) -> Vec<String> {
+    let is_code = |name: &str| planned.file.stack.functions.keys().any(|id| name == format!("{id}CodeKey"));
+    let parameters = planned.template.parameters.iter();
+    let asked = parameters.filter(|(name, parameter)| parameter.default.is_none() && !is_code(name));
+    asked.map(|(name, _)| name.clone()).collect()
+}
+
 /// Names of the stacks whose exports a template imports: ours are called `stack:output`.
 fn imports(template: &Template) -> BTreeSet<String> {
-    imports_of(&serde_json::to_value(template).unwrap_or_default())
+    stacks_of(&imported(template))
 }
 
-/// The same of a template's text, if it is JSON.
+/// The same of a template's text.
 pub(crate) fn imports_of_text(template: &str) -> BTreeSet<String> {
-    imports_of(&serde_json::from_str(template).unwrap_or_default())
+    stacks_of(&imported_by_text(template))
 }
 
-fn imports_of(document: &Value) -> BTreeSet<String> {
+fn stacks_of(exports: &BTreeSet<String>) -> BTreeSet<String> {
+    exports.iter().filter_map(|name| name.split_once(':')).map(|(stack, _)| stack.to_owned()).collect()
+}
+
+/// The names of the exports that a template imports.
+pub(crate) fn imported(template: &Template) -> BTreeSet<String> {
+    imported_by(&serde_json::to_value(template).unwrap_or_default())
+}
+
+/// The same of a template's text, if it can be read.
+pub(crate) fn imported_by_text(template: &str) -> BTreeSet<String> {
+    imported_by(&text::parse(template).unwrap_or_default())
+}
+
+fn imported_by(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![document];
     while let Some(value) = open.pop() {
         match value {
             Value::Object(members) => {
-                if let Some((stack, _)) =
-                    members.get("Fn::ImportValue").and_then(Value::as_str).and_then(|name| name.split_once(':'))
-                {
-                    found.insert(stack.to_owned());
+                if let Some(name) = members.get("Fn::ImportValue").and_then(Value::as_str) {
+                    found.insert(name.to_owned());
                 }
                 open.extend(members.values());
             }
@@ -374,11 +422,11 @@ fn unit(planned: &Planned, code: &[bundle::Asset], parameters: &BTreeMap<String,
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use stackgen::spec;
 
-    use super::{StackFile, in_order, synthesize};
+    use super::{Planned, StackFile, asked, in_order, letting_go, synthesize};
 
     fn file(name: &str, text: &str) -> StackFile {
         let path = format!("stacks/{name}.yaml");
@@ -396,6 +444,28 @@ mod tests {
         let ordered = synthesize(vec![file("alerts", taker), users]).expect("they can be ordered");
         let names: Vec<&str> = ordered.iter().map(|planned| planned.file.name.as_str()).collect();
         assert_eq!(names, ["users", "alerts"]);
+    }
+
+    #[test]
+    fn a_stack_that_takes_a_value_no_more_goes_before_the_one_that_gives_it_no_more() {
+        let topic = "resources:\n  T: { type: AWS::SNS::Topic }\n";
+        let users = |rest: &str| file("a-users", &format!("userPools:\n  Users: {{}}\n{rest}"));
+        let planned = synthesize(vec![users(""), file("b", topic)]).expect("they can be ordered");
+        let planned: Vec<&Planned> = planned.iter().collect();
+        let took = BTreeMap::from([("b".to_owned(), BTreeSet::from(["a-users:pool".to_owned()]))]);
+        assert_eq!(letting_go(&planned, &took), ["b", "a-users"]);
+        assert_eq!(letting_go(&planned, &BTreeMap::new()), ["a-users", "b"]);
+        let kept = synthesize(vec![users("outputs:\n  pool: { ref: Users }\n"), file("b", topic)]);
+        let kept = kept.expect("they can be ordered");
+        assert_eq!(letting_go(&kept.iter().collect::<Vec<_>>(), &took), ["a-users", "b"]);
+    }
+
+    #[test]
+    fn only_parameters_without_a_default_are_asked_for() {
+        let text = "parameters:\n  Stage: { type: String }\n  Size: { type: String, default: small }\n\
+                    functions:\n  Get: { directory: get }\n";
+        let planned = synthesize(vec![file("notes", text)]).expect("it is sound");
+        assert_eq!(asked(&planned[0]), ["Stage"]);
     }
 
     #[test]

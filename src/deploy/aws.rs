@@ -176,6 +176,12 @@ impl Error {
         matches!(self, Self::Service { code, .. } if code == wanted)
     }
 
+    /// Whether AWS has refused to do what it was asked, so that it is certain that nothing has begun.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Denied { .. } | Self::Expired | Self::Unknown { .. } | Self::Throttled { .. })
+    }
+
     /// Whether this is one of CloudFormation's ways to say that a stack or change set does not exist. Its wordings
     /// differ (`Stack with id x does not exist`, `Stack [x] does not exist`); a throttled call is none of them.
     #[must_use]

@@ -157,10 +157,12 @@ const HOLDS_DATA: &[&str] = &[
     "AWS::Kinesis::Stream",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
-    "AWS::S3::Bucket",
     "AWS::SQS::Queue",
     "AWS::SecretsManager::Secret",
 ];
+
+/// The type of a bucket, which CloudFormation removes only when it is empty.
+pub const BUCKET: &str = "AWS::S3::Bucket";
 
 /// Whether removing a resource of that type loses what users have put into it.
 #[must_use]

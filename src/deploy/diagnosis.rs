@@ -47,8 +47,11 @@ pub fn first_cause(events: &[Event]) -> Option<Cause> {
 
 /// A stack can fail without any resource doing so, for example over an output.
 fn stack_level(events: &[Event]) -> Option<Cause> {
+    // A stack whose exports are in use stays in the status that it had.
+    let is_kept = |event: &Event| event.reason.as_deref().is_some_and(|reason| !importers(reason).is_empty());
     let turned = |event: &&Event| {
-        event.is_about_the_stack() && (event.status.contains("ROLLBACK") || event.status.ends_with("_FAILED"))
+        let failed = event.status.contains("ROLLBACK") || event.status.ends_with("_FAILED");
+        event.is_about_the_stack() && (failed || is_kept(event))
     };
     events.iter().filter(turned).find_map(|event| {
         let reason = event.reason.as_deref()?.trim().trim_end_matches("Rollback requested by user.").trim();
@@ -59,6 +62,27 @@ fn stack_level(events: &[Event]) -> Option<Cause> {
 fn is_echo(event: &Event) -> bool {
     let reason = event.reason.as_deref().unwrap_or_default();
     reason.starts_with("Resource creation cancelled") || reason.starts_with("Resource update cancelled")
+}
+
+/// The resources whose removal failed by itself, in the order in which it did.
+#[must_use]
+pub fn not_removed(events: &[Event]) -> Vec<String> {
+    let mut ids = Vec::new();
+    let failed = |event: &&Event| event.status == "DELETE_FAILED" && !event.is_about_the_stack();
+    for event in events.iter().filter(failed) {
+        if !ids.contains(&event.logical_id) {
+            ids.push(event.logical_id.clone());
+        }
+    }
+    ids
+}
+
+/// The stacks that use an export, as CloudFormation names them when it refuses to delete it.
+#[must_use]
+pub fn importers(message: &str) -> Vec<String> {
+    let Some((_, users)) = message.split_once("cannot be deleted as it is in use by ") else { return Vec::new() };
+    let users = users.trim().trim_end_matches('.').replace(" and ", ", ");
+    users.split(", ").map(|user| user.trim().to_owned()).filter(|user| !user.is_empty()).collect()
 }
 
 /// The first cause, looked for in nested stacks too: there the root only says that the embedded stack failed.
@@ -86,7 +110,7 @@ fn nested_stack(reason: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_cause, nested_stack};
+    use super::{first_cause, importers, nested_stack, not_removed};
     use crate::deploy::operation::Event;
 
     fn event(logical_id: &str, kind: &str, status: &str, reason: &str) -> Event {
@@ -132,6 +156,24 @@ mod tests {
     fn a_success_has_no_cause() {
         assert_eq!(first_cause(&[about_stack("CREATE_COMPLETE", "")]), None);
         assert_eq!(first_cause(&[]), None);
+    }
+
+    #[test]
+    fn an_export_in_use_is_a_cause_whatever_the_status() {
+        // https://github.com/rlister/stax/issues/40 has such an event.
+        let reason = "Export notes:pool cannot be deleted as it is in use by b and c";
+        let cause = first_cause(&[about_stack("UPDATE_COMPLETE", reason)]).expect("it says why");
+        assert_eq!(cause.reason, reason);
+        assert_eq!(importers(reason), ["b", "c"]);
+        assert_eq!(importers("Export a:x cannot be deleted as it is in use by b, c."), ["b", "c"]);
+        assert!(importers("Rate exceeded").is_empty());
+    }
+
+    #[test]
+    fn each_resource_that_could_not_be_removed_is_named_once() {
+        let bucket = |id| event(id, "AWS::S3::Bucket", "DELETE_FAILED", "The bucket is not empty");
+        let events = [bucket("A"), bucket("B"), bucket("A"), about_stack("DELETE_FAILED", "[A, B]")];
+        assert_eq!(not_removed(&events), ["A", "B"]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Comparison {
     pub access: Vec<Change>,
     /// Resources that come, go or change.
     pub resources: Vec<Resource>,
+    /// What else comes, goes or changes: outputs, tags and sections of the template.
+    pub others: Vec<Other>,
     /// What is open to everybody from the first deployment on, in words.
     pub open: Vec<String>,
     /// Whether nothing is deployed yet.
@@ -41,6 +43,21 @@ pub struct Resource {
     /// CloudFormation type.
     #[serde(rename = "type")]
     pub kind: String,
+}
+
+/// Something besides resources that comes, goes or changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Other {
+    /// What becomes of it: `added`, `changed` or `removed`.
+    pub action: &'static str,
+    /// What it is: `output`, `tag`, `parameter` or `section`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The name under which it is exported, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export: Option<String>,
 }
 
 /// Compares what is deployed with what would be.
@@ -117,6 +134,7 @@ fn judge(text: &str, stack: &Stack, unit: &Unit, (wanted, place): (&Matrix, &BTr
     Comparison {
         access: change::changes(&deployed, wanted),
         resources: resources(&before, &after),
+        others: others((&before, &stack.tags), (&after, unit)),
         ..Comparison::default()
     }
 }
@@ -147,6 +165,45 @@ async fn original(account: &Account, stack: &str) -> Result<String, AwsError> {
     let request = account.cloudformation.get_template().stack_name(stack).template_stage(TemplateStage::Original);
     let answer = request.send().await.during("cloudformation:GetTemplate", &account.config)?;
     Ok(answer.template_body.unwrap_or_default())
+}
+
+/// In what else two templates and their stacks' tags differ.
+fn others((before, tags): (&Value, &BTreeMap<String, String>), (after, unit): (&Value, &Unit)) -> Vec<Other> {
+    let mut found = differing("output", &before["Outputs"], &after["Outputs"]);
+    for output in &mut found {
+        let of = |template: &Value| export_name(&template["Outputs"][&output.name], &unit.stack);
+        output.export = of(after).or_else(|| of(before));
+    }
+    found.extend(differing("parameter", &before["Parameters"], &after["Parameters"]));
+    found.extend(differing("tag", &serde_json::json!(tags), &serde_json::json!(unit.tags)));
+    let is_told = |name: &String| ["Resources", "Outputs", "Parameters"].contains(&name.as_str());
+    found.extend(differing("section", before, after).into_iter().filter(|section| !is_told(&section.name)));
+    found
+}
+
+/// The name under which a template exports an output, if it can be told from the stack's.
+#[must_use]
+pub fn export_name(output: &Value, stack: &str) -> Option<String> {
+    let name = &output["Export"]["Name"];
+    let text = name.as_str().or_else(|| name["Fn::Sub"].as_str())?;
+    let text = text.replace(&format!("${{{}}}", function::STACK_NAME), stack);
+    (!text.contains("${")).then_some(text)
+}
+
+/// The members in which two objects differ.
+fn differing(kind: &'static str, old: &Value, new: &Value) -> Vec<Other> {
+    let keys = |of: &Value| of.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    let names = &keys(old) | &keys(new);
+    let differ = names.into_iter().filter_map(|name| {
+        let action = match (old.get(&name), new.get(&name)) {
+            (None, Some(_)) => "added",
+            (Some(_), None) => "removed",
+            (before, after) if before != after => "changed",
+            _ => return None,
+        };
+        Some(Other { action, kind, name, export: None })
+    });
+    differ.collect()
 }
 
 /// The resources in which two templates differ.
@@ -275,6 +332,24 @@ mod tests {
     fn a_template_that_cannot_be_read_stops_the_gate() {
         let [told] = compared("a: [", &stack(&[]), &unit(&template(&json!("NONE")), &[])).try_into().expect("one");
         assert!(told.starts_with("Weakened the deployed template cannot be read"), "{told}");
+    }
+
+    #[test]
+    fn outputs_and_tags_are_told_as_well() {
+        let old = json!({ "Description": "a", "Resources": {}, "Outputs": {
+            "Kept": { "Value": "1" },
+            "Gone": { "Value": "1", "Export": { "Name": { "Fn::Sub": "${AWS::StackName}:Gone" } } },
+        } });
+        let new = json!({ "Description": "b", "Resources": {}, "Outputs": { "Kept": { "Value": "1" } } });
+        let tags = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
+        let unit = Unit { stack: "s".to_owned(), tags, ..Unit::default() };
+        let told: Vec<_> = others((&old, &BTreeMap::new()), (&new, &unit))
+            .into_iter()
+            .map(|one| format!("{} {} {} {:?}", one.action, one.kind, one.name, one.export))
+            .collect();
+        let wanted =
+            ["removed output Gone Some(\"s:Gone\")", "added tag team None", "changed section Description None"];
+        assert_eq!(told, wanted);
     }
 
     #[test]

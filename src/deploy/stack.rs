@@ -1,6 +1,6 @@
 //! A deployed stack as CloudFormation describes it, and what its state allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -85,29 +85,32 @@ pub enum Stuck {
 pub enum Error {
     /// A deletion failed earlier.
     #[error("stack `{stack}` could not be deleted earlier ({status})")]
-    #[diagnostic(code(stackgen::stack::delete_failed), help("finish its removal with `stackgen destroy {stack}`"))]
-    DeleteFailed { stack: String, status: String },
+    #[diagnostic(
+        code(stackgen::stack::delete_failed),
+        help("finish its removal with `stackgen destroy {stack}{flags}`")
+    )]
+    DeleteFailed { stack: String, status: String, flags: String },
     /// The first creation failed earlier, and what was made was kept.
     #[error("stack `{stack}` could not be created earlier and still holds resources ({status})")]
-    #[diagnostic(code(stackgen::stack::create_failed), help("remove it with `stackgen destroy {stack}`"))]
-    CreateFailed { stack: String, status: String },
+    #[diagnostic(code(stackgen::stack::create_failed), help("remove it with `stackgen destroy {stack}{flags}`"))]
+    CreateFailed { stack: String, status: String, flags: String },
     /// A rollback failed.
     #[error("an update of stack `{stack}` failed and could not be rolled back ({status})")]
     #[diagnostic(
         code(stackgen::stack::rollback_failed),
         help(
-            "mend what the events name, then run `aws cloudformation continue-update-rollback --stack-name {stack}`; \
+            "mend what the events name, then run `{aws} cloudformation continue-update-rollback --stack-name {stack}`; \
              `--resources-to-skip ID` leaves out what cannot be mended"
         )
     )]
-    RollbackFailed { stack: String, status: String },
+    RollbackFailed { stack: String, status: String, aws: String },
     /// CloudFormation has learnt a new status.
     #[error("stack `{stack}` has status {status}, from which stackgen knows no way on")]
     #[diagnostic(
         code(stackgen::stack::unknown_status),
-        help("look at it with `aws cloudformation describe-stack-events --stack-name {stack}`")
+        help("look at it with `{aws} cloudformation describe-stack-events --stack-name {stack}`")
     )]
-    Unknown { stack: String, status: String },
+    Unknown { stack: String, status: String, aws: String },
     /// AWS refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -133,15 +136,17 @@ impl Stack {
         is_settled(&self.status)
     }
 
-    /// The refusal in words.
+    /// The refusal in words, with commands that mean the same target: `flags` are those of stackgen, `aws` is how the aws
+    /// CLI is called.
     #[must_use]
-    pub fn refusal(&self, stuck: Stuck) -> Error {
+    pub fn refusal(&self, stuck: Stuck, flags: &str, aws: &str) -> Error {
         let (stack, status) = (self.name.clone(), self.status.clone());
+        let (flags, aws) = (flags.to_owned(), aws.to_owned());
         match stuck {
-            Stuck::DeleteFailed => Error::DeleteFailed { stack, status },
-            Stuck::CreateFailed => Error::CreateFailed { stack, status },
-            Stuck::RollbackFailed => Error::RollbackFailed { stack, status },
-            Stuck::Unknown => Error::Unknown { stack, status },
+            Stuck::DeleteFailed => Error::DeleteFailed { stack, status, flags },
+            Stuck::CreateFailed => Error::CreateFailed { stack, status, flags },
+            Stuck::RollbackFailed => Error::RollbackFailed { stack, status, aws },
+            Stuck::Unknown => Error::Unknown { stack, status, aws },
         }
     }
 }
@@ -242,6 +247,21 @@ pub async fn resources(account: &Account, stack: &str) -> Result<Vec<Deployed>, 
     }
     found.retain(|resource| resource.status != "DELETE_COMPLETE");
     Ok(found)
+}
+
+/// The names under which a stack exports values; nothing when it is not deployed.
+///
+/// # Errors
+/// When AWS cannot be asked.
+pub async fn exports(account: &Account, name: &str) -> Result<Option<BTreeSet<String>>, AwsError> {
+    let answer = account.cloudformation.describe_stacks().stack_name(name).send().await;
+    let described = match answer.during("cloudformation:DescribeStacks", &account.config) {
+        Ok(described) => described,
+        Err(error) if error.says_missing() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(stack) = described.stacks().first() else { return Ok(None) };
+    Ok(Some(stack.outputs().iter().filter_map(|output| output.export_name()).map(str::to_owned).collect()))
 }
 
 /// The template as it was deployed.

@@ -23,6 +23,7 @@ mod init;
 mod interrupts;
 mod lambda;
 mod laws;
+mod lifecycle;
 mod limits;
 mod local;
 mod local_process;

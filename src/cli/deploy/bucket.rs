@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::output::Board;
-use crate::cli::{Failure, Outcome, Session};
+use crate::cli::{Failure, Outcome, Session, Target, aws_cli};
 
 /// Whether a person is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(crate) enum Asks {
 pub(crate) struct Bootstrap<'a> {
     pub(crate) session: &'a Session,
     pub(crate) account: &'a Account,
+    pub(crate) target: &'a Target,
     pub(crate) board: &'a Board<'a>,
 }
 
@@ -33,10 +34,13 @@ pub(crate) struct Bootstrap<'a> {
 #[error("stack `{}` could not be made: {cause}", store::BOOTSTRAP_STACK)]
 #[diagnostic(
     code(stackgen::bootstrap::failed),
-    help("mend the cause; if the stack is still there, remove it with `stackgen bootstrap --destroy`; then try again")
+    help(
+        "mend the cause; if the stack is still there, remove it with `stackgen bootstrap --destroy{flags}`; then try again"
+    )
 )]
 struct NoBucket {
     cause: String,
+    flags: String,
 }
 
 impl Bootstrap<'_> {
@@ -64,8 +68,9 @@ impl Bootstrap<'_> {
         };
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
         self.board.tell(Progress::Started { stack: unit.stack.clone(), resources: change_set.changes.len() });
-        change_set::execute(self.account, &change_set).await?;
-        let ended = operation.follow(&listener, interrupts.token()).await?;
+        let executed = change_set::execute(self.account, &change_set).await;
+        executed.map_err(|error| interrupts.lost(error))?;
+        let ended = operation.follow(&listener, interrupts.token()).await.map_err(|error| interrupts.lost(error))?;
         if let Some(store) = Store::find(self.account).await?.filter(|_| stack::is_success(&ended.status)) {
             self.board.clean();
             return Ok(store);
@@ -86,13 +91,16 @@ impl Bootstrap<'_> {
                 operation.follow(&|progress| self.board.tell(progress), &CancellationToken::new()).await?;
                 Ok(())
             }
-            Next::Refuse(stuck) => Err(stack.refusal(stuck).into()),
+            Next::Refuse(stuck) => {
+                let aws = aws_cli::call(self.target, self.account);
+                Err(Failure::refused(stack.refusal(stuck, &self.target.flags(), &aws)))
+            }
             _ => Ok(()),
         }
     }
 
     fn no_bucket(&self, cause: &str) -> Failure {
         self.board.clean();
-        NoBucket { cause: cause.to_owned() }.into()
+        NoBucket { cause: cause.to_owned(), flags: self.target.flags() }.into()
     }
 }

@@ -64,9 +64,9 @@ impl Naming {
 }
 
 impl Gate<'_> {
-    /// Compares all stacks with what is deployed before anything is done to any of them. Returns the changes in access
-    /// that were agreed to, stack by stack.
-    pub(super) async fn pass(&self, units: &[Unit]) -> Outcome<Vec<Vec<access::Change>>> {
+    /// Compares all stacks with what is deployed before anything is done to any of them. Returns what changes, stack by
+    /// stack; the changes in access are agreed to.
+    pub(super) async fn pass(&self, units: &[Unit]) -> Outcome<Vec<Comparison>> {
         let mut agreed = Vec::new();
         let mut names = BTreeSet::new();
         for unit in units {
@@ -76,7 +76,7 @@ impl Gate<'_> {
             self.tell(&unit.stack, &compared);
             self.judge(&unit.stack, &compared.access, "nothing was changed")?;
             names.extend(compared.access.iter().map(|change| self.naming.name(&unit.stack, change)));
-            agreed.push(compared.access);
+            agreed.push(compared);
         }
         for name in self.arguments.accepted.iter().filter(|name| !names.contains(*name)) {
             self.session.screen.warn(format_args!("`--accept-weakening {}` accepts nothing", quoted(name)));

@@ -1,18 +1,55 @@
 //! What a deployment shows: what will change, what has become of each stack, its outputs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use miette::Diagnostic;
 use serde::Serialize;
 use serde_json::{Value, json};
 use stackgen::access::change as access;
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{Action, Change, ChangeSet, NameTaken};
+use stackgen::deploy::gate::Other;
 use stackgen::deploy::stack::Stack;
+use thiserror::Error;
 
+use super::bucket::Asks;
 use crate::cli::output::{bold, dim, green, red, yellow};
-use crate::cli::{Outcome, Session, Table, target};
+use crate::cli::{Failure, Outcome, Session, Table, target};
+
+/// The outputs cannot be written.
+#[derive(Debug, Error, Diagnostic)]
+#[error("`{}` cannot be written", path.display())]
+#[diagnostic(
+    code(stackgen::outputs_file),
+    help("nothing was done; make the folder that it is to be in, or check that it may be written")
+)]
+struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Refuses a file that cannot be written, before anything is done.
+pub(super) fn check_outputs_file(file: &Path) -> Outcome {
+    let unwritable = |source| Failure::refused(Unwritable { path: file.to_owned(), source });
+    let tried = match fs::metadata(file) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // Whoever reads a pipe would take the trial for the end.
+        Ok(found) if !found.is_file() => Ok(()),
+        Ok(_) => file.canonicalize().and_then(|file| try_beside(&file)),
+        Err(_) => try_beside(file),
+    };
+    tried.map_err(unwritable)
+}
+
+/// Makes a file in the same folder, which goes at once.
+fn try_beside(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).map(drop)
+}
 
 /// What became of one stack.
 #[derive(Debug)]
@@ -21,6 +58,7 @@ pub(super) struct Deployed {
     pub(super) stack: Stack,
     pub(super) outcome: What,
     pub(super) changes: Vec<Change>,
+    pub(super) others: Vec<Other>,
     pub(super) hints: Vec<String>,
 }
 
@@ -32,7 +70,53 @@ pub(super) enum What {
     Unchanged,
 }
 
-pub(super) fn show_changes(session: &Session, change_set: &ChangeSet) {
+/// Shows what will change; whoever is asked to agree sees it in any case.
+pub(super) fn show_changes(session: &Session, change_set: &ChangeSet, others: &[Other], asks: Asks) {
+    let overview = overview(change_set, others);
+    match asks {
+        Asks::Yes => session.screen.lay_open(overview),
+        Asks::No => session.screen.note(overview),
+    }
+    for change in change_set.changes.iter().filter(|change| change.loses_data()) {
+        session.screen.warn(format_args!(
+            "{} `{}` is {}: {}",
+            change.kind,
+            change.logical_id,
+            change.action.word(),
+            bold("everything in it is lost")
+        ));
+    }
+}
+
+fn overview(change_set: &ChangeSet, others: &[Other]) -> String {
+    let count = change_set.changes.len() + others.len();
+    let changes = if count == 1 { "change" } else { "changes" };
+    let heading = bold(format_args!("{count} {changes} of {}:", change_set.stack));
+    let mut text = format!("{heading}\n");
+    if !change_set.changes.is_empty() {
+        text.push_str(&resources_table(change_set));
+    }
+    if !others.is_empty() {
+        text.push_str(&others_table(others));
+    }
+    text
+}
+
+/// What changes besides resources, for people.
+pub(crate) fn others_table(others: &[Other]) -> String {
+    let mut table = Table::new(["", "what", "name", "exported as"]);
+    for other in others {
+        let word = match other.action {
+            "added" => green(other.action),
+            "removed" => red(other.action),
+            _ => yellow(other.action),
+        };
+        table.row([word, other.kind.to_owned(), other.name.clone(), other.export.clone().unwrap_or_default()]);
+    }
+    table.without_empty_columns().to_string()
+}
+
+fn resources_table(change_set: &ChangeSet) -> String {
     let mut table = Table::new(["", "resource", "type", "because of"]);
     for change in &change_set.changes {
         let word = change.action.word();
@@ -43,19 +127,7 @@ pub(super) fn show_changes(session: &Session, change_set: &ChangeSet) {
         };
         table.row([word, change.logical_id.clone(), dim(&change.kind), change.because.join(", ")]);
     }
-    session
-        .screen
-        .note(format_args!("{}", bold(format_args!("{} changes of {}:", change_set.changes.len(), change_set.stack))));
-    session.screen.note(&table);
-    for change in change_set.changes.iter().filter(|change| change.loses_data()) {
-        session.screen.warn(format_args!(
-            "{} `{}` is {}: {}",
-            change.kind,
-            change.logical_id,
-            change.action.word(),
-            bold("everything in it is lost")
-        ));
-    }
+    table.to_string()
 }
 
 pub(super) fn names_taken(taken: &[NameTaken]) -> String {
@@ -81,6 +153,19 @@ pub(crate) fn write_outputs<'a>(file: &Path, stacks: impl Iterator<Item = &'a St
 }
 
 pub(super) fn answer(session: &Session, account: &Account, deployed: &[Deployed]) {
+    session.screen.answer(&document(account, deployed), || text(deployed));
+}
+
+/// The same of what was deployed before something failed.
+pub(super) fn answer_in_part(session: &Session, account: &Account, deployed: &[Deployed], failure: Failure) -> Failure {
+    session.screen.answer_in_part(document(account, deployed), || text(deployed), failure)
+}
+
+fn text(deployed: &[Deployed]) -> String {
+    deployed.iter().map(told).collect::<Vec<_>>().join("\n")
+}
+
+fn document(account: &Account, deployed: &[Deployed]) -> Value {
     let stacks: Vec<Value> = deployed
         .iter()
         .map(|one| {
@@ -104,18 +189,18 @@ pub(super) fn answer(session: &Session, account: &Account, deployed: &[Deployed]
                 "terminationProtection": one.stack.protection == Protection::On,
                 "access": one.access,
                 "changes": changes,
+                "otherChanges": one.others,
                 "outputs": one.stack.outputs,
                 "tryNext": one.hints,
             })
         })
         .collect();
-    let document = json!({
+    json!({
         "account": account.id,
         "region": account.region,
         "endpoint": account.endpoint,
         "stacks": stacks,
-    });
-    session.screen.answer(&document, || deployed.iter().map(told).collect::<Vec<_>>().join("\n"));
+    })
 }
 
 fn told(one: &Deployed) -> String {

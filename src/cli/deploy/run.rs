@@ -4,8 +4,9 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde_json::Value;
 use stackgen::access::change as access;
 use stackgen::assembly::Protection;
-use stackgen::deploy::aws::Account;
+use stackgen::deploy::aws::{self, Account};
 use stackgen::deploy::change_set::{self, ChangeSet, Prepared};
+use stackgen::deploy::gate::Other;
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::Store;
@@ -19,7 +20,7 @@ use super::two_steps::{Part, TWO_STEPS, after_second_step};
 use super::{Arguments, Gate};
 use crate::cli::output::{Board, bold, green, yellow};
 use crate::cli::place::StackFile;
-use crate::cli::{Failure, Outcome, Session, Step, update};
+use crate::cli::{Failure, Outcome, Session, Step, aws_cli, update};
 
 /// A deployment that did not come to a good end.
 #[derive(Debug, Error, Diagnostic)]
@@ -50,6 +51,8 @@ pub(super) struct Run<'a> {
     pub(super) gate: Gate<'a>,
     /// The changes in access that were agreed to.
     pub(super) agreed: &'a [access::Change],
+    /// What changes besides access and resources.
+    pub(super) others: &'a [Other],
 }
 
 impl Run<'_> {
@@ -159,7 +162,7 @@ impl Run<'_> {
         let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
         let prepared = preparation.ask(self.account, &listener, interrupts.token()).await;
         self.board.clean();
-        Ok(prepared?)
+        Ok(prepared.map_err(about_parameters)?)
     }
 
     /// The stack, once it can be deployed to; nothing when it is to be made.
@@ -170,7 +173,9 @@ impl Run<'_> {
             match stack.next() {
                 Next::Create => return Ok(None),
                 Next::Update => return Ok(Some(stack)),
-                Next::Refuse(stuck) => return Err(stack.refusal(stuck).into()),
+                Next::Refuse(stuck) => {
+                    return Err(Failure::refused(stack.refusal(stuck, &self.arguments.target.flags(), &self.aws())));
+                }
                 Next::Wait => self.wait(&stack).await?,
                 Next::RemoveShell(shell) => self.remove_shell(&stack, shell).await?,
             }
@@ -217,7 +222,8 @@ impl Run<'_> {
         }
         match Store::find(self.account).await? {
             None if needed => {
-                let bootstrap = Bootstrap { session: self.session, account: self.account, board: self.board };
+                let target = &self.arguments.target;
+                let bootstrap = Bootstrap { session: self.session, account: self.account, target, board: self.board };
                 bootstrap.make(self.asks()).await.map(Some)
             }
             found => Ok(found),
@@ -226,7 +232,7 @@ impl Run<'_> {
 
     /// Shows what will be done and has it agreed to; takes the change set back where it is not.
     async fn agree(&self, change_set: &ChangeSet, first: Option<&Unit>) -> Outcome {
-        show_changes(self.session, change_set);
+        show_changes(self.session, change_set, self.others, self.asks());
         if first.is_some() {
             self.session.screen.note(format_args!("{} {TWO_STEPS}", yellow("two steps:")));
         }
@@ -251,7 +257,8 @@ impl Run<'_> {
     async fn deployed(&self, change_set: &ChangeSet, stack: Stack) -> Deployed {
         let outcome = if change_set.is_new { What::Created } else { What::Updated };
         let hints = self.hints(&stack).await;
-        Deployed { access: self.agreed.to_vec(), outcome, changes: change_set.changes.clone(), hints, stack }
+        let (access, changes, others) = (self.agreed.to_vec(), change_set.changes.clone(), self.others.to_vec());
+        Deployed { access, outcome, changes, others, hints, stack }
     }
 
     /// Has CloudFormation make the changes, and follows it to the end.
@@ -265,23 +272,33 @@ impl Run<'_> {
             change_set.stack,
             self.arguments.target.flags()
         ));
-        change_set::execute(self.account, change_set).await?;
+        change_set::execute(self.account, change_set).await.map_err(|error| self.not_begun(error))?;
         let cancel = interrupts.token();
-        let ended = self.follow(operation, cancel).await?;
+        let ended = self.follow(operation, cancel).await.map_err(|failure| interrupts.lost(failure))?;
         if !stack::is_success(&ended.status) || (!change_set.is_new && ended.status == "DELETE_COMPLETE") {
-            let cause = diagnosis::root_cause(self.account, &ended.events).await?;
+            let cause = diagnosis::root_cause(self.account, &ended.events).await;
+            let cause = cause.map_err(|error| interrupts.lost(error))?;
             if cancel.is_cancelled() {
                 // What is said of the stack as a whole is only what the cancelling led to.
-                let cause = cause.filter(|cause| cause.resource.is_some());
-                return Err(self.failed("it was cancelled", cause, &ended.status));
+                return Err(self.cancelled(cause.filter(|cause| cause.resource.is_some()), &ended.status));
             }
             return Err(self.failed("CloudFormation gives no reason", cause, &ended.status));
         }
         if ended.status == "DELETE_COMPLETE" {
-            return Err(self.failed("it was cancelled", None, &ended.status));
+            return Err(self.cancelled(None, &ended.status));
         }
-        let stack = stack::describe(self.account, &change_set.stack_id).await?;
+        let stack = stack::describe(self.account, &change_set.stack_id).await;
+        let stack = stack.map_err(|error| interrupts.lost(error))?;
         stack.ok_or_else(|| self.failed("it is gone", None, "DELETE_COMPLETE"))
+    }
+
+    /// CloudFormation did not take the change set, or its answer got lost.
+    fn not_begun(&self, error: aws::Error) -> Failure {
+        if error.is_refusal() {
+            let stands = format!("{}; run {}", self.part.stands(), self.again());
+            return Failure::from(error).standing(&stands);
+        }
+        self.session.interrupts().lost(error)
     }
 
     /// Compares access again, now that the change set is there: CloudFormation does not execute it any more when somebody
@@ -305,7 +322,8 @@ impl Run<'_> {
 
     async fn unchanged(&self, stack: Stack) -> Outcome<Deployed> {
         let hints = self.hints(&stack).await;
-        Ok(Deployed { access: Vec::new(), stack, outcome: What::Unchanged, changes: Vec::new(), hints })
+        let (access, changes, others) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Deployed { access, stack, outcome: What::Unchanged, changes, others, hints })
     }
 
     /// Whether a person must agree. In the local cloud nothing is at stake.
@@ -320,7 +338,20 @@ impl Run<'_> {
         }
     }
 
+    /// How the aws CLI is called for the same target.
+    fn aws(&self) -> String {
+        aws_cli::call(&self.arguments.target, self.account)
+    }
+
     pub(super) fn failed(&self, otherwise: &str, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
+        self.ended("Mend the cause and run", (otherwise, cause), status)
+    }
+
+    fn cancelled(&self, cause: Option<diagnosis::Cause>, status: &str) -> Failure {
+        self.ended("Run", ("it was cancelled", cause), status)
+    }
+
+    fn ended(&self, next: &str, (otherwise, cause): (&str, Option<diagnosis::Cause>), status: &str) -> Failure {
         let place = cause
             .as_ref()
             .and_then(|cause| cause.resource.as_ref())
@@ -335,8 +366,12 @@ impl Run<'_> {
             },
         );
         let help = after_second_step(self.part, status, &self.again())
-            .unwrap_or_else(|| after_failure(&self.unit.stack, status, &self.arguments.target.flags()));
+            .unwrap_or_else(|| self.next_command(next).after(status));
         Failed { stack: self.unit.stack.clone(), cause, source_code: self.file.source(), place, help }.into()
+    }
+
+    fn next_command<'s>(&'s self, next: &'s str) -> NextCommand<'s> {
+        NextCommand { next, stack: &self.unit.stack, flags: self.arguments.target.flags(), aws: self.aws() }
     }
 
     /// What can be tried with the deployed stack: exact commands.
@@ -370,39 +405,69 @@ impl Run<'_> {
 /// The status of a stack to which nothing was done.
 pub(super) const NOTHING_DONE: &str = "";
 
-/// What CloudFormation did about a failure, and the next command.
-fn after_failure(stack: &str, status: &str, flags: &str) -> String {
-    let again = format!("`stackgen deploy {stack}{flags}`");
-    match status {
-        "ROLLBACK_COMPLETE" => format!(
-            "CloudFormation removed what it had made. Mend the cause and run {again}; it removes the empty stack first"
-        ),
-        "UPDATE_ROLLBACK_COMPLETE" => {
-            format!("CloudFormation went back to what was deployed before. Mend the cause and run {again}")
+/// What the next command after a bad end is made of.
+struct NextCommand<'a> {
+    /// What is done before it, if anything is.
+    next: &'a str,
+    stack: &'a str,
+    flags: String,
+    aws: String,
+}
+
+impl NextCommand<'_> {
+    /// What CloudFormation did about a failure, and the next command.
+    fn after(&self, status: &str) -> String {
+        let Self { next, stack, flags, aws } = self;
+        let again = format!("`stackgen deploy {stack}{flags}`");
+        match status {
+            "ROLLBACK_COMPLETE" => {
+                format!("CloudFormation removed what it had made. {next} {again}; it removes the empty stack first")
+            }
+            "UPDATE_ROLLBACK_COMPLETE" => {
+                format!("CloudFormation went back to what was deployed before. {next} {again}")
+            }
+            "DELETE_COMPLETE" => format!("the stack was deleted. Run {again} to create it"),
+            "ROLLBACK_FAILED" | "DELETE_FAILED" | "CREATE_FAILED" => {
+                format!("some of it is still there. Remove it with `stackgen destroy {stack}{flags}`")
+            }
+            "UPDATE_ROLLBACK_FAILED" => format!(
+                "CloudFormation could not go back either. Mend the cause, then run `{aws} cloudformation \
+                 continue-update-rollback --stack-name {stack}`"
+            ),
+            NOTHING_DONE => "nothing was changed".to_owned(),
+            other => format!("the stack is in {other}. {next} {again}"),
         }
-        "DELETE_COMPLETE" => format!("the stack was deleted. Run {again} to create it"),
-        "ROLLBACK_FAILED" | "DELETE_FAILED" | "CREATE_FAILED" => {
-            format!("some of it is still there. Remove it with `stackgen destroy {stack}{flags}`")
-        }
-        "UPDATE_ROLLBACK_FAILED" => format!(
-            "CloudFormation could not go back either. Mend the cause, then run `aws cloudformation \
-             continue-update-rollback --stack-name {stack}`"
-        ),
-        NOTHING_DONE => "nothing was changed".to_owned(),
-        other => format!("the stack is in {other}. Mend the cause and run {again}"),
     }
+}
+
+/// What CloudFormation says about the value of a parameter, with the option that gives another.
+fn about_parameters(error: change_set::Error) -> Failure {
+    let is_meant = match &error {
+        change_set::Error::Aws(aws::Error::Service { message, .. }) => message.starts_with("Parameter"),
+        _ => false,
+    };
+    let failure = Failure::from(error);
+    if is_meant { failure.standing("nothing was changed; give a value with `--parameter NAME=VALUE`") } else { failure }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::after_failure;
+    use super::NextCommand;
 
     #[test]
     fn each_bad_end_names_the_next_command() {
+        let after = |status: &str| {
+            let (flags, aws) = (" --profile dev".to_owned(), "aws --region eu-central-1 --profile dev".to_owned());
+            NextCommand { next: "Mend the cause and run", stack: "notes", flags, aws }.after(status)
+        };
         for status in ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"] {
-            assert!(after_failure("notes", status, " --local").contains("stackgen deploy notes --local"), "{status}");
+            assert!(after(status).contains("stackgen deploy notes --profile dev"), "{status}");
         }
-        assert!(after_failure("notes", "ROLLBACK_FAILED", "").contains("`stackgen destroy notes`"));
-        assert!(after_failure("notes", "UPDATE_ROLLBACK_FAILED", "").contains("continue-update-rollback"));
+        assert!(after("ROLLBACK_FAILED").contains("`stackgen destroy notes --profile dev`"));
+        let back =
+            "`aws --region eu-central-1 --profile dev cloudformation continue-update-rollback --stack-name notes`";
+        assert!(after("UPDATE_ROLLBACK_FAILED").contains(back));
+        let cancelled = NextCommand { next: "Run", stack: "notes", flags: String::new(), aws: String::new() };
+        assert!(cancelled.after("UPDATE_ROLLBACK_COMPLETE").ends_with("before. Run `stackgen deploy notes`"));
     }
 }

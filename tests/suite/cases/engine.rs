@@ -370,12 +370,12 @@ async fn a_busy_stack_is_waited_for() {
 #[tokio::test]
 async fn a_stack_that_can_go_nowhere_is_told_with_the_next_command() {
     for (status, next) in [
-        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name notes"),
-        ("DELETE_FAILED", "stackgen destroy notes"),
-        ("ROLLBACK_FAILED", "stackgen destroy notes"),
+        ("UPDATE_ROLLBACK_FAILED", "cloudformation continue-update-rollback --stack-name notes"),
+        ("DELETE_FAILED", "stackgen destroy notes --endpoint-url http"),
+        ("ROLLBACK_FAILED", "stackgen destroy notes --endpoint-url http"),
     ] {
         let script = Script::default().on("DescribeStacks", [stack(status)]);
-        run(script, &["deploy", "--yes"]).await.ended(1).says(status).says(next).never_called("CreateChangeSet");
+        run(script, &["deploy", "--yes"]).await.ended(2).says(status).says(next).never_called("CreateChangeSet");
     }
 }
 
@@ -487,6 +487,51 @@ async fn a_stack_that_goes_is_followed_by_its_arn() {
     let run = run(script, &["destroy", "--yes"]).await;
     assert_eq!(run.called("DeleteStack")[0]["StackName"], ARN);
     assert!(run.called("DescribeStackEvents").iter().all(|call| call["StackName"] == ARN));
+}
+
+#[tokio::test]
+async fn what_is_lost_sight_of_is_told_with_what_goes_on() {
+    let expired = || refusal("ExpiredToken", "The security token included in the request is expired");
+    let script = creation(&["CREATE_IN_PROGRESS"], &[]).on("DescribeStackEvents", [events(&[]), expired()]);
+    let lost = run(script, &["deploy", "--yes"]).await;
+    lost.ended(1).says("have expired").says("CloudFormation goes on by itself with stack `notes`");
+
+    let denied = creation(&[], &[]).on("ExecuteChangeSet", [refusal("AccessDenied", "no")]);
+    let denied = run(denied, &["deploy", "--yes"]).await;
+    denied
+        .ended(1)
+        .says("AWS denies `cloudformation:ExecuteChangeSet`")
+        .says("nothing was changed; run `stackgen deploy");
+    assert!(!denied.stderr.contains("goes on by itself"), "{}", denied.stderr);
+
+    let going = || Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE"), stack("DELETE_IN_PROGRESS")]);
+    let lost = run(going().on("DescribeStackEvents", [events(&[]), expired()]), &["destroy", "--yes"]).await;
+    lost.ended(1).says("have expired").says("CloudFormation goes on removing stack `notes`");
+    let denied = run(going().on("DeleteStack", [refusal("AccessDenied", "no")]), &["destroy", "--yes"]).await;
+    denied.ended(1).says("AWS denies `cloudformation:DeleteStack`").says("stack `notes` is untouched");
+}
+
+#[tokio::test]
+async fn a_stack_in_use_is_told_with_those_that_use_it() {
+    let reason = "Export notes:pool cannot be deleted as it is in use by b and c";
+    let kept = || Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE")]);
+    let refused = kept().on("DeleteStack", [refusal("ValidationError", reason)]);
+    let told = kept().on("DescribeStackEvents", [events(&[]), events(&[("notes", "CREATE_COMPLETE", reason)])]);
+    for script in [refused, told] {
+        let run = run(script, &["destroy", "--yes"]).await;
+        run.ended(1).says("stack `notes` is used by others").says("`stackgen destroy b c notes --endpoint-url http");
+    }
+}
+
+#[tokio::test]
+async fn a_stack_that_is_busy_is_destroyed_afterwards() {
+    let [busy, done] = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"].map(stack);
+    let statuses = [busy.clone(), busy, done.clone(), done, stack("DELETE_COMPLETE"), missing()];
+    let run = run(Script::default().on("DescribeStacks", statuses), &["destroy", "--yes"]).await;
+    run.says("notes is busy (UPDATE_IN_PROGRESS)");
+    assert_eq!(run.called("DeleteStack").len(), 1);
+    // The endpoint knows no logs.
+    run.says("stack `notes` is destroyed; run `stackgen destroy notes");
 }
 
 #[tokio::test]
