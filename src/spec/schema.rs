@@ -3,6 +3,8 @@
 //! The types of the model say most of it. What they cannot say is how a file is read: a text may be written without
 //! quotes, where there is nothing an empty list or map is meant, and CloudFormation's own spelling is known.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, json};
 
 use crate::model::apigatewayv2::VERBS;
@@ -31,6 +33,7 @@ pub(super) fn schema() -> Json {
     let definitions = schema.get("$defs").cloned().unwrap_or_default();
     below(&mut schema, &mut |it| {
         keep_true_default(it, &definitions);
+        name_type_of_choices(it);
         take_text_as_written(it);
         take_nothing(it);
     });
@@ -114,9 +117,23 @@ fn is_of_type(value: &Json, name: &Json) -> bool {
     }
 }
 
+/// Says beside the choices of what type all of them are, for editors that else complete a key without its colon.
+fn name_type_of_choices(schema: &mut Map<String, Json>) {
+    let Some(choices) = schema.get("oneOf").and_then(Json::as_array) else { return };
+    let types: BTreeSet<&str> = choices.iter().filter_map(|choice| choice.get("type")?.as_str()).collect();
+    if let ([only], true) = (types.into_iter().collect::<Vec<_>>().as_slice(), choices.iter().all(has_type)) {
+        let only = Json::from(*only);
+        schema.insert("type".to_owned(), only);
+    }
+}
+
+fn has_type(choice: &Json) -> bool {
+    choice.get("type").is_some_and(Json::is_string)
+}
+
 /// The reader takes `30` and `true` for texts where texts belong, as they are written.
 fn take_text_as_written(schema: &mut Map<String, Json>) {
-    if !schema.contains_key("const") && !schema.contains_key("enum") && !schema.contains_key("pattern") {
+    if !["const", "enum", "pattern", "oneOf"].into_iter().any(|keyword| schema.contains_key(keyword)) {
         also(schema, "string", &["number", "boolean"]);
     }
     let Some(Json::Array(choices)) = schema.get_mut("oneOf") else { return };
@@ -124,6 +141,9 @@ fn take_text_as_written(schema: &mut Map<String, Json>) {
     let numbers: Vec<f64> = choices.iter().filter_map(number).collect();
     // Not as a choice: an editor would complete `2` where only `2.0` is meant.
     choices.extend(numbers.iter().map(|it| json!({ "type": "number", "minimum": it, "maximum": it })));
+    if !numbers.is_empty() {
+        also(schema, "string", &["number"]);
+    }
 }
 
 /// The reader takes nothing for an empty list or map, which may be one unless something has to be in it.
