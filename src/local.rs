@@ -11,6 +11,7 @@ pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
 pub mod gateway;
+pub mod hidden;
 pub mod iam;
 pub mod lambda;
 pub mod logs;

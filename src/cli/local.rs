@@ -171,7 +171,7 @@ fn mail(session: &Session, project: &Project, to: Option<&str>) -> Outcome {
         let time = message.time.replace_nanosecond(0).unwrap_or(message.time).to_string();
         let from = message.from.clone().unwrap_or_else(|| "Cognito".to_owned());
         let Message { to, kind, subject, .. } = message.clone();
-        table.row([time, from, to, kind, subject, bold(&message.body)]);
+        table.row([time, from, to, kind, subject, bold(&*message.body)]);
     }
     session.screen.answer(&messages, || if table.is_empty() { "no messages".to_owned() } else { table.to_string() });
     Ok(())

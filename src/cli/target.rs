@@ -101,7 +101,7 @@ impl Target {
                 cloud.log.display()
             ));
         }
-        let keys = Keys { access_key_id: cloud.access_key_id, secret_access_key: cloud.secret_access_key };
+        let keys = Keys { access_key_id: cloud.access_key_id, secret_access_key: cloud.secret_access_key.to_string() };
         Ok(aws::Target {
             profile: None,
             region: Some(cloud.region),

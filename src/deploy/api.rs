@@ -104,7 +104,7 @@ pub enum Kind {
 }
 
 /// A request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Call {
     /// Method, such as `GET`.
     pub method: String,

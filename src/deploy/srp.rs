@@ -22,7 +22,6 @@ const PRIME: &str = concat!(
 );
 
 /// Our half of one exchange.
-#[derive(Debug)]
 pub(crate) struct Exchange {
     secret: BigUint,
     public: BigUint,

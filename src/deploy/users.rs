@@ -26,7 +26,7 @@ pub struct Pool {
 }
 
 /// A deployed client of a pool: through it users sign in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PoolClient {
     /// Its id.
     pub id: String,

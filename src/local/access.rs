@@ -15,6 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::cloud::{Cloud, held_region, private_file, private_folder};
+use super::hidden::Hidden;
 use super::iam::AccessKey;
 use super::mail::Message;
 use super::server::own;
@@ -71,7 +72,7 @@ pub struct Running {
     /// Id of the account's own key.
     pub access_key_id: String,
     /// Secret of the account's own key.
-    pub secret_access_key: String,
+    pub secret_access_key: Hidden,
     /// File that a cloud in the background writes its log to.
     pub log: PathBuf,
     /// Process that serves.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::local::cloud::Account;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 use policy::Policy;
 
@@ -33,7 +34,7 @@ pub struct Iam {
     /// The account's own key.
     pub root: AccessKey,
     /// What session keys are derived from.
-    pub session_seed: String,
+    pub session_seed: Hidden,
     /// Roles by name.
     pub roles: BTreeMap<String, Role>,
     /// Users by name.
@@ -115,7 +116,7 @@ impl Iam {
     /// No roles, and keys that nobody else has.
     #[must_use]
     pub fn with_fresh_keys() -> Self {
-        Self { root: AccessKey::fresh(), session_seed: key::fresh_secret(), ..Self::default() }
+        Self { root: AccessKey::fresh(), session_seed: key::fresh_secret().into(), ..Self::default() }
     }
 
     /// A role by its name.

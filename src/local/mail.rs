@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::local::hidden::Hidden;
+
 /// A message that AWS would have sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
@@ -11,7 +13,7 @@ pub struct Message {
     /// Subject; empty for a text message.
     pub subject: String,
     /// Text, or HTML where there is no text.
-    pub body: String,
+    pub body: Hidden,
     /// What it is for, such as `SignUp` or `ForgotPassword`.
     pub kind: String,
     /// Who sent it; none for what Cognito sends.
@@ -19,7 +21,7 @@ pub struct Message {
     pub from: Option<String>,
     /// HTML, where there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub html: Option<String>,
+    pub html: Option<Hidden>,
     /// When it was sent.
     #[serde(with = "time::serde::rfc3339")]
     pub time: OffsetDateTime,
@@ -68,7 +70,7 @@ mod tests {
         for number in 0..=KEPT {
             let (to, subject, body) = (number.to_string(), String::new(), String::new());
             let (kind, time) = ("SignUp".to_owned(), OffsetDateTime::UNIX_EPOCH);
-            mailbox.send(Message { to, subject, body, kind, from: None, html: None, time });
+            mailbox.send(Message { to, subject, body: body.into(), kind, from: None, html: None, time });
         }
         assert_eq!(mailbox.messages().len(), KEPT);
         assert_eq!(mailbox.messages()[0].to, "1");

@@ -6,7 +6,6 @@ mod password;
 mod resources;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::local::cloud::Account;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 pub(crate) use resources::RESOURCE_TYPES;
@@ -64,19 +64,13 @@ pub struct Version {
     pub created: OffsetDateTime,
 }
 
-/// What a secret holds. It does not show itself in debugging output.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+/// What a secret holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Sealed {
     /// Text.
-    Text(String),
+    Text(Hidden),
     /// Bytes, in base64.
-    Binary(String),
-}
-
-impl fmt::Debug for Sealed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Sealed")
-    }
+    Binary(Hidden),
 }
 
 /// The stage of the value that is in use.
@@ -178,8 +172,8 @@ pub(crate) fn sealed(text: Option<String>, binary: Option<String>) -> Result<Opt
                 "You can't specify both a binary secret value and a string secret value in the same secret.",
             ));
         }
-        (Some(text), None) => Sealed::Text(text),
-        (None, Some(binary)) => Sealed::Binary(binary),
+        (Some(text), None) => Sealed::Text(text.into()),
+        (None, Some(binary)) => Sealed::Binary(binary.into()),
         (None, None) => return Ok(None),
     };
     let size = match &value {
@@ -270,7 +264,7 @@ pub(crate) fn text_of(
 ) -> Result<String, Fault> {
     let (_, version) = find(account, id, now)?.1.alive()?.version(version, stage)?;
     match &version.value {
-        Sealed::Text(text) => Ok(text.clone()),
+        Sealed::Text(text) => Ok(text.to_string()),
         Sealed::Binary(_) => Err(invalid("The secret holds bytes, not text.")),
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::local::cloud::{Account, Cloud};
+use crate::local::hidden::Hidden;
 use crate::local::mail::Message;
 use crate::local::signature;
 use crate::local::wire::{self, Fault, Response};
@@ -41,7 +42,7 @@ pub struct Ses {
 #[serde(default)]
 pub struct Identity {
     /// What the link that verifies it ends with; none once it is verified.
-    pub pending: Option<String>,
+    pub pending: Option<Hidden>,
     /// Three names in the DNS of a domain.
     pub tokens: Vec<String>,
     /// The configuration set of messages that name none.
@@ -118,11 +119,11 @@ fn ask_for_verification(account: &mut Account, endpoint: &str, address: &str, no
         "We have received a request to authorize this email address for use with Amazon SES. If you requested this \
          verification, open this link: {endpoint}{VERIFY}{token}"
     );
-    identity.pending = Some(token);
+    identity.pending = Some(token.into());
     account.mail.send(Message {
         to: address.to_owned(),
         subject: "Amazon Web Services - Email Address Verification Request".to_owned(),
-        body,
+        body: body.into(),
         kind: "EmailIdentity".to_owned(),
         from: Some("no-reply-aws@amazon.com".to_owned()),
         html: None,

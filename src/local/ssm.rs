@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::local::cloud::Account;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 pub(crate) use resources::RESOURCE_TYPES;
 
@@ -25,7 +26,7 @@ pub struct Parameters {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Value.
-    pub value: String,
+    pub value: Hidden,
     /// `String`, `StringList` or `SecureString`.
     pub kind: String,
     /// Grows by one with each change.
@@ -77,7 +78,7 @@ impl Parameter {
 }
 
 /// A parameter that is to be set.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Setting {
     pub(crate) name: String,
@@ -123,7 +124,7 @@ impl Parameters {
         let parameter = Parameter {
             version: known.map_or(1, |known| known.version.saturating_add(1)),
             tags: known.map(|known| known.tags.clone()).unwrap_or_default(),
-            value: setting.value,
+            value: setting.value.into(),
             kind,
             description: setting.description,
             allowed_pattern: setting.allowed_pattern,

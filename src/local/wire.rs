@@ -8,6 +8,7 @@ pub(crate) mod spelling;
 pub(crate) mod xml;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -23,7 +24,7 @@ pub use form::Form;
 pub type Response = http::Response<Body>;
 
 /// A request whose signature has been verified.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Request {
     /// A fresh UUID, answered as `x-amzn-requestid`.
     pub id: String,
@@ -41,6 +42,13 @@ pub struct Request {
     pub body: Bytes,
     /// Who signed it.
     pub caller: Caller,
+}
+
+/// Its path, its headers and its body may hold secrets.
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Request").field("id", &self.id).field("method", &self.method).finish_non_exhaustive()
+    }
 }
 
 impl Request {

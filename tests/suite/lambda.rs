@@ -15,7 +15,7 @@ async fn boto3_finds_lambda_as_it_knows_it() {
     let environment = [
         ("AWS_ENDPOINT_URL", cloud.endpoint.clone()),
         ("AWS_ACCESS_KEY_ID", cloud.key.id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", cloud.key.secret.clone()),
+        ("AWS_SECRET_ACCESS_KEY", cloud.key.secret.to_string()),
         ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
         ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),

@@ -383,7 +383,7 @@ fn reader(cloud: &TestCloud, expires: Duration) -> Credentials {
     });
     let credentials = credentials.expect("it is saved");
     let (id, secret, token) = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token);
-    Credentials::new(id, secret, Some(token), None, "test")
+    Credentials::new(id, secret.as_str(), Some(token.to_string()), None, "test")
 }
 
 #[tokio::test]

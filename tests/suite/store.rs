@@ -26,7 +26,7 @@ async fn published(store: &Store, account: &Account, assets: &[Asset]) -> (usize
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_bucket_holds_is_not_uploaded_again() {
     let cloud = TestCloud::start().await;
-    let keys = Keys { access_key_id: cloud.key.id.clone(), secret_access_key: cloud.key.secret.clone() };
+    let keys = Keys { access_key_id: cloud.key.id.clone(), secret_access_key: cloud.key.secret.to_string() };
     let (region, endpoint_url) = (Some("us-east-1".to_owned()), Some(cloud.endpoint.clone()));
     let target = Target { profile: None, region, endpoint_url, keys: Some(keys) };
     let account = Account::connect(&target).await.expect("it is there");

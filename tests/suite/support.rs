@@ -72,7 +72,7 @@ impl TestCloud {
 
     /// What every SDK client is made from, as the account itself.
     pub(crate) fn config(&self) -> SdkConfig {
-        self.config_as(Credentials::new(&self.key.id, &self.key.secret, None, None, "test"))
+        self.config_as(Credentials::new(&self.key.id, self.key.secret.as_str(), None, None, "test"))
     }
 
     /// What every SDK client is made from, with these credentials.
@@ -87,7 +87,7 @@ impl TestCloud {
 
     /// The account's own key.
     pub(crate) fn root(&self) -> Key {
-        Key { id: self.key.id.clone(), secret: self.key.secret.clone(), token: None }
+        Key { id: self.key.id.clone(), secret: self.key.secret.to_string(), token: None }
     }
 
     /// The key of a session of a new role that may do one thing with one resource.
@@ -117,7 +117,7 @@ impl TestCloud {
             Ok::<_, Fault>(iam::session_credentials(account, role, "session", now + time::Duration::hours(1)))
         });
         let key = credentials.expect("it is saved");
-        Key { id: key.access_key_id, secret: key.secret_access_key, token: Some(key.session_token) }
+        Key { id: key.access_key_id, secret: key.secret_access_key.to_string(), token: Some(key.session_token.to_string()) }
     }
 }
 

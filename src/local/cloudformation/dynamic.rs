@@ -59,7 +59,7 @@ impl Holders<'_> {
             Some(held) if held.kind == "SecureString" => {
                 Err(format!("Parameters [{name}] referenced by template have types not supported by CloudFormation."))
             }
-            Some(held) => Ok(held.value.clone()),
+            Some(held) => Ok(held.value.to_string()),
             None => Err(format!("Unable to fetch parameters [{name}] from parameter store for this account.")),
         }
     }

@@ -138,7 +138,7 @@ fn parameter(account: &Account, name: &str, declared: &Value, value: String) -> 
 /// The value of a Systems Manager parameter.
 fn stored(account: &Account, name: &str) -> Result<String, Fault> {
     let missing = || invalid(format!("Unable to fetch parameters [{name}] from parameter store for this account."));
-    account.ssm.get(name).map(|parameter| parameter.value.clone()).ok_or_else(missing)
+    account.ssm.get(name).map(|parameter| parameter.value.to_string()).ok_or_else(missing)
 }
 
 /// What a template demands of a parameter's value.

@@ -578,7 +578,7 @@ async fn a_dynamic_reference_is_resolved_for_the_service_and_shown_to_nobody() {
     world.create("dynamic", &resources(json!({ "Secret": secret, "Copy": parameter }))).await;
     assert_eq!(world.status("dynamic").await, "CREATE_COMPLETE");
     let (value, state) = world.cloud.read(|account| {
-        let value = account.ssm.get("/copy").map(|held| held.value.clone()).unwrap_or_default();
+        let value = account.ssm.get("/copy").map(|held| held.value.to_string()).unwrap_or_default();
         (value, serde_json::to_string(&account.cloudformation).unwrap_or_default())
     });
     assert_eq!(value.chars().count(), 32, "{value}");

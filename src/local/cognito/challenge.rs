@@ -19,6 +19,7 @@ use crate::local::cognito::sign_in::{Door, Parameters, Side, finish, first_facto
 use crate::local::cognito::srp::{Exchange, Verifier};
 use crate::local::cognito::user::Status;
 use crate::local::cognito::{custom, mfa};
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 /// What comes after the password.
@@ -65,7 +66,7 @@ pub(crate) enum Kind {
     /// An authenticator app.
     SetUpTotp {
         /// The secret that the app was told.
-        secret: Option<Vec<u8>>,
+        secret: Option<Hidden<Vec<u8>>>,
         /// The app has shown that it knows it.
         verified: bool,
     },
@@ -187,7 +188,7 @@ impl Challenge {
 }
 
 /// A request of `RespondToAuthChallenge` or `AdminRespondToAuthChallenge`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Respond {
     client_id: String,
@@ -201,7 +202,6 @@ pub(crate) struct Respond {
 }
 
 /// An answer to a challenge.
-#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) session: Option<String>,
     pub(crate) responses: Parameters,

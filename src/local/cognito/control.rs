@@ -42,7 +42,7 @@ impl UserPools {
             settings,
             created: now,
             modified: now,
-            pepper: rand::random(),
+            pepper: rand::random::<[u8; 32]>().into(),
             ..UserPool::default()
         };
         pool.forge.light();

@@ -16,22 +16,16 @@ use serde_json::{Value, json};
 
 use crate::local::cloud::Cloud;
 use crate::local::cognito::fault;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 /// An RSA key pair with its name.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SigningKey {
     kid: String,
-    pkcs8: String,
+    pkcs8: Hidden,
     modulus: String,
     exponent: String,
-}
-
-/// The private half stays out of logs.
-impl std::fmt::Debug for SigningKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
-    }
 }
 
 impl SigningKey {
@@ -41,7 +35,7 @@ impl SigningKey {
         let public = pair.public_key();
         Some(Self {
             kid: STANDARD.encode(rand::random::<[u8; 32]>()),
-            pkcs8: STANDARD.encode(pkcs8.as_ref()),
+            pkcs8: STANDARD.encode(pkcs8.as_ref()).into(),
             modulus: URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
             exponent: URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
         })
@@ -65,7 +59,7 @@ impl SigningKey {
     }
 
     fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let pair = KeyPair::from_pkcs8(&STANDARD.decode(&self.pkcs8).ok()?).ok()?;
+        let pair = KeyPair::from_pkcs8(&STANDARD.decode(&*self.pkcs8).ok()?).ok()?;
         let mut signature = vec![0; pair.public_modulus_len()];
         pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).ok()?;
         Some(signature)

@@ -216,7 +216,7 @@ pub(crate) fn deliver(
         (String::new(), fill(&wording.text))
     };
     let kind = wording.occasion.name().to_owned();
-    account.mail.send(Message { to: to.address.clone(), subject, body, kind, from: None, html: None, time: now });
+    account.mail.send(Message { to: to.address.clone(), subject, body: body.into(), kind, from: None, html: None, time: now });
 }
 
 /// `{##words##}` becomes a link with these words. `{####}`, which looks like one without words, stays.

@@ -118,7 +118,7 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 /// A request of `AssociateSoftwareToken`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Associate {
     access_token: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) fn associate(cloud: &Cloud, request: Associate) -> Result<Value, Faul
     let now = cloud.now().into();
     let secret: [u8; 32] = rand::random();
     let code = base32(&secret);
-    let secret = Some(secret.to_vec());
+    let secret = Some(secret.to_vec().into());
     match (request.access_token, request.session) {
         (Some(token), _) => cloud.write(|account| {
             let bearer = account.cognito.bearer(&token, now)?;
@@ -151,7 +151,7 @@ pub(crate) fn associate(cloud: &Cloud, request: Associate) -> Result<Value, Faul
 }
 
 /// A request of `VerifySoftwareToken`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Verify {
     access_token: Option<String>,
@@ -202,7 +202,7 @@ pub(crate) struct Preference {
 }
 
 /// A request of `SetUserMFAPreference` or `AdminSetUserMFAPreference`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct SetPreference {
     access_token: Option<String>,
@@ -270,7 +270,7 @@ pub(crate) mod tests {
     fn a_code_counts_once_and_near_its_time() {
         let secret = b"12345678901234567890".to_vec();
         let now = Moment::default().after(1_111_111_109);
-        let mut totp = Totp { secret: Some(secret), ..Totp::default() };
+        let mut totp = Totp { secret: Some(secret.into()), ..Totp::default() };
         let code = |result: Result<(), Fault>| result.err().map(|fault| fault.code);
         assert_eq!(code(totp.clone().take("081804", now.after(90))).as_deref(), Some("CodeMismatchException"));
         assert_eq!(totp.take("081804", now), Ok(()));

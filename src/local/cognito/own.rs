@@ -18,7 +18,7 @@ use crate::local::cognito::user::{Code, Purpose, User};
 use crate::local::wire::Fault;
 
 /// A request that says no more than who asks.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ByToken {
     access_token: String,
@@ -65,7 +65,7 @@ pub(crate) fn sign_out(pool: &mut UserPool, username: &str, now: Moment) -> Resu
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct DeleteUserAttributes {
     access_token: String,
@@ -112,7 +112,7 @@ pub(crate) fn check_free(pool: &UserPool, user: &User, changes: &Attributes) -> 
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct UpdateUserAttributes {
     access_token: String,
@@ -164,7 +164,7 @@ fn store_changes(pool: &mut UserPool, bearer: &Bearer, mut changes: Attributes, 
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct GetUserAttributeVerificationCode {
     access_token: String,
@@ -219,7 +219,7 @@ async fn send_code(
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct VerifyUserAttribute {
     access_token: String,

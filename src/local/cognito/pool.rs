@@ -19,6 +19,7 @@ use crate::local::cognito::settings::{ClientSettings, PoolSettings, attribute_of
 use crate::local::cognito::srp::Identity;
 use crate::local::cognito::token::SignIn;
 use crate::local::cognito::user::{Status, User};
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 /// One user pool.
@@ -46,7 +47,7 @@ pub(crate) struct UserPool {
     #[serde(skip)]
     pub(crate) forge: Forge,
     /// Makes up what strangers see in place of a user who does not exist, the same each time.
-    pub(crate) pepper: [u8; 32],
+    pub(crate) pepper: Hidden<[u8; 32]>,
 }
 
 /// An application that signs users in.
@@ -54,7 +55,7 @@ pub(crate) struct UserPool {
 #[serde(default)]
 pub(crate) struct Client {
     pub(crate) id: String,
-    pub(crate) secret: Option<String>,
+    pub(crate) secret: Option<Hidden>,
     pub(crate) settings: ClientSettings,
     pub(crate) created: Moment,
     pub(crate) modified: Moment,
@@ -296,7 +297,7 @@ impl UserPool {
     pub(crate) fn add_client(&mut self, settings: ClientSettings, now: Moment) -> Result<&Client, Fault> {
         self.check_client(&settings)?;
         let id = random_text(26, b"abcdefghijklmnopqrstuvwxyz0123456789");
-        let secret = settings.generate_secret.then(|| random_text(51, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        let secret = settings.generate_secret.then(|| random_text(51, b"abcdefghijklmnopqrstuvwxyz0123456789").into());
         let client = Client { id: id.clone(), secret, settings, created: now, modified: now };
         Ok(self.clients.entry(id).or_insert(client))
     }
@@ -554,7 +555,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_client_with_a_secret_asks_for_proof() {
-        let client = Client { id: "abc".to_owned(), secret: Some("hush".to_owned()), ..Client::default() };
+        let client = Client { id: "abc".to_owned(), secret: Some("hush".to_owned().into()), ..Client::default() };
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"hush");
         let proof = STANDARD.encode(hmac::sign(&key, b"aliceabc"));
         assert_eq!(client.check_secret("alice", Some(&proof)), Ok(()));

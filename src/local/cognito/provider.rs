@@ -11,6 +11,7 @@ use crate::local::cognito::directory::InPool;
 use crate::local::cognito::fault::{invalid, missing};
 use crate::local::cognito::moment::Moment;
 use crate::local::cognito::pool::{Group, UserPool};
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 /// How a provider speaks.
@@ -120,7 +121,7 @@ pub(crate) struct Provider {
     #[serde(rename = "ProviderType")]
     pub(crate) kind: Kind,
     #[serde(rename = "ProviderDetails")]
-    pub(crate) details: BTreeMap<String, String>,
+    pub(crate) details: Hidden<BTreeMap<String, String>>,
     /// Claims by the attribute that they become.
     pub(crate) attribute_mapping: BTreeMap<String, String>,
     pub(crate) idp_identifiers: Vec<String>,
@@ -350,7 +351,7 @@ pub(crate) struct Update {
 pub(crate) fn update(pools: &mut UserPools, request: Update, now: Moment) -> Result<Value, Fault> {
     let pool = pools.pool_mut(&request.user_pool_id)?;
     let mut next = pool.provider(&request.provider_name)?.clone();
-    next.details = request.provider_details.unwrap_or(next.details);
+    next.details = request.provider_details.map_or(next.details, Hidden::from);
     next.attribute_mapping = request.attribute_mapping.unwrap_or(next.attribute_mapping);
     next.idp_identifiers = request.idp_identifiers.unwrap_or(next.idp_identifiers);
     let changed = pool.change_provider(next, now)?;

@@ -114,7 +114,7 @@ fn check_recoverable(user: &User) -> Result<(), Fault> {
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConfirmForgotPassword {
     client_id: String,
@@ -177,7 +177,7 @@ pub(crate) fn check_not_former(pool: &UserPool, user: &User, password: &str) -> 
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ChangePassword {
     access_token: String,
@@ -216,7 +216,7 @@ pub(crate) fn change(cloud: &Cloud, request: ChangePassword) -> Result<Value, Fa
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AdminSetUserPassword {
     user_pool_id: String,

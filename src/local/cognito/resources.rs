@@ -115,7 +115,7 @@ impl ClientType {
             .with("ClientId", client.id.clone())
             .with("Name", client.settings.client_name.clone());
         match &client.secret {
-            Some(secret) => made.with("ClientSecret", secret.clone()),
+            Some(secret) => made.with("ClientSecret", secret.as_str()),
             None => made,
         }
     }

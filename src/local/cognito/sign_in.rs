@@ -26,7 +26,7 @@ use crate::local::wire::Fault;
 pub(crate) type Parameters = BTreeMap<String, String>;
 
 /// A request of `InitiateAuth` or `AdminInitiateAuth`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct InitiateAuth {
     client_id: String,
@@ -463,7 +463,7 @@ async fn refresh(cloud: &Cloud, door: &Door, parameters: &Parameters) -> Result<
 }
 
 /// A request of `GetTokensFromRefreshToken`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct GetTokens {
     refresh_token: String,
@@ -485,7 +485,7 @@ pub(crate) async fn get_tokens(cloud: &Cloud, request: GetTokens) -> Result<Valu
 /// Checks a client's secret that is sent as it is.
 pub(crate) fn check_secret(client: &Client, secret: Option<&str>) -> Result<(), Fault> {
     use subtle::ConstantTimeEq as _;
-    let known = client.secret.as_deref().unwrap_or_default();
+    let known = client.secret.as_deref().map_or("", String::as_str);
     if bool::from(known.as_bytes().ct_eq(secret.unwrap_or_default().as_bytes())) {
         return Ok(());
     }
@@ -548,7 +548,7 @@ pub(crate) async fn renewed(
 }
 
 /// A request of `RevokeToken`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct RevokeToken {
     token: String,
@@ -597,7 +597,7 @@ impl UserPool {
 
     fn decoy(&self, login: &str, what: &[u8]) -> Vec<u8> {
         use aws_lc_rs::hmac;
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.pepper);
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.pepper);
         hmac::sign(&key, &[what, self.fold(login).as_bytes()].concat()).as_ref().to_vec()
     }
 }

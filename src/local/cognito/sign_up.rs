@@ -17,7 +17,7 @@ use crate::local::cognito::user::{Code, Purpose, Status, User};
 use crate::local::wire::Fault;
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct SignUp {
     client_id: String,
@@ -227,7 +227,7 @@ pub(crate) async fn confirmed(
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ConfirmSignUp {
     client_id: String,
@@ -358,7 +358,7 @@ pub(crate) async fn admin_confirm_sign_up(cloud: &Cloud, request: AdminConfirmSi
 }
 
 /// A request of the operation.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct AdminCreateUser {
     pub(crate) user_pool_id: String,
@@ -433,7 +433,6 @@ pub(crate) fn invited(pool: &UserPool, request: &mut AdminCreateUser, now: Momen
 }
 
 /// A user with a temporary password.
-#[derive(Debug)]
 pub(crate) struct Invitation {
     pool: String,
     user: User,

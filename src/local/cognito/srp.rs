@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::local::hidden::Hidden;
+
 const PRIME: &str = concat!(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74",
     "020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437",
@@ -57,7 +59,7 @@ pub(crate) struct Identity<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Verifier {
     salt: String,
-    value: String,
+    value: Hidden,
 }
 
 impl Verifier {
@@ -68,7 +70,7 @@ impl Verifier {
         salt[0] |= 1;
         let salt = BigUint::from_bytes_be(&salt);
         let value = GROUP.g.modpow(&private_key(&salt, identity, password), &GROUP.n);
-        Self { salt: hex(&salt), value: hex(&value) }
+        Self { salt: hex(&salt), value: hex(&value).into() }
     }
 
     /// Whether this is the password.
@@ -81,7 +83,7 @@ impl Verifier {
     /// A verifier that no password matches, for somebody who does not exist.
     pub(crate) fn decoy(salt: &[u8]) -> Self {
         let value = BigUint::from_bytes_be(&rand::random::<[u8; 384]>()) % &GROUP.n;
-        Self { salt: hex(&(BigUint::from_bytes_be(salt) | BigUint::from(1_u8) << 120_u8)), value: hex(&value) }
+        Self { salt: hex(&(BigUint::from_bytes_be(salt) | BigUint::from(1_u8) << 120_u8)), value: hex(&value).into() }
     }
 
     /// Salt, in hexadecimal.
@@ -94,9 +96,9 @@ impl Verifier {
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
     client: BigUint,
-    secret: BigUint,
+    secret: Hidden<BigUint>,
     public: BigUint,
-    verifier: BigUint,
+    verifier: Hidden<BigUint>,
 }
 
 impl Exchange {
@@ -110,7 +112,7 @@ impl Exchange {
         let verifier = parse(&verifier.value)?;
         let secret = BigUint::from_bytes_be(&rand::random::<[u8; 32]>());
         let public = (&GROUP.k * &verifier + GROUP.g.modpow(&secret, &GROUP.n)) % &GROUP.n;
-        Some(Self { client, secret, public, verifier })
+        Some(Self { client, secret: secret.into(), public, verifier: verifier.into() })
     }
 
     /// The server's public value, in hexadecimal.

@@ -290,7 +290,7 @@ async fn a_temporary_password_buys_a_new_one_only() {
     });
     let made = world.admin("AdminCreateUser", "alice", request).await.expect("a user");
     assert_eq!(made["User"]["UserStatus"], "FORCE_CHANGE_PASSWORD");
-    let body = world.cloud().read(|account| account.mail.messages()[0].body.clone());
+    let body = world.cloud().read(|account| account.mail.messages()[0].body.to_string());
     assert_eq!(body, "Your username is alice and temporary password is Temporary-1.");
 
     let asked = world.sign_in("alice", "Temporary-1").await.expect("a challenge");
@@ -483,7 +483,7 @@ async fn a_required_second_factor_is_set_up_and_asked() {
             pool.users["alice"].totp.secret.clone()
         });
         let secret =
-            secret.unwrap_or_else(|| super::mfa::tests::unbase32(made["SecretCode"].as_str().unwrap_or_default()));
+            secret.unwrap_or_else(|| super::mfa::tests::unbase32(made["SecretCode"].as_str().unwrap_or_default()).into());
         super::mfa::tests::code(&secret, world.cloud().now().unix_timestamp() / 30 + steps)
     };
     let verify = json!({ "Session": made["Session"], "UserCode": code(0).await });

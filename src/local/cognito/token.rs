@@ -48,7 +48,7 @@ struct Accepted {
 }
 
 /// A refresh token: where to look, and a secret.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct RefreshToken {
     /// Names the sign-in.
     pub(crate) origin: Uuid,

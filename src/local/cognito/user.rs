@@ -11,6 +11,7 @@ use crate::local::cognito::fault;
 use crate::local::cognito::federation::Identity;
 use crate::local::cognito::moment::{MINUTE, Moment};
 use crate::local::cognito::srp::Verifier;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Fault;
 
 /// How far a user has come.
@@ -75,7 +76,7 @@ pub(crate) struct User {
 #[serde(default)]
 pub(crate) struct Totp {
     /// The shared secret.
-    pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) secret: Option<Hidden<Vec<u8>>>,
     /// The user has shown that the app knows the secret.
     pub(crate) verified: bool,
     /// It is asked for at sign-in.
@@ -102,7 +103,7 @@ pub(crate) enum Purpose {
 /// A code that was sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Code {
-    digits: String,
+    digits: Hidden,
     expires: Moment,
     wrong: u32,
     /// The attribute that it was sent to, which it proves.
@@ -116,7 +117,7 @@ impl Code {
     /// A new code of six digits.
     pub(crate) fn new(proves: &str, expires: Moment) -> Self {
         let digits = format!("{:06}", rand::random_range(0..1_000_000));
-        Self { digits, expires, wrong: 0, proves: proves.to_owned() }
+        Self { digits: digits.into(), expires, wrong: 0, proves: proves.to_owned() }
     }
 
     /// The digits, for the message only.

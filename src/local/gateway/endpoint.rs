@@ -29,7 +29,6 @@ pub(super) struct Endpoints {
 pub(super) struct Astray;
 
 /// What is passed on.
-#[derive(Debug)]
 pub(super) struct Passed {
     pub(super) method: Method,
     pub(super) address: String,

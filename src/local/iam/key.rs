@@ -7,48 +7,37 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Iam;
+use crate::local::hidden::Hidden;
 use crate::local::wire::Caller;
 
 /// A long-lived pair of access key id and secret.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKey {
     /// Starts with `AKIA`.
     pub id: String,
     /// The secret.
-    pub secret: String,
+    pub secret: Hidden,
 }
 
 impl AccessKey {
     /// A key that nobody else has.
     #[must_use]
     pub fn fresh() -> Self {
-        Self { id: key_id("AKIA", &random::<16>()), secret: fresh_secret() }
-    }
-}
-
-impl std::fmt::Debug for AccessKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("AccessKey").field("id", &self.id).finish_non_exhaustive()
+        Self { id: key_id("AKIA", &random::<16>()), secret: fresh_secret().into() }
     }
 }
 
 /// Credentials that expire.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionCredentials {
     /// Starts with `ASIA`.
     pub access_key_id: String,
     /// The secret.
-    pub secret_access_key: String,
+    pub secret_access_key: Hidden,
     /// Goes along with each request.
-    pub session_token: String,
+    pub session_token: Hidden,
     /// When they stop working.
     pub expires: OffsetDateTime,
-}
-
-impl std::fmt::Debug for SessionCredentials {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SessionCredentials").field("id", &self.access_key_id).finish_non_exhaustive()
-    }
 }
 
 /// What a session token says.
@@ -88,9 +77,9 @@ impl Session {
 pub(crate) fn seal(iam: &Iam, session: &Session) -> SessionCredentials {
     let payload = serde_json::to_vec(session).unwrap_or_default();
     let token = format!("{}.{}", URL_SAFE_NO_PAD.encode(&payload), URL_SAFE_NO_PAD.encode(mac(iam, "token", &payload)));
-    let (access_key_id, secret_access_key) = derived(iam, &payload);
+    let AccessKey { id, secret } = derived(iam, &payload);
     let expires = OffsetDateTime::from_unix_timestamp(session.expires).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    SessionCredentials { access_key_id, secret_access_key, session_token: token, expires }
+    SessionCredentials { access_key_id: id, secret_access_key: secret, session_token: token.into(), expires }
 }
 
 /// The session of a token that this account sealed, and the key that belongs to it.
@@ -100,13 +89,12 @@ pub(crate) fn unseal(iam: &Iam, token: &str) -> Option<(Session, AccessKey)> {
     let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
     hmac::verify(&key(iam), &labelled("token", &payload), &tag).ok()?;
     let session = serde_json::from_slice(&payload).ok()?;
-    let (id, secret) = derived(iam, &payload);
-    Some((session, AccessKey { id, secret }))
+    Some((session, derived(iam, &payload)))
 }
 
-fn derived(iam: &Iam, payload: &[u8]) -> (String, String) {
-    let secret = mac(iam, "secret", payload);
-    (key_id("ASIA", mac(iam, "id", payload).as_ref()), STANDARD.encode(secret.as_ref()))
+fn derived(iam: &Iam, payload: &[u8]) -> AccessKey {
+    let secret = STANDARD.encode(mac(iam, "secret", payload).as_ref());
+    AccessKey { id: key_id("ASIA", mac(iam, "id", payload).as_ref()), secret: secret.into() }
 }
 
 fn mac(iam: &Iam, label: &str, payload: &[u8]) -> hmac::Tag {

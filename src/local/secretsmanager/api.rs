@@ -20,7 +20,7 @@ pub(crate) async fn handle(cloud: Cloud, request: Request) -> Response {
 }
 
 /// The members of all operations together: they agree in name and type.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Input {
     name: String,

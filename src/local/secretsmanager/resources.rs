@@ -19,7 +19,7 @@ struct SecretType;
 struct PolicyType;
 
 /// The properties of `AWS::SecretsManager::Secret`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 struct Declared {
     name: Option<String>,

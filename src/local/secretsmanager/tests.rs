@@ -18,7 +18,7 @@ fn made(account: &mut Account, name: &str) -> String {
 }
 
 fn put(secret: &mut Secret, id: &str, text: &str) {
-    let value = Sealed::Text(text.to_owned());
+    let value = Sealed::Text(text.to_owned().into());
     secret.put(id.to_owned(), value, [CURRENT.to_owned()].into(), NOW).expect("it is new");
 }
 
@@ -52,7 +52,7 @@ fn what_was_current_becomes_the_previous_value() {
     assert_eq!(text_of(&account, "s", None, Some("one"), NOW), Ok("first".to_owned()));
     assert!(of("OTHER").is_err_and(|told| told.ends_with("for staging label: OTHER")));
     let secret = find_mut(&mut account, "s", NOW).expect("it was made");
-    let again = secret.put("one".to_owned(), Sealed::Text("x".to_owned()), BTreeSet::new(), NOW);
+    let again = secret.put("one".to_owned(), Sealed::Text("x".to_owned().into()), BTreeSet::new(), NOW);
     assert_eq!(again.expect_err("the id is taken").code, "ResourceExistsException");
 }
 

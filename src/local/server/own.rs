@@ -21,7 +21,7 @@ pub(crate) const TOKEN: &str = "x-stackgen-token";
 
 /// What [`TOKEN`] must hold.
 pub(crate) fn token(key: &AccessKey) -> String {
-    signature::sha256_hex(format!("stackgen {} {}", key.id, key.secret).as_bytes())
+    signature::sha256_hex(format!("stackgen {} {}", key.id, *key.secret).as_bytes())
 }
 
 /// Answers `GET health`, `GET mail` and `POST stop`.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Template, bad_request, not_found};
 use crate::local::cloud::Account;
+use crate::local::hidden::Hidden;
 use crate::local::mail::Message;
 use crate::local::wire::Fault;
 
@@ -152,6 +153,7 @@ impl Sending {
         let body = text.or_else(|| html.clone()).unwrap_or_default();
         let to = recipients.iter().map(|one| bare(one)).collect::<Vec<_>>().join(", ");
         let kind = "Email".to_owned();
+        let (body, html) = (body.into(), html.map(Hidden::from));
         account.mail.send(Message { to, subject, body, kind, from: Some(sender), html, time: now });
         Ok(format!("{:016x}-{}-000000", now.unix_timestamp_nanos() / 1_000_000, Uuid::new_v4()))
     }

@@ -172,7 +172,7 @@ fn described(account: &Account, name: &str, parameter: &Parameter, decrypt: bool
     let value = if is_hidden {
         STANDARD.encode(format!("encrypted:{name}:{}", parameter.version))
     } else {
-        parameter.value.clone()
+        parameter.value.to_string()
     };
     json!({
         "Name": name, "Type": parameter.kind, "Value": value, "Version": parameter.version,

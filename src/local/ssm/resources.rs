@@ -15,7 +15,7 @@ pub(crate) const RESOURCE_TYPES: &[&dyn ResourceType] = &[&ParameterType];
 struct ParameterType;
 
 /// The properties of `AWS::SSM::Parameter`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Declared {
     #[serde(flatten)]

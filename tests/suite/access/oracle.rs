@@ -239,7 +239,7 @@ enum Credential {
 impl World {
     async fn start() -> Self {
         let cloud = TestCloud::start().await;
-        let keys = Keys { access_key_id: cloud.key.id.clone(), secret_access_key: cloud.key.secret.clone() };
+        let keys = Keys { access_key_id: cloud.key.id.clone(), secret_access_key: cloud.key.secret.to_string() };
         let target = Target {
             region: Some("us-east-1".to_owned()),
             endpoint_url: Some(cloud.endpoint.clone()),

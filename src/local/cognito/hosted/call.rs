@@ -35,7 +35,7 @@ impl Site {
         let origin = format!("http://{}", request.headers.get(HOST)?.to_str().ok()?);
         cloud.read(|account| {
             let pool = account.cognito.pools.values().find(|pool| pool.domains.contains_key(domain))?;
-            Some(Self { pool: pool.id.clone(), base, origin, pepper: pool.pepper })
+            Some(Self { pool: pool.id.clone(), base, origin, pepper: *pool.pepper })
         })
     }
 

@@ -49,7 +49,7 @@ struct Places {
 }
 
 /// What a provider answers to a code.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Tokens {
     id_token: String,
     access_token: Option<String>,
@@ -239,6 +239,8 @@ impl Expected<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::json;
 
     use super::*;
@@ -280,7 +282,7 @@ mod tests {
     #[test]
     fn only_this_machine_is_asked() {
         let provider = |issuer: &str| Provider {
-            details: [("oidc_issuer".to_owned(), issuer.to_owned())].into(),
+            details: BTreeMap::from([("oidc_issuer".to_owned(), issuer.to_owned())]).into(),
             ..Provider::default()
         };
         for (address, near) in [

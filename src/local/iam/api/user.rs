@@ -73,7 +73,7 @@ fn change_user(user: &mut User, action: &str, form: &Form, now: OffsetDateTime) 
         "CreateAccessKey" => {
             let held = user.create_key(now)?.clone();
             let mut key = metadata(user, &held);
-            key["SecretAccessKey"] = held.key.secret.into();
+            key["SecretAccessKey"] = json!(held.key.secret);
             return Ok(json!({ "AccessKey": key }));
         }
         "UpdateAccessKey" => {

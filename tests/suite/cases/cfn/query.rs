@@ -69,7 +69,7 @@ pub(super) async fn call(cloud: &TestCloud, action: &str, parameters: &[(&str, &
 }
 
 fn signature(cloud: &TestCloud, url: &str, header: (&str, &str), body: &str) -> Vec<(String, String)> {
-    let identity = Credentials::new(&cloud.key.id, &cloud.key.secret, None, None, "test").into();
+    let identity = Credentials::new(&cloud.key.id, cloud.key.secret.as_str(), None, None, "test").into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
         .region("us-east-1")
