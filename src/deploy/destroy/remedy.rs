@@ -68,8 +68,13 @@ fn removal(doom: &Doom, resource: &Deployed) -> String {
     if let (Some(command), Some(pool)) = (of(OF_A_POOL), doom.pool(resource)) {
         return format!("aws {command} {id} --user-pool-id {}", quoted(&pool));
     }
+    let bucket = format!("aws s3 rb --force s3://{}", resource.physical_id);
     match resource.kind.as_str() {
-        "AWS::S3::Bucket" => format!("aws s3 rb --force s3://{}", resource.physical_id),
+        // `--force` removes no versions; and where there are none, S3 refuses to remove them.
+        "AWS::S3::Bucket" if doom.property(resource, "VersioningConfiguration").is_some() => {
+            format!("{}; {bucket}", empty(&resource.physical_id, ""))
+        }
+        "AWS::S3::Bucket" => bucket,
         kind => format!("aws cloudcontrol delete-resource --type-name {kind} --identifier {id}"),
     }
 }
@@ -100,8 +105,6 @@ fn obstacles(doom: &Doom, resource: &Deployed) -> Vec<String> {
             };
             [inline, managed].into_iter().filter(|(property, ..)| says(property).is_some()).map(each).collect()
         }
-        // `--force` removes no versions.
-        "AWS::S3::Bucket" if says("VersioningConfiguration").is_some() => vec![empty(&resource.physical_id, "")],
         _ => Vec::new(),
     }
 }
@@ -239,6 +242,16 @@ mod tests {
                     aws iam delete-role-policy --role-name r --policy-name \"$policy\"; done && aws iam delete-role \
                     --role-name r";
         is_removed_by("AWS::IAM::Role", "r", json!({ "Policies": [{ "PolicyName": "p" }] }), role);
+    }
+
+    #[test]
+    fn versions_go_before_their_bucket_and_need_not_be_there() {
+        is_removed_by("AWS::S3::Bucket", "b", json!({}), "aws s3 rb --force s3://b");
+        let [command] = commands(&[("Thing", "AWS::S3::Bucket", "b", json!({ "VersioningConfiguration": {} }))])
+            .try_into()
+            .expect("there is one");
+        assert!(command.starts_with("aws s3api delete-objects --bucket b "), "{command}");
+        assert!(command.ends_with("; aws s3 rb --force s3://b"), "{command}");
     }
 
     #[test]
