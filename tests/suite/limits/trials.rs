@@ -250,7 +250,7 @@ fn timeout(milliseconds: usize) -> Stack {
 }
 
 fn log_line(bytes: usize) -> Stack {
-    staged(Stage::default().access_logs(AccessLogs::default().format("a".repeat(bytes))))
+    staged(Stage::default().access_logs(AccessLogs::default().format(format!("{:a<bytes$}", "$context.requestId"))))
 }
 
 fn quiet() -> Stage {
