@@ -278,7 +278,7 @@ fn at_the_question() {
     let mut python = Command::new("python3");
     let program = env!("CARGO_BIN_EXE_stackgen");
     python.args(["-c", include_str!("terminal.py"), "60", "sh", "./with-env", program]);
-    python.args(["deploy", "--endpoint-url", endpoint]);
+    python.args(["--quiet", "deploy", "--endpoint-url", endpoint]);
     project.settle(&mut python);
     python.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = python.spawn().expect("the tests need Python 3");
@@ -287,6 +287,7 @@ fn at_the_question() {
     let output = python.wait_with_output().expect("it is ours");
     let shown: Shown = serde_json::from_slice(&output.stdout).expect("it tells what came of it");
     shown.ended(1).says("nothing was done").says("the question was interrupted");
+    shown.says("2 changes of notes").says("AWS::Cognito::UserPoolClient");
     assert_eq!(status(&project), "none", "the change set went with the question");
 }
 
