@@ -474,6 +474,19 @@ async fn a_custom_name_stands_in_the_way_of_its_replacement() {
     assert!(element(&shown, "StatusReason").contains("AWS::EarlyValidation::ResourceExistenceCheck"));
 }
 
+/// The CDK asks for nested stacks with every change set.
+#[tokio::test]
+async fn only_a_template_with_nested_stacks_is_refused_for_them() {
+    let world = World::new();
+    let plain = resources(json!({"A": thing(json!({}))})).to_string();
+    let asked = |template| VIA.iter().copied().chain([("IncludeNestedStacks", "true"), ("TemplateBody", template)]);
+    world.ok("CreateChangeSet", &asked(&plain).collect::<Vec<_>>()).await;
+    let nested = json!({"A": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "https://x"}}});
+    let nested = resources(nested).to_string();
+    let told = world.refused("CreateStack", &[("StackName", "t"), ("TemplateBody", &nested)]).await;
+    assert_eq!(told, "the embedded cloud does not offer nested stacks");
+}
+
 #[tokio::test]
 async fn wrong_properties_fail_their_resource() {
     let world = World::new();
