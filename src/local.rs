@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod cloudformation;
 pub mod cognito;
 pub mod dynamodb;
+pub mod ecr;
 pub mod gateway;
 pub mod hidden;
 pub mod iam;

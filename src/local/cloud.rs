@@ -17,8 +17,8 @@ use crate::local::gateway::Gateway;
 use crate::local::runtime::Runtime;
 use crate::local::wire::Unsaved;
 use crate::local::{
-    Error, apigateway, apigatewayv2, cloudformation, cognito, dynamodb, iam, lambda, logs, mail, s3, secretsmanager,
-    ses, ssm,
+    Error, apigateway, apigatewayv2, cloudformation, cognito, dynamodb, ecr, iam, lambda, logs, mail, s3,
+    secretsmanager, ses, ssm,
 };
 
 /// Everything in one account and region: plain data, saved whole, so that what is on disk is always one moment.
@@ -54,6 +54,8 @@ pub struct Account {
     pub secretsmanager: secretsmanager::Secrets,
     /// Tables; items are in a database beside the state.
     pub dynamodb: dynamodb::Tables,
+    /// Image repositories.
+    pub ecr: ecr::Repositories,
     /// Who may send messages.
     pub ses: ses::Ses,
     /// Messages that were sent.

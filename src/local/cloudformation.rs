@@ -34,7 +34,7 @@ pub use engine::resume;
 use crate::local::cloudformation::parameters::Parameter;
 use crate::local::cloudformation::resource::{Properties, ResourceType};
 use crate::local::wire::Fault;
-use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, iam, lambda, logs, s3, secretsmanager, ses, ssm};
+use crate::local::{apigateway, apigatewayv2, cognito, dynamodb, ecr, iam, lambda, logs, s3, secretsmanager, ses, ssm};
 
 /// How many deleted stacks are kept to be read by their ARN. AWS keeps them for 90 days, but here they are saved with
 /// every change of anything.
@@ -54,6 +54,7 @@ fn resource_types() -> impl Iterator<Item = &'static dyn ResourceType> {
         apigatewayv2::RESOURCE_TYPES,
         cognito::RESOURCE_TYPES,
         dynamodb::RESOURCE_TYPES,
+        ecr::RESOURCE_TYPES,
         iam::RESOURCE_TYPES,
         lambda::RESOURCE_TYPES,
         logs::RESOURCE_TYPES,

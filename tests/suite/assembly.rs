@@ -19,11 +19,21 @@ const CDK: &str = "aws-cdk@2.1148.1";
 
 /// The CDK CLI with a home and an account of its own, and kept off the network.
 struct Cdk<'a> {
-    ministack: &'a Ministack,
+    environment: Vec<(String, String)>,
     folder: &'a Path,
 }
 
-impl Cdk<'_> {
+impl<'a> Cdk<'a> {
+    fn of(ministack: &Ministack, folder: &'a Path) -> Self {
+        let environment = ministack.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self { environment: environment.collect(), folder }
+    }
+
+    /// Bootstraps the account.
+    fn bootstrap(&self) {
+        self.run(&["bootstrap", "aws://000000000000/us-east-1"]);
+    }
+
     fn run(&self, arguments: &[&str]) -> String {
         run(self.command().args(arguments))
     }
@@ -32,7 +42,10 @@ impl Cdk<'_> {
         let mut cdk = npm(&[CDK]).program("cdk");
         cdk.args(["--no-notices", "--no-version-reporting", "--app", "stackgen.out"])
             .current_dir(self.folder)
-            .envs(self.ministack.environment())
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("HOME", self.folder)
             .env("CDK_DISABLE_CLI_TELEMETRY", "true")
             .env("CDK_DISABLE_VERSION_CHECK", "true")
@@ -105,9 +118,9 @@ fn the_cdk_lists_deploys_changes_and_destroys_it() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let project = sketch(folder.path());
     let ministack = Ministack::start(Auth::Off);
-    let cdk = Cdk { ministack: &ministack, folder: folder.path() };
+    let cdk = Cdk::of(&ministack, folder.path());
     let first = build(&project, "first", Format::Json);
-    cdk.run(&["bootstrap", "aws://000000000000/us-east-1"]);
+    cdk.bootstrap();
     assert_eq!(cdk.run(&["ls"]).trim(), "hello-api");
     assert_eq!(cdk.deploy("hello-api"), json!({ "hello-api": { "key": first } }));
 
@@ -117,9 +130,8 @@ fn the_cdk_lists_deploys_changes_and_destroys_it() {
     cdk.run(&["destroy", "hello-api", "--force"]);
 }
 
-/// The main job's project, whose function's code is there already.
-fn prebuilt(ministack: &Ministack) -> crate::project::Project {
-    let project = crate::project::Project::at(STACK, ministack);
+/// The main job's project, with the function's code there already.
+fn prebuilt(project: crate::project::Project) -> crate::project::Project {
     project.edit("crate: functions/protected", "directory: code");
     let bootstrap = project.path().join("code/bootstrap");
     fs::create_dir(project.path().join("code")).expect("the folder is ours");
@@ -128,13 +140,10 @@ fn prebuilt(ministack: &Ministack) -> crate::project::Project {
     project
 }
 
-#[test]
-fn the_cdk_deploys_and_destroys_what_bundle_writes() {
-    let ministack = Ministack::start(Auth::Off);
-    let project = prebuilt(&ministack);
-    let cdk = Cdk { ministack: &ministack, folder: project.path() };
+/// The CDK deploys what `bundle` writes, and `stackgen` finds it there and gone.
+fn deploys_and_destroys(cdk: &Cdk, project: &crate::project::Project) {
     project.done(&["bundle", STACK]);
-    cdk.run(&["bootstrap", "aws://000000000000/us-east-1"]);
+    cdk.bootstrap();
     assert_eq!(cdk.run(&["ls"]).trim(), STACK);
 
     let outputs = cdk.deploy(STACK)[STACK].clone();
@@ -150,14 +159,28 @@ fn the_cdk_deploys_and_destroys_what_bundle_writes() {
 }
 
 #[test]
+fn the_cdk_deploys_and_destroys_what_bundle_writes() {
+    let ministack = Ministack::start(Auth::Off);
+    let project = prebuilt(crate::project::Project::at(STACK, &ministack));
+    deploys_and_destroys(&Cdk::of(&ministack, project.path()), &project);
+}
+
+#[test]
+fn the_cdk_bootstraps_the_local_cloud_and_deploys_to_it() {
+    let project = prebuilt(crate::project::Project::local());
+    let cdk = Cdk { environment: project.local_environment(), folder: project.path() };
+    deploys_and_destroys(&cdk, &project);
+}
+
+#[test]
 fn the_cdk_refuses_to_deploy_what_has_no_code_yet() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let project = sketch(folder.path());
     let ministack = Ministack::start(Auth::Off);
-    let cdk = Cdk { ministack: &ministack, folder: folder.path() };
+    let cdk = Cdk::of(&ministack, folder.path());
     let stack = Stack::new("hello-api", template());
     assembly::write(&project.out(), &[stack], Format::Json).expect("the project is writable");
-    cdk.run(&["bootstrap", "aws://000000000000/us-east-1"]);
+    cdk.bootstrap();
     assert_eq!(cdk.run(&["ls"]).trim(), "hello-api");
     let output = cdk.command().args(["deploy", "--require-approval", "never"]).output().expect("it is installed");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

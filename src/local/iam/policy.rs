@@ -358,6 +358,14 @@ pub(crate) fn aws_managed(arn: &str) -> Option<Value> {
         "service-role/AWSLambdaBasicExecutionRole" | "service-role/AmazonAPIGatewayPushToCloudWatchLogs" => allow(LOGS),
         "AWSXRayDaemonWriteAccess" => allow(&["xray:PutTraceSegments", "xray:PutTelemetryRecords"]),
         "AdministratorAccess" => allow(&["*"]),
+        "AWSCloudFormationReadOnlyAccess" => allow(&[
+            "cloudformation:Describe*",
+            "cloudformation:Detect*",
+            "cloudformation:EstimateTemplateCost",
+            "cloudformation:Get*",
+            "cloudformation:List*",
+            "cloudformation:ValidateTemplate",
+        ]),
         "AmazonS3ReadOnlyAccess" => allow(&["s3:Get*", "s3:List*", "s3:Describe*"]),
         "AmazonSSMReadOnlyAccess" => allow(&["ssm:Describe*", "ssm:Get*", "ssm:List*"]),
         _ => {
