@@ -17,19 +17,15 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::project::output_file;
+use crate::synth::code::{ASSET_BUCKET, USES_CDK_BUCKET, cdk_bucket_of_template};
 use crate::template::Template;
 
 /// Version of the format: old enough for every CDK CLI of the last years.
 const SCHEMA: &str = "36.0.0";
-/// The bucket that `cdk bootstrap` makes.
-const BUCKET: &str = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}";
 /// The version of the bootstrap that has all of these roles.
 const BOOTSTRAP_VERSION: u32 = 6;
 /// Where the CDK CLI looks the version up.
 const BOOTSTRAP_PARAMETER: &str = "/cdk-bootstrap/hnb659fds/version";
-/// The parameter and the condition of a template that choose the bucket of the code.
-const BUCKET_PARAMETER: &str = "AssetBucket";
-const BUCKET_CONDITION: &str = "UsesCdkBucket";
 
 /// How long a zip that no stack needs any more is kept for another command that may be uploading it.
 const KEPT: Duration = Duration::from_secs(60 * 60);
@@ -169,7 +165,7 @@ impl Rendered {
                 "validateOnSynth": false,
                 "assumeRoleArn": role("deploy-role"),
                 "cloudFormationExecutionRoleArn": role("cfn-exec-role"),
-                "stackTemplateAssetObjectUrl": format!("s3://{BUCKET}/{}", self.key),
+                "stackTemplateAssetObjectUrl": format!("s3://{}/{}", cdk_bucket_of_template(), self.key),
                 "requiresBootstrapStackVersion": BOOTSTRAP_VERSION,
                 "bootstrapStackVersionSsmParameter": BOOTSTRAP_PARAMETER,
                 "additionalDependencies": [assets],
@@ -220,7 +216,7 @@ fn asset(label: &str, file: &str, key: &str) -> Value {
         "source": { "path": file, "packaging": "file" },
         "destinations": {
             "current_account-current_region": {
-                "bucketName": BUCKET,
+                "bucketName": cdk_bucket_of_template(),
                 "objectKey": key,
                 "assumeRoleArn": role("file-publishing-role"),
             },
@@ -242,8 +238,8 @@ fn with_code(stack: &Stack) -> Template {
         template.settle(&code.parameter, &code.key());
     }
     if !stack.code.is_empty() {
-        template.assume(BUCKET_CONDITION);
-        template.settle(BUCKET_PARAMETER, "");
+        template.assume(USES_CDK_BUCKET);
+        template.settle(ASSET_BUCKET, "");
     }
     template
 }
@@ -315,11 +311,12 @@ mod tests {
 
     fn stack(name: &str) -> Stack {
         let mut template = Template::default();
-        template.parameters.insert(BUCKET_PARAMETER.into(), Parameter::new("String").default(""));
+        template.parameters.insert(ASSET_BUCKET.into(), Parameter::new("String").default(""));
         template.parameters.insert("HelloCodeKey".into(), Parameter::new("String"));
-        let own = function::equals(function::reference(BUCKET_PARAMETER), "");
-        template.conditions.insert(BUCKET_CONDITION.into(), own);
-        let bucket = function::if_(BUCKET_CONDITION, function::sub(BUCKET), function::reference(BUCKET_PARAMETER));
+        let own = function::equals(function::reference(ASSET_BUCKET), "");
+        template.conditions.insert(USES_CDK_BUCKET.into(), own);
+        let bucket =
+            function::if_(USES_CDK_BUCKET, function::sub(&cdk_bucket_of_template()), function::reference(ASSET_BUCKET));
         let code = json!({ "S3Bucket": bucket, "S3Key": function::reference("HelloCodeKey") });
         let hello = Resource::new("AWS::Lambda::Function").property("Code", code);
         template.resources.insert("Hello".into(), hello);
@@ -353,7 +350,7 @@ mod tests {
         let digest = hex::encode(Sha256::digest(&files["one.template.json"]));
         let asset = &json(&files, "one.assets.json")["files"][&digest];
         assert_eq!(asset["source"]["path"], "one.template.json");
-        let url = format!("s3://{BUCKET}/{digest}.json");
+        let url = format!("s3://{}/{digest}.json", cdk_bucket_of_template());
         assert_eq!(json(&files, "manifest.json")["artifacts"]["one"]["properties"]["stackTemplateAssetObjectUrl"], url);
     }
 
@@ -370,7 +367,7 @@ mod tests {
         assert_eq!(template["Parameters"], Value::Null);
         assert_eq!(template["Conditions"], Value::Null);
         let code = &template["Resources"]["Hello"]["Properties"]["Code"];
-        assert_eq!(code, &json!({ "S3Bucket": function::sub(BUCKET), "S3Key": "d1.zip" }));
+        assert_eq!(code, &json!({ "S3Bucket": function::sub(&cdk_bucket_of_template()), "S3Key": "d1.zip" }));
         assert_eq!(json(&files, "one.assets.json")["files"]["d1"]["source"]["path"], "asset.d1.zip");
     }
 

@@ -5,6 +5,7 @@
 
 mod apigateway;
 mod apigatewayv2;
+pub mod code;
 mod cognito;
 mod dynamodb;
 mod lambda;

@@ -12,6 +12,7 @@ use stackgen::bundle::{self, Architecture, Code, FunctionSource, Purpose, Stop};
 use stackgen::deploy::{Asset, Unit, gate};
 use stackgen::model::{Others, lambda};
 use stackgen::project::Project;
+use stackgen::synth::code::code_key;
 use stackgen::template::{Template, text};
 use stackgen::{spec, synth};
 use thiserror::Error;
@@ -228,7 +229,7 @@ fn exported(stack: &str, template: &Template) -> BTreeSet<String> {
 
 /// Parameters of the template that somebody must give: they have no default, and are no function's code.
 pub(crate) fn asked(planned: &Planned) -> Vec<String> {
-    let is_code = |name: &str| planned.file.stack.functions.keys().any(|id| name == format!("{id}CodeKey"));
+    let is_code = |name: &str| planned.file.stack.functions.keys().any(|id| name == code_key(id));
     let parameters = planned.template.parameters.iter();
     let asked = parameters.filter(|(name, parameter)| parameter.default.is_none() && !is_code(name));
     asked.map(|(name, _)| name.clone()).collect()
@@ -284,17 +285,12 @@ pub(crate) fn assembled_with_code(planned: &[Planned], built: &[Vec<bundle::Asse
             .iter()
             .map(|asset| assembly::Code {
                 function: asset.id.clone(),
-                parameter: key_parameter(asset),
+                parameter: code_key(&asset.id),
                 digest: asset.digest.clone(),
             })
             .collect();
     }
     stacks
-}
-
-/// The template's parameter for the key of a function's code.
-fn key_parameter(asset: &bundle::Asset) -> String {
-    format!("{}CodeKey", asset.id)
 }
 
 /// Builds the functions of all stacks in one run of cargo, which draws its own progress. The assets come stack by stack.
@@ -403,7 +399,7 @@ pub(crate) fn units(
 fn unit(planned: &Planned, code: &[bundle::Asset], parameters: &BTreeMap<String, String>) -> Unit {
     // A deployer's policy lets nobody write into the folder of another stack.
     let key = |asset: &bundle::Asset| format!("code/{}/{}", planned.file.name, asset.key());
-    let keys = code.iter().map(|asset| (key_parameter(asset), key(asset)));
+    let keys = code.iter().map(|asset| (code_key(&asset.id), key(asset)));
     let given = parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
     let assets = code.iter().map(|asset| Asset {
         key: key(asset),

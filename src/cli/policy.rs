@@ -8,6 +8,7 @@ use serde_json::json;
 use stackgen::access::deployer::{self, Document, Holder, MOST_CHARACTERS, MOST_POLICIES, Place};
 use stackgen::deploy::store::{BOOTSTRAP_STACK, Store};
 use stackgen::project::Project;
+use stackgen::synth::code::cdk_bucket;
 use thiserror::Error;
 
 use super::plan::{self, Planned};
@@ -141,7 +142,7 @@ impl Options {
 
 /// The buckets that may be there: our own, whose name ends as CloudFormation likes, and the CDK's.
 fn usual_buckets(region: &str, account: &str) -> BTreeSet<String> {
-    [format!("{BOOTSTRAP_STACK}-assets-*"), format!("cdk-hnb659fds-assets-{account}-{region}")].into()
+    [format!("{BOOTSTRAP_STACK}-assets-*"), cdk_bucket(account, region)].into()
 }
 
 /// One policy as IAM takes it; several as a list.

@@ -17,16 +17,9 @@ use super::aws::{Account, During, Error as AwsError};
 use super::stack::{self, Stack};
 use super::store::Store;
 use super::{Cancellation, Listener, Progress, Unit, store};
+use crate::synth::code::ASSET_BUCKET;
+use crate::template::check::{INLINE_BYTES, MOST_BYTES};
 use crate::template::text;
-
-/// A template up to this size travels inside the request; a larger one goes through the bucket.
-pub const INLINE_LIMIT: usize = 51_200;
-
-/// Largest template that CloudFormation takes.
-pub const TEMPLATE_LIMIT: usize = 1_000_000;
-
-/// The template's parameter that names the bucket of the functions' code; empty means the bucket of the CDK.
-pub const BUCKET_PARAMETER: &str = "AssetBucket";
 
 /// Why a change set could not be had or executed.
 #[derive(Debug, Error, Diagnostic)]
@@ -37,7 +30,7 @@ pub enum Error {
     #[diagnostic(code(stackgen::change_set::failed), help("{findings}"))]
     Failed { stack: String, reason: String, findings: String },
     /// The template is larger than any that CloudFormation takes.
-    #[error("the template of stack `{stack}` has {size} bytes, more than CloudFormation's {TEMPLATE_LIMIT}")]
+    #[error("the template of stack `{stack}` has {size} bytes, more than CloudFormation's {MOST_BYTES}")]
     #[diagnostic(code(stackgen::change_set::too_large), help("split the stack into several"))]
     TooLarge { stack: String, size: usize },
     /// Something must go through a bucket, and there is none.
@@ -303,7 +296,7 @@ impl Preparation<'_> {
             .set_tags(Some(
                 unit.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect(),
             ));
-        if unit.template.len() <= INLINE_LIMIT {
+        if unit.template.len() <= INLINE_BYTES {
             return Ok(request.template_body(&unit.template));
         }
         Ok(request.template_url(upload_template(account, unit, store).await?))
@@ -311,7 +304,7 @@ impl Preparation<'_> {
 }
 
 fn parse(unit: &Unit) -> Result<Value, Error> {
-    if unit.template.len() > TEMPLATE_LIMIT {
+    if unit.template.len() > MOST_BYTES {
         return Err(Error::TooLarge { stack: unit.stack.clone(), size: unit.template.len() });
     }
     serde_json::from_str(&unit.template).map_err(|source| Error::NotJson { stack: unit.stack.clone(), source })
@@ -324,8 +317,7 @@ async fn upload_template(account: &Account, unit: &Unit, store: Option<&Store>) 
 
 /// Whether a failed change set failed only because there is nothing to do. The two wordings go on differently, so only
 /// their beginnings count.
-#[must_use]
-pub fn says_unchanged(reason: &str) -> bool {
+fn says_unchanged(reason: &str) -> bool {
     reason.starts_with("The submitted information didn't contain changes")
         || reason.starts_with("No updates are to be performed")
 }
@@ -442,7 +434,7 @@ fn parameters(template: &Value, unit: &Unit, deployed: Option<&Stack>, store: Op
         .parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.clone()))
-        .chain(bucket.map(|bucket| (BUCKET_PARAMETER, bucket)))
+        .chain(bucket.map(|bucket| (ASSET_BUCKET, bucket)))
         .collect();
     declared
         .filter_map(|name| {

@@ -5,9 +5,9 @@ mod remedy;
 use serde_json::Value;
 
 use super::aws::{Account, During, Error};
-use super::change_set::BUCKET_PARAMETER;
 use super::stack::{self, Deployed, Stack};
 use super::store::{self, Store};
+use crate::synth::code::ASSET_BUCKET;
 use crate::template::text;
 
 /// What deleting a stack would do.
@@ -88,7 +88,7 @@ pub async fn sweep(account: &Account, stack: &Stack) -> Result<Vec<Leftover>, Er
     if stack::describe(account, &stack.name).await?.is_some() {
         return Ok(left);
     }
-    let Some(store) = bucket(account, stack.parameters.get(BUCKET_PARAMETER)).await? else { return Ok(left) };
+    let Some(store) = bucket(account, stack.parameters.get(ASSET_BUCKET)).await? else { return Ok(left) };
     for folder in store::folders(&stack.name) {
         if let Err(error) = store.remove(account, &folder).await {
             let what = format!("what is below `{folder}` in bucket `{}`: {error}", store.bucket());

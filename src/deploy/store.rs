@@ -1,6 +1,5 @@
 //! The bucket through which code and large templates go: the CDK's where it is, else one of our own.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use aws_sdk_s3::error::SdkError;
@@ -13,6 +12,7 @@ use thiserror::Error;
 
 use super::aws::{Account, During, Error as AwsError};
 use super::{Asset, Listener, Progress, Unit, stack};
+use crate::synth::code::cdk_bucket;
 
 /// Name of the stack that holds our own bucket.
 pub const BOOTSTRAP_STACK: &str = "stackgen-bootstrap";
@@ -94,7 +94,7 @@ impl Store {
             tokio::try_join!(stack::describe(account, CDK_STACK), stack::describe(account, BOOTSTRAP_STACK))?;
         let bucket = |stack: Option<stack::Stack>| stack?.outputs.remove("BucketName");
         if let Some(bucket) = bucket(cdk) {
-            let derived = format!("cdk-hnb659fds-assets-{}-{}", account.id, account.region);
+            let derived = cdk_bucket(&account.id, &account.region);
             let owner = if bucket == derived { Owner::CdkByDefault } else { Owner::Cdk };
             return Ok(Some(Self { bucket, owner }));
         }
@@ -255,10 +255,7 @@ pub fn bootstrap() -> Unit {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Synthesis, properties, value};
+use super::{Synthesis, code, properties, value};
 use crate::model::Arn;
 use crate::model::ids::{self, ASSET_BUCKET, USES_CDK_BUCKET};
 use crate::model::lambda::Function;
@@ -12,8 +12,6 @@ use crate::template::{Parameter, Removal, Resource, function};
 
 mod grant;
 
-/// The bucket that `cdk bootstrap` makes.
-const CDK_BUCKET: &str = "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}";
 /// The runtime of functions that bring their own `bootstrap`, as Rust does.
 const RUNTIME: &str = "provided.al2023";
 
@@ -55,7 +53,11 @@ fn environment(synthesis: &Synthesis, declared: &Function) -> BTreeMap<String, V
 }
 
 fn code(id: &str) -> Value {
-    let bucket = function::if_(USES_CDK_BUCKET, function::sub(CDK_BUCKET), function::reference(ASSET_BUCKET));
+    let bucket = function::if_(
+        USES_CDK_BUCKET,
+        function::sub(&code::cdk_bucket_of_template()),
+        function::reference(ASSET_BUCKET),
+    );
     json!({ "S3Bucket": bucket, "S3Key": function::reference(&ids::code_key(id)) })
 }
 

@@ -11,6 +11,8 @@ use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
 use stackgen::deploy::store::Store;
 use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate};
+use stackgen::synth::code::ASSET_BUCKET;
+use stackgen::template::check::INLINE_BYTES;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -216,8 +218,8 @@ impl Run<'_> {
 
     /// The bucket, made on the first deployment that needs one.
     async fn store(&self) -> Outcome<Option<Store>> {
-        let needed = !self.unit.assets.is_empty() || self.unit.template.len() > change_set::INLINE_LIMIT;
-        if !needed && !self.unit.template.contains(change_set::BUCKET_PARAMETER) {
+        let needed = !self.unit.assets.is_empty() || self.unit.template.len() > INLINE_BYTES;
+        if !needed && !self.unit.template.contains(ASSET_BUCKET) {
             return Ok(None);
         }
         match Store::find(self.account).await? {

@@ -6,11 +6,7 @@ use crate::local::cloud::Cloud;
 use crate::local::cloudformation::invalid;
 use crate::local::s3;
 use crate::local::wire::{Fault, Form};
-
-/// Most bytes of a template within a request.
-const LARGEST_BODY: usize = 51_200;
-/// Most bytes of a template in S3.
-const LARGEST_OBJECT: usize = 1_000_000;
+use crate::template::check::{INLINE_BYTES, MOST_BYTES};
 
 /// The template that a request brings, if it brings one.
 ///
@@ -32,10 +28,10 @@ fn body_of(body: &str) -> Result<String, Fault> {
              greater than or equal to 1",
         ));
     }
-    if body.len() > LARGEST_BODY {
+    if body.len() > INLINE_BYTES {
         return Err(invalid(format!(
             "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy constraint: Member must have \
-             length less than or equal to {LARGEST_BODY}"
+             length less than or equal to {INLINE_BYTES}"
         )));
     }
     Ok(body.to_owned())
@@ -51,8 +47,8 @@ struct Place {
 fn fetched(cloud: &Cloud, url: &str) -> Result<String, Fault> {
     let place = place(url, cloud.endpoint())?;
     let bytes = object(cloud, &place)?;
-    if bytes.len() > LARGEST_OBJECT {
-        return Err(invalid(format!("Template may not exceed {LARGEST_OBJECT} bytes in size.")));
+    if bytes.len() > MOST_BYTES {
+        return Err(invalid(format!("Template may not exceed {MOST_BYTES} bytes in size.")));
     }
     String::from_utf8(bytes).map_err(|_| invalid("Template format error: unsupported structure."))
 }
