@@ -1,5 +1,6 @@
 //! What becomes of stacks, of several of them and of those that others use: deployed in part, failed, destroyed, left.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -253,12 +254,14 @@ async fn a_stack_that_is_stuck_is_told_with_commands_for_the_same_target() {
     for name in ["files", "more"] {
         put(&s3, name, "a").await;
     }
-    let told = project.run("destroy --local");
-    told.ended(1).says("removes it only when it is empty").says("DELETE_FAILED");
-    told.says("eval \"$(stackgen local env)\"; aws cloudformation delete-stack");
-    let ids = told.stderr.split("--retain-resources ").nth(1).expect("it names resources");
-    let ids: String = ids.chars().take_while(|c| *c != '`').filter(|c| !c.is_whitespace() && *c != '│').collect();
-    assert!(ids.contains("Files") && ids.contains("More"), "{}", told.stderr);
+    let told = project.run("destroy --local --output json");
+    told.ended(1).says("`Files` goes: CloudFormation removes it only when it is empty");
+    let error = error(&document(&told));
+    let left_behind =
+        "`eval \"$(stackgen local env)\"; aws cloudformation delete-stack --stack-name notes --retain-resources ";
+    let ids = error.split(left_behind).nth(1).and_then(|rest| rest.split('`').next()).unwrap_or_default();
+    let ids: BTreeSet<&str> = ids.split(' ').collect();
+    assert_eq!(ids, BTreeSet::from(["Files", "More"]), "{error}");
 
     project.run("diff --local").ended(0).says("could not be deleted earlier").says("stackgen destroy notes --local");
     let told = project.run("diff --local");

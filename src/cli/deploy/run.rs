@@ -164,7 +164,7 @@ impl Run<'_> {
         let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
         let prepared = preparation.ask(self.account, &listener, interrupts.token()).await;
         self.board.clean();
-        Ok(prepared.map_err(about_parameters)?)
+        prepared.map_err(about_parameters)
     }
 
     /// The stack, once it can be deployed to; nothing when it is to be made.
