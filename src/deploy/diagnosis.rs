@@ -31,7 +31,7 @@ const DEPTH: usize = 8;
 /// The first cause among events, oldest first. A resource that was cancelled because of another is an echo, and so is
 /// what fails on the way back.
 #[must_use]
-pub fn first_cause(events: &[Event]) -> Option<Cause> {
+fn first_cause(events: &[Event]) -> Option<Cause> {
     let failed = |event: &&Event| event.status.ends_with("_FAILED") && !event.is_about_the_stack() && !is_echo(event);
     let culprit = events.iter().find(failed).map(|event| Cause {
         stack: event.stack.clone(),

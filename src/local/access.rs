@@ -148,7 +148,7 @@ const PULSE: Duration = Duration::from_millis(2);
 const LARGEST_LOG: u64 = 16 << 20;
 
 /// The flag with which the program runs itself in the background.
-pub const DETACHED: &str = "--detached";
+const DETACHED: &str = "--detached";
 
 /// The project's cloud: the one that runs, else a new one in the background. Without a region it is in that of its
 /// account, whichever that is.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use form::Form;
+pub(crate) use form::lower_first;
 
 /// An answer on its way out.
 pub type Response = http::Response<Body>;

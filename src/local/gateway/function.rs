@@ -8,12 +8,11 @@ use serde_json::Value;
 
 use crate::local::apigatewayv2::function_arn;
 use crate::local::cloud::Cloud;
+use crate::local::lambda::api::LARGEST_EVENT;
 use crate::local::{lambda, runtime};
 
 /// The service that functions must let in.
 const PRINCIPAL: &str = "apigateway.amazonaws.com";
-/// The largest event that a function takes.
-const LARGEST_EVENT: usize = 6_291_456;
 
 /// Why a function gave no result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::local::runtime::{self, Call, Log};
 use crate::local::wire::{Fault, Request, Response};
 
 /// Largest event of a synchronous invocation.
-const LARGEST_EVENT: usize = 6_291_456;
+pub(crate) const LARGEST_EVENT: usize = 6_291_456;
 
 /// Largest event of an asynchronous one.
 const LARGEST_ASYNCHRONOUS_EVENT: usize = 1_048_576;

@@ -10,7 +10,7 @@ use crate::local::cloud::Account;
 use crate::local::cloudformation::resource::{
     Change, Context, Kind, Properties, Provisioned, Refused, Tags, Wording, text,
 };
-use crate::local::wire::Fault;
+use crate::local::wire::{Fault, lower_first};
 
 /// An API whose parts CloudFormation provisions.
 pub(crate) trait Provisions: Parts {
@@ -152,9 +152,4 @@ fn lowered_value(name: &str, value: &Value) -> Value {
         Value::Array(items) => items.iter().map(|item| lowered_value("", item)).collect(),
         value => value.clone(),
     }
-}
-
-fn lower_first(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }

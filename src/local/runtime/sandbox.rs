@@ -198,7 +198,7 @@ fn private_folder(data: &Path) -> std::io::Result<TempDir> {
 }
 
 /// Where the temporary files of all processes are.
-pub(super) fn temporary_folder(data: &Path) -> PathBuf {
+fn temporary_folder(data: &Path) -> PathBuf {
     data.join("lambda/tmp")
 }
 

@@ -88,7 +88,8 @@ fn item<'a>(list: &str, key: &'a str, value: &'a str) -> Option<(u32, &'a str, &
     Some((number.parse().ok()?, rest, value))
 }
 
-fn lower_first(name: &str) -> String {
+/// The name of a member as JSON has it: `Name` is `name`.
+pub(crate) fn lower_first(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }

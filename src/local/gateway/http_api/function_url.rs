@@ -21,14 +21,13 @@ use crate::local::gateway::answer::{Answer, json_headers};
 use crate::local::gateway::signer::{self, Signer};
 use crate::local::iam::authorize::{Deed, is_open};
 use crate::local::iam::policy::Verdict;
+use crate::local::lambda::api::LARGEST_EVENT;
 use crate::local::lambda::deeds::URL_AUTH_TYPE;
 use crate::local::lambda::url::Found;
 use crate::local::runtime;
 use crate::local::signature::{Dialect, Problem};
 use crate::local::wire::{Caller, Request, Response};
 
-/// The largest event that a function takes.
-const LARGEST: usize = 6_291_456;
 /// The service that signatures are made for.
 const SERVICE: &str = "lambda";
 /// What is told to whom nobody let in.
@@ -69,8 +68,8 @@ async fn treat(cloud: &Cloud, call: &Call, found: &Found) -> Result<Answer, Refu
     }
     let identity = authorize(cloud, call, found)?;
     let event = Bytes::from(of_integration(call, &identity, "2.0").to_string());
-    if event.len() > LARGEST {
-        let message = format!("Request must be smaller than {LARGEST} bytes for the InvokeFunction operation");
+    if event.len() > LARGEST_EVENT {
+        let message = format!("Request must be smaller than {LARGEST_EVENT} bytes for the InvokeFunction operation");
         return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message));
     }
     let invoked = runtime::call(cloud, runtime::Call::new(found.target.clone(), event)).await;
