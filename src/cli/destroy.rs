@@ -262,8 +262,9 @@ impl Arguments {
 impl Destroyed {
     /// A stack that was there.
     async fn gone(account: &Account, stack: &Stack, doom: &Doom) -> Result<Self, aws::Error> {
+        let stored = destroy::sweep(account, stack).await?;
         let mut left = destroy::leftovers(account, &stack.name, doom).await?;
-        left.extend(destroy::sweep(account, stack).await?);
+        left.extend(stored);
         Ok(Self { name: stack.name.clone(), existed: true, left })
     }
 

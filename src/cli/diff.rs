@@ -89,7 +89,9 @@ impl Arguments {
 /// What a deployment would say of the stack's status before all else.
 fn state(stack: &Stack, target: &Target, account: &Account) -> Option<String> {
     match stack.next() {
-        Next::Wait => Some(format!("busy ({}); `stackgen deploy` waits for that", stack.status)),
+        Next::Wait => {
+            Some(format!("stack `{}` is busy ({}); `stackgen deploy` waits for that", stack.name, stack.status))
+        }
         Next::Refuse(stuck) => {
             let refusal = stack.refusal(stuck, &target.flags(), &aws_cli::call(target, account));
             let help = refusal.help().map(|help| format!("; {help}"));
