@@ -357,6 +357,19 @@ mod tests {
     }
 
     #[test]
+    fn a_zip_for_others_is_a_file_like_any_other() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mode = |file: &Path| fs::metadata(file).expect("it was written").permissions().mode();
+        let contents = contents(&[("bootstrap", 0o755, "run")]);
+        let asset = pack("Hello", &contents, folder.path(), Purpose::Deploy).expect("it is writable");
+        let any = folder.path().join("any");
+        fs::write(&any, "").expect("it is writable");
+        assert_eq!(mode(&asset.file), mode(&any));
+    }
+
+    #[test]
     fn the_digest_covers_names_modes_and_contents() {
         let digest = |name: &str, mode, text: &str| contents(&[(name, mode, text)]).digest();
         let first = digest("bootstrap", 0o755, "run");
