@@ -262,7 +262,7 @@ fn every_default_of_the_schema_is_one_that_can_be_written() {
 #[test]
 fn no_bound_of_the_model_is_hidden_from_the_schema() {
     let mut folders = vec![root().join("src/model")];
-    let mut hidden = Vec::new();
+    let mut hidden: Vec<String> = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the source tree is readable") {
             let path = entry.expect("the source tree is readable").path();
@@ -272,10 +272,12 @@ fn no_bound_of_the_model_is_hidden_from_the_schema() {
             }
             let text = fs::read_to_string(&path).expect("sources are UTF-8");
             // What is inside an `Option` the schema does not look at.
-            hidden.extend(["#[garde(inner(range(", "#[garde(inner(length("].iter().filter(|it| text.contains(**it)));
+            let bounds = ["#[garde(inner(range(", "#[garde(inner(length("].into_iter();
+            let found = bounds.filter(|bound| text.contains(bound));
+            hidden.extend(found.map(|bound| format!("{bound} in {}", path.display())));
         }
     }
-    assert_eq!(hidden, Vec::<&&str>::new());
+    assert_eq!(hidden, Vec::<String>::new());
 }
 
 #[test]
