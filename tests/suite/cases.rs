@@ -93,32 +93,35 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every file of cases, in the order of their names. Files without cases, such as keys and limits, are data.
-pub(crate) fn documents() -> Vec<Document> {
-    let folder = folder();
-    let listing = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+/// The files that cases refer to.
+const DATA: [&str; 2] = ["jwt_keys.json", "limits.json"];
+
+/// Every file of a folder that is no data, in the order of their names. One without cases is a document all the same.
+fn documents(folder: &Path) -> Vec<Document> {
+    let listing = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = listing.map(|entry| entry.expect("the folder can be listed").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.retain(|path| !DATA.iter().any(|name| path.ends_with(name)));
     paths.sort();
-    paths.iter().filter_map(|path| document(path)).collect()
+    paths.iter().map(|path| document(path)).collect()
 }
 
-fn document(path: &Path) -> Option<Document> {
+fn document(path: &Path) -> Document {
     let content = read(path);
-    let cases = content.get("cases")?.as_array()?;
+    let cases = content.get("cases").and_then(Value::as_array).cloned().unwrap_or_default();
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let read = |body: &Value| Case::read(body).unwrap_or_else(|| panic!("{file}: a case has no id: {body}"));
-    Some(Document {
+    Document {
         kind: content.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned(),
         fixtures: content.get("fixtures").cloned().unwrap_or_default(),
         cases: cases.iter().map(read).collect(),
         file,
-    })
+    }
 }
 
 /// The documents of a kind. This repository has some of each kind that is asked for.
 pub(crate) fn documents_of(kind: &str) -> Vec<Document> {
-    let found: Vec<Document> = documents().into_iter().filter(|document| document.kind == kind).collect();
+    let found: Vec<Document> = documents(&folder()).into_iter().filter(|document| document.kind == kind).collect();
     assert!(!found.is_empty() || folder() != own_folder(), "there are no cases of kind {kind}");
     found
 }
@@ -126,14 +129,33 @@ pub(crate) fn documents_of(kind: &str) -> Vec<Document> {
 /// The kinds of cases that a test of this module runs.
 const RUN: [&str; 5] = ["cloudformation", "cognito_hosted", "gateway_v1", "gateway_v2", "jwt"];
 
-#[test]
-fn a_kind_that_nobody_runs_is_named() {
+/// What nobody runs in a folder: cases of other kinds, and files without cases.
+fn not_run(folder: &Path) -> Report {
     let mut report = Report::new("not-run");
-    for document in documents().iter().filter(|document| !RUN.contains(&document.kind.as_str())) {
-        let reason = format!("{}: cases of kind `{}` are not run", document.file, document.kind);
-        for case in &document.cases {
-            report.add(case, Err(Unknown::new(reason.clone())));
+    for Document { file, kind, cases, .. } in documents(folder) {
+        if cases.is_empty() {
+            report.leave_out(&file, format!("{file}: there are no cases in it"));
+        }
+        for case in cases.iter().filter(|_| !RUN.contains(&kind.as_str())) {
+            report.add(case, Err(Unknown::new(format!("{file}: cases of kind `{kind}` are not run"))));
         }
     }
-    report.finish();
+    report
+}
+
+#[test]
+fn what_nobody_runs_is_named() {
+    not_run(&folder()).finish();
+    let strange = tempfile::tempdir().expect("a temporary folder can be made");
+    let files = [
+        ("a.json", r#"{ "kind": "other", "cases": [{ "id": "A-1" }, { "id": "A-2" }] }"#),
+        ("b.json", r#"{ "kind": "jwt", "cases": [{ "id": "B-1" }] }"#),
+        ("c.json", r#"{ "kind": "jwt", "case": [{ "id": "C-1" }] }"#),
+        ("d.json", r#"{ "kind": "jwt", "cases": [] }"#),
+        ("limits.json", "{}"),
+    ];
+    for (name, text) in files {
+        std::fs::write(strange.path().join(name), text).expect("the folder is ours");
+    }
+    assert_eq!(not_run(strange.path()).left_out().into_iter().collect::<Vec<_>>(), ["A-1", "A-2", "c.json", "d.json"]);
 }
