@@ -72,6 +72,7 @@ impl Interrupts {
         signals.next().await;
         screen.interrupt();
         self.token.cancel();
+        tracing::debug!("asked to stop");
         signals.next().await;
         let stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone();
         screen.note(format_args!("\n{} left; {stands}", yellow("!")));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use crate::deploy::{Project, Told, USERS};
 use crate::hold::Hold;
@@ -30,7 +31,11 @@ resources:
 const FUNCTION: &str = "functions:\n  Hello: { directory: hello }\n";
 
 /// A command that runs beside the test.
-struct Running(Child);
+struct Running {
+    child: Child,
+    /// What it says to standard error.
+    said: NamedTempFile,
+}
 
 impl Running {
     /// Deploys or destroys through a wire that holds back requests.
@@ -50,24 +55,50 @@ impl Running {
     }
 
     fn start(mut program: Command) -> Self {
-        Self(program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs"))
+        let said = NamedTempFile::new().expect("a temporary file can be made");
+        let standard_error = said.reopen().expect("the file is ours");
+        program.env("STACKGEN_LOG", "stackgen::cli::interrupts=debug");
+        let child = program.stdout(Stdio::piped()).stderr(standard_error).spawn().expect("the program runs");
+        Self { child, said }
     }
 
     fn signal(&self, name: &str) {
-        let pid = self.0.id().to_string();
+        let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs").success());
+    }
+
+    /// Sends a signal, and waits until it has arrived.
+    #[track_caller]
+    fn interrupt(&self, name: &str) {
+        self.signal(name);
+        self.says("asked to stop");
+    }
+
+    /// Waits until it says these words.
+    #[track_caller]
+    fn says(&self, words: &str) {
+        let begin = Instant::now();
+        while !self.said().contains(words) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "`{words}` is not in:\n{}", self.said());
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.said.path()).expect("the file is ours")).into_owned()
     }
 
     fn ended(mut self) -> Told {
         let begin = Instant::now();
-        while self.0.try_wait().expect("it is ours").is_none() {
+        while self.child.try_wait().expect("it is ours").is_none() {
             if begin.elapsed() > Duration::from_secs(60) {
-                self.0.kill().expect("it runs still");
-                panic!("it does not end: {:?}", Told::of(&self.0.wait_with_output().expect("it is ours")));
+                self.child.kill().expect("it runs still");
+                panic!("it does not end: {}", self.said());
             }
             sleep(Duration::from_millis(10));
         }
-        Told::of(&self.0.wait_with_output().expect("it is ours"))
+        let stderr = self.said();
+        Told { stderr, ..Told::of(&self.child.wait_with_output().expect("it is ours")) }
     }
 }
 
@@ -227,8 +258,7 @@ fn while_the_change_set_is_worked_out() {
         let hold = Hold::before(&endpoint, "Action=CreateChangeSet");
         let deploying = Running::through(&hold, &project, "deploy");
         hold.wait();
-        deploying.signal(signal);
-        sleep(Duration::from_millis(100));
+        deploying.interrupt(signal);
         hold.release();
         deploying.ended().ended(1).says("stack `notes` is as it was before").says("the change set is taken back");
         assert_eq!(status(&project), "none", "neither the change set nor the shell of its stack stays");
@@ -238,8 +268,7 @@ fn while_the_change_set_is_worked_out() {
     let hold = Hold::before(&endpoint, "Action=CreateChangeSet");
     let deploying = Running::through(&hold, &project, "deploy");
     hold.wait();
-    deploying.signal("INT");
-    sleep(Duration::from_millis(100));
+    deploying.interrupt("INT");
     hold.release();
     deploying.ended().ended(1).says("is as it was before");
     assert_eq!(status(&project), "CREATE_COMPLETE");
@@ -251,8 +280,7 @@ fn twice_while_the_change_set_is_worked_out() {
     let hold = Hold::before(&endpoint(&project), "Action=DescribeChangeSet");
     let deploying = Running::through(&hold, &project, "deploy");
     hold.wait();
-    deploying.signal("INT");
-    sleep(Duration::from_millis(100));
+    deploying.interrupt("INT");
     deploying.signal("INT");
     deploying.ended().ended(1).says("left;").says("a change set that was never executed may be there");
     assert_eq!(status(&project), "REVIEW_IN_PROGRESS");
@@ -342,8 +370,7 @@ fn between_two_steps() -> (Project, Hold, Running) {
 fn an_update_that_is_interrupted_between_its_two_steps_goes_on() {
     let (project, hold, deploying) = between_two_steps();
     assert_eq!(status(&project), "UPDATE_COMPLETE");
-    deploying.signal("INT");
-    sleep(Duration::from_millis(100));
+    deploying.interrupt("INT");
     hold.release();
     let told = deploying.ended();
     told.ended(1).says("two steps:").says("the first of two steps is done: what leaves is out of the REST API");
@@ -390,7 +417,7 @@ fn while_another_operation_is_waited_for() {
     first.signal("KILL");
     drop(first.ended());
     let second = Running::start(project.command("deploy --local"));
-    sleep(Duration::from_millis(700));
+    second.says("is busy (CREATE_IN_PROGRESS)");
     second.signal("INT");
     second.ended().ended(1).says("interrupted while another operation ran on the stack");
     assert_eq!(status(&project), "CREATE_IN_PROGRESS", "what others do goes on");
@@ -403,8 +430,7 @@ fn during_the_destruction() {
     let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
     let destroying = Running::through(&hold, &project, "destroy");
     hold.wait();
-    destroying.signal("INT");
-    sleep(Duration::from_millis(100));
+    destroying.interrupt("INT");
     hold.release();
     destroying.ended().ended(0).says("is destroyed");
     assert_eq!(status(&project), "none", "what was begun came to its end");
@@ -413,8 +439,7 @@ fn during_the_destruction() {
     let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
     let destroying = Running::through(&hold, &project, "destroy");
     hold.wait();
-    destroying.signal("TERM");
-    sleep(Duration::from_millis(100));
+    destroying.interrupt("TERM");
     destroying.signal("TERM");
     destroying.ended().ended(1).says("left; CloudFormation goes on removing stack `notes`");
 
@@ -450,8 +475,7 @@ fn twice_while_a_deployment_is_verified() {
     let hold = Hold::before(&endpoint(&project), "AdminDeleteUser");
     let verifying = Running::behind(&hold, &project, "verify");
     hold.wait();
-    verifying.signal("INT");
-    sleep(Duration::from_millis(100));
+    verifying.interrupt("INT");
     verifying.signal("INT");
     verifying.ended().ended(1).says("left; a user whose name begins with `stackgen-verify-` may be left");
 }
