@@ -152,7 +152,10 @@ fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Erro
     let folder = manifest.parent().unwrap_or(manifest);
     let mut command = MetadataCommand::new();
     command.cargo_path(&cargo).current_dir(folder).manifest_path(manifest).no_deps();
-    let unreadable = |reason| Error::Manifest { function: function.id.clone(), manifest: manifest.to_owned(), reason };
+    let unreadable = |reason: String| {
+        let manifest = blamed(&reason).unwrap_or_else(|| manifest.to_owned());
+        Error::Manifest { function: function.id.clone(), manifest, reason }
+    };
     command.exec().map_err(|error| match error {
         cargo_metadata::Error::Io(source) => Error::NoCargo { program: cargo, source },
         cargo_metadata::Error::CargoMetadata { stderr } => {
@@ -160,6 +163,11 @@ fn metadata(function: &FunctionSource, manifest: &Path) -> Result<Metadata, Erro
         }
         other => unreadable(other.to_string()),
     })
+}
+
+/// The manifest that cargo cannot parse: that of any member of a workspace stops all of them.
+fn blamed(reason: &str) -> Option<PathBuf> {
+    Some(reason.rsplit_once("manifest at `")?.1.split_once('`')?.0.into())
 }
 
 /// A feature of a package as it is named to a call that builds several.

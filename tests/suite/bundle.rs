@@ -67,6 +67,14 @@ fn help(error: &Error) -> String {
 }
 
 #[test]
+fn the_manifest_that_cargo_blames_is_the_one_to_mend() {
+    let sketch = Sketch::new(&[("Cargo.toml", WORKSPACE)]).function("one", "fn main() {}");
+    let sketch = sketch.function("build", "fn main() {}");
+    let error = sketch.bundle(&["one"], Purpose::Local).expect_err("cargo keeps the name `build` for itself");
+    assert!(help(&error).contains("functions/build/Cargo.toml"), "{error} {}", help(&error));
+}
+
+#[test]
 fn one_call_builds_a_workspace_and_keeps_the_order() {
     let sketch = Sketch::new(&[("Cargo.toml", WORKSPACE)])
         .function("one", "fn main() { println!(\"1\") }")
