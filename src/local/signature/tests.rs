@@ -18,7 +18,11 @@ fn documented() -> Parts {
 
 fn keys() -> Iam {
     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned();
-    Iam { root: AccessKey { id: "AKIDEXAMPLE".to_owned(), secret: secret.into() }, session_seed: "seed".to_owned().into(), ..Iam::default() }
+    Iam {
+        root: AccessKey { id: "AKIDEXAMPLE".to_owned(), secret: secret.into() },
+        session_seed: "seed".to_owned().into(),
+        ..Iam::default()
+    }
 }
 
 fn verified_at(parts: &Parts, now: OffsetDateTime) -> Result<Caller, Problem> {
