@@ -51,7 +51,8 @@ impl TestCloud {
         Self::start_in(tempfile::tempdir().expect("a temporary folder can be made")).await
     }
 
-    async fn start_in(folder: TempDir) -> Self {
+    /// Starts a cloud on the state of a folder.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
         let server = local::bind(Options::new(folder.path())).await.expect("the cloud starts");
         let (endpoint, key, cloud) = (server.endpoint().to_owned(), server.root_key(), server.cloud().clone());
         let serving = tokio::spawn(server.serve(std::future::pending()));
