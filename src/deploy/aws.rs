@@ -9,8 +9,9 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds;
 use aws_config::imds::region::ImdsRegionProvider;
-use aws_config::meta::region::{ProvideRegion, RegionProviderChain};
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -455,7 +456,6 @@ async fn named_region(target: &Target) -> Option<Region> {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &target.profile {
         profile = profile.profile_name(name);
-        return profile.build().region().await;
     }
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).region().await
 }
@@ -466,16 +466,21 @@ async fn credentials(target: &Target, region: Option<Region>) -> Result<SharedCr
         return Ok(SharedCredentialsProvider::new(fixed));
     }
     let region = region.unwrap_or_else(|| Region::from_static("us-east-1"));
-    let mut chain = DefaultCredentialsChain::builder().region(region).imds_client(metadata());
-    if let Some(profile) = &target.profile {
-        chain = chain.profile_name(profile);
-    }
-    let chain = chain.build().await;
-    match chain.provide_credentials().await {
-        Ok(_) => Ok(SharedCredentialsProvider::new(chain)),
-        Err(error) => Err(match (credential_error(&error), &target.profile) {
-            (Error::NoCredentials, Some(profile)) => Error::EmptyProfile { profile: profile.clone() },
-            (error, _) => error,
+    let Some(profile) = &target.profile else {
+        let chain = DefaultCredentialsChain::builder().region(region).imds_client(metadata()).build().await;
+        return match chain.provide_credentials().await {
+            Ok(_) => Ok(SharedCredentialsProvider::new(chain)),
+            Err(error) => Err(credential_error(&error)),
+        };
+    };
+    // The default chain asks the environment first: keys of another account there would win over the profile that is named.
+    let place = ProviderConfig::without_region().with_region(Some(region));
+    let named = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&place).build();
+    match named.provide_credentials().await {
+        Ok(_) => Ok(SharedCredentialsProvider::new(named)),
+        Err(error) => Err(match credential_error(&error) {
+            Error::NoCredentials => Error::EmptyProfile { profile: profile.clone() },
+            error => error,
         }),
     }
 }

@@ -298,6 +298,17 @@ fn a_profile_says_where_how_and_as_whom() {
 }
 
 #[test]
+fn the_environments_keys_do_not_stand_in_for_a_named_profiles_and_its_region_does() {
+    let mut files = Files::new(dev);
+    files.environment.push(("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()));
+    files.environment.push(("AWS_SECRET_ACCESS_KEY", "another account's".to_owned()));
+    files.run("deploy --profile dev --yes").ended(0).says("notes was created");
+    files.run("list --profile nope").ended(1).says("`nope`");
+    files.environment.push(("AWS_REGION", "eu-central-1".to_owned()));
+    files.run("list --profile dev").ended(1).says("not 'eu-central-1'");
+}
+
+#[test]
 fn what_is_wrong_with_a_profile_is_told_with_its_name() {
     let files = Files::new(|endpoint| (dev(endpoint).0, "[other]\naws_access_key_id = {id}\n".to_owned()));
     files.run("list --profile production").ended(1).says("production");
