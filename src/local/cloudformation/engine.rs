@@ -259,7 +259,12 @@ pub(super) fn spawn(cloud: &Cloud, stack_id: String) {
                 // Whoever polls the stack sees it go on.
                 Ok(More::Now) => tokio::task::yield_now().await,
                 Ok(More::Later) => tokio::time::sleep(PATIENCE).await,
-                Ok(More::Nothing) | Err(_) => break,
+                Ok(More::Nothing) => break,
+                // The disk may be full for a while. Nobody else would ever go on with the operation.
+                Err(fault) => {
+                    tracing::error!(stack = stack_id, %fault, "a step could not be saved; it is tried again");
+                    tokio::time::sleep(REST).await;
+                }
             }
         }
     });
@@ -276,6 +281,9 @@ const QUICK: Duration = Duration::from_millis(25);
 
 /// The longest that steps may keep others from the account.
 const LONGEST: Duration = Duration::from_millis(100);
+
+/// How long an operation rests whose last step could not be saved.
+const REST: Duration = Duration::from_secs(1);
 
 /// How long an operation rests that waits for a signal.
 const PATIENCE: Duration = Duration::from_millis(50);
