@@ -1,18 +1,20 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 //!
-//! A reader that goes away (`| head`) is no failure: what cannot be printed is dropped and the command goes on.
+//! A reader that goes away (`| head`) is no failure: what cannot be printed is dropped and the command goes on. An answer
+//! that is lost for another reason, such as a full disk, ends the command as a failure after it has done its work.
 
 mod board;
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
+use dialoguer::console::Term;
 use dialoguer::theme::SimpleTheme;
 use miette::{Diagnostic, GraphicalReportHandler};
 use serde::Serialize;
@@ -46,9 +48,11 @@ pub(crate) struct Screen {
     quiet: bool,
     /// Whether a question is not worth an answer any more.
     interrupted: Arc<AtomicBool>,
+    /// Why an answer could not be printed.
+    lost: Arc<OnceLock<std::io::Error>>,
 }
 
-/// Why nobody could be asked.
+/// Why nobody could be asked, or told.
 #[derive(Debug, Error, Diagnostic)]
 enum Error {
     /// Consent is needed, and there is no terminal.
@@ -77,7 +81,17 @@ enum Error {
     /// The terminal went away.
     #[error("the terminal gave no answer")]
     Unanswered(#[source] dialoguer::Error),
+    /// Standard output takes nothing.
+    #[error("the answer could not be printed: {reason}")]
+    #[diagnostic(
+        code(stackgen::answer),
+        help("what the command does is done; make room where its output goes, and ask for the answer again")
+    )]
+    Unprinted { reason: String },
 }
+
+/// The fewest columns in which a report can still be read.
+const NARROWEST: usize = 40;
 
 /// How often a question looks whether it was interrupted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -120,15 +134,33 @@ fn paint(style: Style, text: impl Display) -> String {
 impl Screen {
     /// A screen for answers of that form.
     pub(crate) fn new(format: Format, quiet: bool) -> Self {
-        Self { format, quiet, interrupted: Arc::default() }
+        Self { format, quiet, interrupted: Arc::default(), lost: Arc::default() }
     }
 
     /// Prints the command's answer: the document, or the text for people. Once a command.
     pub(crate) fn answer(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
         match self.format {
-            Format::Json => print_document(document),
-            Format::Text | Format::Markdown | Format::Html => print(&mut anstream::stdout(), &text()),
+            Format::Json => self.keep(print_document(document)),
+            Format::Text | Format::Markdown | Format::Html => self.keep(print(&mut anstream::stdout(), &text())),
         }
+    }
+
+    /// Keeps why an answer is lost.
+    fn keep(&self, printed: std::io::Result<()>) {
+        if let Err(error) = printed
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            // The first reason is the one to tell.
+            let _told = self.lost.set(error);
+        }
+    }
+
+    /// Fails where an answer was lost.
+    ///
+    /// # Errors
+    /// When standard output took none, unless its reader just went away.
+    pub(crate) fn answered(&self) -> Outcome {
+        self.lost.get().map_or(Ok(()), |error| Err(Error::Unprinted { reason: error.to_string() }.into()))
     }
 
     /// Prints what was done before something failed, in one answer with that. Once a command.
@@ -155,28 +187,28 @@ impl Screen {
     /// Says what goes on, unless the user wants quiet.
     pub(crate) fn note(&self, line: impl Display) {
         if !self.quiet {
-            print(&mut anstream::stderr(), &line.to_string());
+            tell(&line.to_string());
         }
     }
 
     /// Shows what somebody is about to be asked to agree to, even where the user wants quiet.
     pub(crate) fn lay_open(&self, what: impl Display) {
-        print(&mut anstream::stderr(), &what.to_string());
+        tell(&what.to_string());
     }
 
     /// Says what must not be missed.
     pub(crate) fn warn(&self, line: impl Display) {
-        print(&mut anstream::stderr(), &format!("{} {line}", yellow("warning:")));
+        tell(&format!("{} {line}", yellow("warning:")));
     }
 
     /// Shows what is only likely wrong.
     pub(crate) fn doubt(&self, report: &dyn Diagnostic) {
-        print(&mut anstream::stderr(), &render(report));
+        tell(&render(report));
     }
 
     /// Prints an answer that has a form of its own, whatever `--output` says. Once a command.
     pub(crate) fn answer_as_it_is(&self, text: &str) {
-        print(&mut std::io::stdout(), text);
+        self.keep(print(&mut std::io::stdout(), text));
     }
 
     /// Whether live progress can be drawn.
@@ -225,7 +257,7 @@ impl Screen {
             match answer.recv_timeout(LOOK) {
                 Ok(read) => return Ok(read.map_err(Error::Closed)?),
                 Err(_) if self.interrupted.load(Ordering::Relaxed) => {
-                    print(&mut anstream::stderr(), "\n");
+                    tell("\n");
                     return Err(Error::Interrupted.into());
                 }
                 Err(_) => (),
@@ -258,9 +290,9 @@ impl Screen {
         if let Some(report) = &failure.report {
             match self.format {
                 Format::Text | Format::Markdown | Format::Html => {
-                    print(&mut anstream::stderr(), &render(report.as_ref()));
+                    tell(&render(report.as_ref()));
                 }
-                Format::Json => print_document(&json!({ "error": document(report.as_ref()) })),
+                Format::Json => self.keep(print_document(&json!({ "error": document(report.as_ref()) }))),
             }
         }
         ExitCode::from(failure.exit as u8)
@@ -336,31 +368,55 @@ fn shown_width(cell: &str) -> usize {
 /// Sends the log of the library to standard error when `STACKGEN_LOG` asks for it (`STACKGEN_LOG=stackgen=debug`).
 pub(crate) fn log_to_standard_error() {
     if let Ok(filter) = EnvFilter::try_from_env("STACKGEN_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        // Where the log cannot be written, on a full disk, saying so could not either, and would panic in a request.
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        log.log_internal_errors(false).init();
     }
 }
 
-fn print(stream: &mut impl Write, text: &str) {
+fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
     let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    let _gone = stream.write_all(format!("{text}{end}").as_bytes()).and_then(|()| stream.flush());
+    stream.write_all(format!("{text}{end}").as_bytes())?;
+    stream.flush()
 }
 
-fn print_document(document: &impl Serialize) {
+/// Prints to standard error. Where that takes nothing, there is nobody to tell.
+fn tell(text: &str) {
+    let _gone = print(&mut anstream::stderr(), text);
+}
+
+fn print_document(document: &impl Serialize) -> std::io::Result<()> {
     let text = serde_json::to_string_pretty(document).unwrap_or_else(|error| {
         json!({ "error": { "message": format!("the answer cannot be written as JSON: {error}") } }).to_string()
     });
-    print(&mut std::io::stdout(), &text);
+    print(&mut std::io::stdout(), &text)
 }
 
+/// Whether standard error shows colour.
+fn is_coloured() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Text for what is drawn past the stream that takes colours out.
+fn as_shown(text: &str) -> String {
+    if is_coloured() { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
+}
+
+/// A report as wide as the terminal. Where there is none its lines stay whole, so that a command can be copied from a log.
 fn render(report: &dyn Diagnostic) -> String {
-    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let theme = match (colour, std::io::stderr().is_terminal()) {
+    let theme = match (is_coloured(), std::io::stderr().is_terminal()) {
         (true, _) => miette::GraphicalTheme::unicode(),
         (false, true) => miette::GraphicalTheme::unicode_nocolor(),
         (false, false) => miette::GraphicalTheme::none(),
     };
+    let width = Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_break_words(false);
+    let handler = match width {
+        Some(width) => handler.with_width(width.max(NARROWEST)),
+        None => handler.with_wrap_lines(false),
+    };
     let mut text = String::new();
-    match GraphicalReportHandler::new_themed(theme).with_links(false).render_report(&mut text, report) {
+    match handler.render_report(&mut text, report) {
         Ok(()) => text,
         Err(_) => report.to_string(),
     }

@@ -2,7 +2,7 @@
 //!
 //! Without a terminal it is a log: one line for each thing that is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use stackgen::deploy::operation::Event;
 use stackgen::deploy::{Cancellation, Progress};
 
-use super::{Screen, bold, dim, green, red, yellow};
+use super::{Screen, as_shown, bold, dim, green, red, yellow};
 
 /// What is going on, drawn as it changes.
 #[derive(Debug)]
@@ -24,6 +24,17 @@ pub(crate) struct Board<'a> {
 struct State {
     bar: Option<ProgressBar>,
     lines: BTreeMap<String, ProgressBar>,
+    /// Resources that are done with, each once: one that is replaced ends twice.
+    done: BTreeSet<String>,
+    way: Way,
+}
+
+/// Whether CloudFormation does what was asked for, or takes it back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Forth,
+    Back,
 }
 
 const TICK: Duration = Duration::from_millis(120);
@@ -49,7 +60,12 @@ impl<'a> Board<'a> {
             Progress::Comparing { stack } => self.begin(&mut state, &stack, "working out what changes"),
             Progress::Started { stack, resources } => self.start(&mut state, &stack, resources),
             Progress::Event(event) => self.event(&mut state, &event),
-            Progress::Cancelling { how } => self.log(&format!("{} {}", yellow("!"), cancelling(how))),
+            Progress::Cancelling { how } => {
+                if how == Cancellation::RollBack {
+                    state.way = Way::Back;
+                }
+                self.log(&format!("{} {}", yellow("!"), cancelling(how)));
+            }
             Progress::Ended { .. } => Self::clear(&mut state),
         }
     }
@@ -67,12 +83,13 @@ impl<'a> Board<'a> {
 
     fn start(&self, state: &mut State, stack: &str, resources: usize) {
         Self::clear(state);
+        (state.done, state.way) = Default::default();
         if self.screen.is_live() {
-            let bar = ProgressBar::new(u64::try_from(resources).unwrap_or_default());
+            // A bar that is given its text before it is part of the drawing shows itself beside it, and stays there.
+            let bar = self.drawing.add(ProgressBar::new(u64::try_from(resources).unwrap_or_default()));
             let style = ProgressStyle::with_template("{msg} {bar:32.green} {pos}/{len} {elapsed:.dim}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ "));
-            bar.set_message(bold(stack));
-            let bar = self.drawing.add(bar);
+            bar.set_message(as_shown(&bold(stack)));
             bar.enable_steady_tick(TICK);
             state.bar = Some(bar);
         }
@@ -80,21 +97,30 @@ impl<'a> Board<'a> {
 
     fn event(&self, state: &mut State, event: &Event) {
         if event.is_about_the_stack() {
-            return;
+            return self.turn(state, &event.status);
         }
         let what = format!("{} {}", event.logical_id, dim(&event.kind));
         if event.status.ends_with("_IN_PROGRESS") {
-            return self.begin(state, &event.logical_id, &format!("{} {}", word(&event.status), dim(&event.kind)));
+            let doing = format!("{} {}", word(&event.status, state.way), dim(&event.kind));
+            return self.begin(state, &event.logical_id, &doing);
         }
         self.end(state, &event.logical_id);
-        if let Some(bar) = &state.bar {
-            bar.inc(1);
+        if state.way == Way::Forth && state.done.insert(event.logical_id.clone()) {
+            state.bar.iter().for_each(|bar| bar.inc(1));
         }
         if event.status.ends_with("_FAILED") {
             let reason = event.reason.as_deref().unwrap_or_default();
-            self.log(&format!("{} {what} {}: {reason}", red("✗"), word(&event.status)));
+            self.log(&format!("{} {what} {}: {reason}", red("✗"), word(&event.status, state.way)));
         } else {
-            self.log(&format!("{} {what} {}", green("✓"), word(&event.status)));
+            self.log(&format!("{} {what} {}", green("✓"), word(&event.status, state.way)));
+        }
+    }
+
+    /// Says once that CloudFormation goes back.
+    fn turn(&self, state: &mut State, status: &str) {
+        if status.ends_with("ROLLBACK_IN_PROGRESS") && state.way == Way::Forth {
+            state.way = Way::Back;
+            self.log(&format!("{} CloudFormation takes back what it has done", yellow("!")));
         }
     }
 
@@ -103,15 +129,14 @@ impl<'a> Board<'a> {
             return;
         }
         let line = state.lines.entry(name.to_owned()).or_insert_with(|| {
-            let line = ProgressBar::new_spinner();
+            let line = self.drawing.add(ProgressBar::new_spinner());
             let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {msg} {elapsed:.dim}");
             line.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             line.set_prefix(name.to_owned());
-            let line = self.drawing.add(line);
             line.enable_steady_tick(TICK);
             line
         });
-        line.set_message(doing.to_owned());
+        line.set_message(as_shown(doing));
     }
 
     fn end(&self, state: &mut State, name: &str) {
@@ -145,8 +170,11 @@ fn cancelling(how: Cancellation) -> &'static str {
 }
 
 /// A resource's status in a word or two.
-fn word(status: &str) -> String {
+fn word(status: &str, way: Way) -> String {
     match status {
+        "UPDATE_IN_PROGRESS" if way == Way::Back => "is being changed back".to_owned(),
+        "UPDATE_COMPLETE" if way == Way::Back => "changed back".to_owned(),
+        "DELETE_COMPLETE" if way == Way::Back => "removed again".to_owned(),
         "CREATE_IN_PROGRESS" => "is being created".to_owned(),
         "CREATE_COMPLETE" => "created".to_owned(),
         "CREATE_FAILED" => "could not be created".to_owned(),
@@ -168,11 +196,12 @@ fn bytes(size: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::word;
+    use super::{Way, word};
 
     #[test]
     fn a_status_is_told_in_words() {
-        assert_eq!(word("CREATE_COMPLETE"), "created");
-        assert_eq!(word("IMPORT_ROLLBACK_COMPLETE"), "import rollback complete");
+        assert_eq!(word("CREATE_COMPLETE", Way::Forth), "created");
+        assert_eq!(word("UPDATE_COMPLETE", Way::Back), "changed back");
+        assert_eq!(word("IMPORT_ROLLBACK_COMPLETE", Way::Back), "import rollback complete");
     }
 }
