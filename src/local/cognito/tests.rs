@@ -482,8 +482,8 @@ async fn a_required_second_factor_is_set_up_and_asked() {
             let pool = account.cognito.pool(&world.pool).expect("the pool");
             pool.users["alice"].totp.secret.clone()
         });
-        let secret =
-            secret.unwrap_or_else(|| super::mfa::tests::unbase32(made["SecretCode"].as_str().unwrap_or_default()).into());
+        let secret = secret
+            .unwrap_or_else(|| super::mfa::tests::unbase32(made["SecretCode"].as_str().unwrap_or_default()).into());
         super::mfa::tests::code(&secret, world.cloud().now().unix_timestamp() / 30 + steps)
     };
     let verify = json!({ "Session": made["Session"], "UserCode": code(0).await });
