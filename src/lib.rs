@@ -10,9 +10,10 @@ pub mod project;
 pub mod similar;
 pub mod spec;
 pub mod synth;
-pub mod template;
 
 #[cfg(feature = "deploy")]
 pub mod deploy;
+
 #[cfg(feature = "local")]
-pub mod local;
+pub use stackgen_local as local;
+pub use stackgen_template as template;

@@ -10,6 +10,7 @@ use stackgen::project::Project;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Table, bold, dim};
+use super::target::home;
 use super::{Outcome, Session, block_on};
 
 /// Arguments of `stackgen local`.
@@ -61,7 +62,7 @@ impl Arguments {
             None => self.serve(session, &project),
             Some(Command::Status) => status(session, &project),
             Some(Command::Stop) => stop(session, &project),
-            Some(Command::Env) => environment(session, &access::ensure(&project, self.region.as_deref())?),
+            Some(Command::Env) => environment(session, &access::ensure(&home(&project), self.region.as_deref())?),
             Some(Command::Reset { yes }) => reset(session, &project, *yes),
             Some(Command::Mail { to }) => mail(session, &project, to.as_deref()),
         }
@@ -111,7 +112,7 @@ struct Status<'a> {
 }
 
 fn status(session: &Session, project: &Project) -> Outcome {
-    let running = access::running(project);
+    let running = access::running(&home(project));
     let running = running.as_ref();
     let status = Status {
         running: running.is_some(),
@@ -134,7 +135,7 @@ fn status(session: &Session, project: &Project) -> Outcome {
 }
 
 fn stop(session: &Session, project: &Project) -> Outcome {
-    let stopped = access::stop(project)?;
+    let stopped = access::stop(&home(project))?;
     session.screen.answer(&json!({ "stopped": stopped }), || {
         if stopped { "the local cloud has stopped".to_owned() } else { "the local cloud did not run".to_owned() }
     });
@@ -155,15 +156,15 @@ fn reset(session: &Session, project: &Project, yes: bool) -> Outcome {
     if !yes {
         session.screen.consent("Remove everything in the local cloud: stacks, users, objects, keys?")?;
     }
-    access::reset(project)?;
+    access::reset(&home(project))?;
     session.screen.answer(&json!({ "reset": true }), || "the local cloud is empty".to_owned());
     Ok(())
 }
 
 fn mail(session: &Session, project: &Project, to: Option<&str>) -> Outcome {
-    let messages = match access::running(project) {
+    let messages = match access::running(&home(project)) {
         Some(running) => running.mail()?,
-        None => access::ensure(project, None)?.mail()?,
+        None => access::ensure(&home(project), None)?.mail()?,
     };
     let messages: Vec<_> = messages.into_iter().filter(|message| to.is_none_or(|to| message.is_to(to))).collect();
     let mut table = Table::new(["time", "from", "to", "kind", "subject", "text"]);

@@ -10,7 +10,7 @@ use clap::Args;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use stackgen::deploy::aws::{self, Account, Keys};
-use stackgen::local::access;
+use stackgen::local::access::{self, Home};
 use stackgen::project::Project;
 use thiserror::Error;
 
@@ -87,10 +87,10 @@ impl Target {
     }
 
     async fn local_cloud(&self, session: &Session, project: &Project) -> Outcome<aws::Target> {
-        let (project, named) = (project.clone(), self.region.clone());
+        let (home, named) = (home(project), self.region.clone());
         let start = move || {
-            let before = access::running(&project);
-            let cloud = access::ensure(&project, named.as_deref());
+            let before = access::running(&home);
+            let cloud = access::ensure(&home, named.as_deref());
             cloud.map(|cloud| (before.is_none_or(|before| before.pid != cloud.pid), cloud))
         };
         let (is_new, cloud) = tokio::task::spawn_blocking(start).await.map_err(super::session::Error::Task)??;
@@ -133,6 +133,11 @@ impl Target {
         let is_named = self != Self::default();
         if is_named { Some(self) } else { recall(project).remove(stack).map(|last| last.lasting()) }
     }
+}
+
+/// Where the local cloud of a project lives.
+pub(crate) fn home(project: &Project) -> Home {
+    Home { data: project.local_data(), project: project.root().to_owned() }
 }
 
 fn memory(project: &Project) -> PathBuf {

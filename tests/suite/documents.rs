@@ -8,6 +8,8 @@ use crate::tidy::MAY_USE;
 const README: &str = include_str!("../../README.md");
 const ARCHITECTURE: &str = include_str!("../../docs/architecture.md");
 const MANIFEST: &str = include_str!("../../Cargo.toml");
+const LOCAL: &str = include_str!("../../crates/local/Cargo.toml");
+const TEMPLATE: &str = include_str!("../../crates/template/Cargo.toml");
 
 /// The cells of a table, row by row, without its head.
 fn table<'a>(text: &'a str, head: &str) -> Vec<Vec<&'a str>> {
@@ -33,23 +35,24 @@ fn the_modules_may_use_what_their_table_says() {
     }
 }
 
-/// The lines of a section of the manifest.
-fn section(name: &str) -> impl Iterator<Item = &'static str> {
-    let (_, rest) = MANIFEST.split_once(&format!("\n[{name}]\n")).expect("the manifest has it");
+/// The lines of a section of a manifest.
+fn section(manifest: &'static str, name: &str) -> impl Iterator<Item = &'static str> {
+    let (_, rest) = manifest.split_once(&format!("\n[{name}]\n")).expect("the manifest has it");
     rest.split("\n[").next().unwrap_or_default().lines()
 }
 
-/// The dependencies of a section that are not of this workspace.
-fn foreign(section_name: &str) -> impl Iterator<Item = &'static str> {
-    let lines = section(section_name).filter_map(|line| line.split_once(" = "));
-    lines.filter(|(_, source)| !source.contains("path = ")).map(|(name, _)| name)
+/// The dependencies of a section that are not of this workspace, each with where it comes from.
+fn foreign(manifest: &'static str, section_name: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = section(manifest, section_name).filter_map(|line| line.split_once(" = "));
+    let foreign = lines.filter(|(name, source)| !source.contains("path = ") && !name.starts_with("stackgen-"));
+    foreign.map(|(name, source)| (name.trim_end_matches(".workspace"), source))
 }
 
 /// The features that bring each optional dependency.
 fn features() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut found = BTreeMap::<_, BTreeSet<_>>::new();
     let mut feature = "";
-    for line in section("features") {
+    for line in section(MANIFEST, "features") {
         if let Some((name, _)) = line.split_once(" = ") {
             feature = name;
         }
@@ -68,20 +71,30 @@ fn names(word: &str, dependency: &str) -> bool {
         || word.starts_with('-') && dependency.ends_with(word)
 }
 
+/// The features that bring each dependency, none where it is always there; `tests` is what the tests alone need.
+fn bringers() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut found = features();
+    for (dependency, _) in foreign(LOCAL, "dependencies") {
+        found.entry(dependency).or_default().insert("local");
+    }
+    for (dependency, _) in foreign(MANIFEST, "dev-dependencies") {
+        found.entry(dependency).or_default().insert("tests");
+    }
+    let always = foreign(MANIFEST, "dependencies").filter(|(_, source)| !source.contains("optional = true"));
+    for (dependency, _) in always.chain(foreign(TEMPLATE, "dependencies")) {
+        found.insert(dependency, BTreeSet::new());
+    }
+    found.into_iter().filter(|(dependency, _)| !dependency.starts_with("stackgen-")).collect()
+}
+
 #[test]
 fn every_dependency_has_its_reason_and_its_features() {
     let rows = table(ARCHITECTURE, "| dependency | feature | why |");
-    let features = features();
-    let told = |dependency: &str| -> BTreeSet<&str> {
+    for (dependency, features) in bringers() {
         let row = rows.iter().find(|row| row[0].split(", ").any(|word| names(word, dependency)));
         let row = row.unwrap_or_else(|| panic!("`{dependency}` has no reason"));
-        row[1].split(", ").filter(|feature| !feature.is_empty()).collect()
-    };
-    for dependency in foreign("dependencies") {
-        assert_eq!(told(dependency), features.get(dependency).cloned().unwrap_or_default(), "{dependency}");
-    }
-    for dependency in foreign("dev-dependencies") {
-        assert!(told(dependency).contains("tests"), "{dependency}");
+        let told: BTreeSet<_> = row[1].split(", ").filter(|feature| !feature.is_empty()).collect();
+        assert_eq!(told, features, "{dependency}");
     }
 }
 

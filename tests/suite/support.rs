@@ -118,7 +118,11 @@ impl TestCloud {
             Ok::<_, Fault>(iam::session_credentials(account, role, "session", now + time::Duration::hours(1)))
         });
         let key = credentials.expect("it is saved");
-        Key { id: key.access_key_id, secret: key.secret_access_key.to_string(), token: Some(key.session_token.to_string()) }
+        Key {
+            id: key.access_key_id,
+            secret: key.secret_access_key.to_string(),
+            token: Some(key.session_token.to_string()),
+        }
     }
 }
 

@@ -576,6 +576,6 @@ async fn an_answer_for_programs_is_one_document() {
         &["deploy", "--output", "json"],
     )
     .await;
-    let document: Value = serde_json::from_str(&failed.ended(1).stdout).expect("standard output is one document");
+    let document: Value = serde_json::from_str(&failed.ended(2).stdout).expect("standard output is one document");
     assert_eq!(document["error"]["code"], "stackgen::stack::delete_failed");
 }

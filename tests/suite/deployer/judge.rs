@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use crate::tools::{Auth, MINISTACK, Ministack, python, run};
 
 /// What makes the local cloud write down each question about rights.
-pub(super) const LOG: (&str, &str) = ("STACKGEN_LOG", "stackgen=info,stackgen::local::iam::authorize=debug");
+pub(super) const LOG: (&str, &str) = ("STACKGEN_LOG", "stackgen=info,stackgen_local::iam::authorize=debug");
 
 /// What stands before a question in the log.
-const MARK: &str = "stackgen::local::iam::authorize: ";
+const MARK: &str = "stackgen_local::iam::authorize: ";
 
 const DEPLOYER: &str = "arn:aws:iam::000000000000:user/deployer";
 
