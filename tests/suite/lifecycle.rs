@@ -154,8 +154,8 @@ async fn each_command_removes_what_is_left() {
     let left = destroyed["stacks"][0]["left"].as_array().expect("it is a list").clone();
     assert_eq!(left.len(), 7, "{left:#?}");
     let s3 = s3(&project);
-    let files = left.iter().filter_map(|left| left["command"].as_str()?.split_once(" s3://")).map(|(_, name)| name);
-    put(&s3, files.last().expect("the bucket is left"), "kept").await;
+    let mut files = left.iter().filter_map(|left| left["command"].as_str()?.split_once(" s3://")).map(|(_, name)| name);
+    put(&s3, files.next_back().expect("the bucket is left"), "kept").await;
     put(&s3, &bucket, "code/notes/a.zip").await;
     let again = project.json("destroy --local");
     let stored = &again["stacks"][0]["left"];

@@ -166,19 +166,19 @@ const DETACHED: &str = "--detached";
 pub fn ensure(home: &Home, region: Option<&str>) -> Result<Running, Error> {
     let data = &home.data;
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("stackgen"));
-    if let Some(running) = usable(&data, region, &program)? {
+    if let Some(running) = usable(data, region, &program)? {
         return Ok(running);
     }
     let unusable = |source| Error::Folder { path: data.clone(), source };
-    private_folder(&data).map_err(unusable)?;
+    private_folder(data).map_err(unusable)?;
     let starting = private_file(&data.join("starting.lock")).map_err(unusable)?;
     starting.lock().map_err(unusable)?;
     // Somebody else may have started it while we waited for the lock.
-    if let Some(running) = usable(&data, region, &program)? {
+    if let Some(running) = usable(data, region, &program)? {
         return Ok(running);
     }
     stop(home)?;
-    check_region(held_region(&data), region)?;
+    check_region(held_region(data), region)?;
     start(home, region, &program)
 }
 
@@ -186,10 +186,10 @@ pub fn ensure(home: &Home, region: Option<&str>) -> Result<Running, Error> {
 #[must_use]
 pub fn running(home: &Home) -> Option<Running> {
     let data = &home.data;
-    if is_free(&data) {
+    if is_free(data) {
         return None;
     }
-    until(NAMELESS, || noted(&data)).filter(Running::is_alive)
+    until(NAMELESS, || noted(data)).filter(Running::is_alive)
 }
 
 /// Stops the project's cloud; says whether one ran.
@@ -198,14 +198,14 @@ pub fn running(home: &Home) -> Option<Running> {
 /// When it does not end.
 pub fn stop(home: &Home) -> Result<bool, Error> {
     let data = &home.data;
-    if is_free(&data) {
+    if is_free(data) {
         return Ok(false);
     }
     // One that has just started has not left its note yet.
-    let note = until(NAMELESS, || noted(&data)).ok_or(Error::Nameless { data: data.clone() })?;
+    let note = until(NAMELESS, || noted(data)).ok_or(Error::Nameless { data: data.clone() })?;
     // It may be stuck: then the kill below ends it.
     let _asked = note.ask("POST", "stop");
-    let is_stopped = || is_free(&data).then_some(());
+    let is_stopped = || is_free(data).then_some(());
     if until(PATIENCE, is_stopped).is_none() {
         kill(note.pid);
         until(PATIENCE, is_stopped).ok_or(Error::NotStopped { pid: note.pid })?;
@@ -220,7 +220,7 @@ pub fn stop(home: &Home) -> Result<bool, Error> {
 pub fn reset(home: &Home) -> Result<(), Error> {
     stop(home)?;
     let data = &home.data;
-    match fs::remove_dir_all(&data) {
+    match fs::remove_dir_all(data) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Folder { path: data.clone(), source }),
         _ => Ok(()),
     }
@@ -242,15 +242,14 @@ fn check_region(held: Option<String>, asked: Option<&str>) -> Result<(), Error> 
 
 fn start(home: &Home, region: Option<&str>, program: &Path) -> Result<Running, Error> {
     let data = &home.data;
-    let path = log_file(&data);
+    let path = log_file(data);
     let log = open_log(&path).map_err(|source| Error::Folder { path: path.clone(), source })?;
     let mut child =
         spawn(home, region, program, log).map_err(|source| Error::NotRun { program: program.to_owned(), source })?;
-    let found =
-        until(PATIENCE, || match noted(&data).filter(|note| note.pid == child.id()).filter(Running::is_alive) {
-            Some(running) => Some(Some(running)),
-            None => has_ended(&mut child).then_some(None),
-        });
+    let found = until(PATIENCE, || match noted(data).filter(|note| note.pid == child.id()).filter(Running::is_alive) {
+        Some(running) => Some(Some(running)),
+        None => has_ended(&mut child).then_some(None),
+    });
     found.flatten().ok_or_else(|| Error::NotStarted { tail: tail(&path), log: path })
 }
 
