@@ -150,7 +150,9 @@ fn checked(
     let (refused, doubtful): (Vec<_>, Vec<_>) = found.into_iter().partition(|it| it.rule.severity() == Severity::Error);
     let mut complaints = check(stack, &declared);
     let is_sound = declared.is_whole() && complaints.is_empty() && refused.is_empty();
-    complaints.extend(refused::by_cloudformation(stack, is_sound, &complaints));
+    let told: Vec<_> = complaints.iter().chain(refused.iter().map(|it| &it.complaint)).collect();
+    let by_cloudformation = refused::by_cloudformation(stack, is_sound, &told);
+    complaints.extend(by_cloudformation);
     let complaints = complaints.into_iter().map(|complaint| (None, complaint));
     let mistakes = located(&places, complaints.chain(refused.into_iter().map(by_rule)));
     (mistakes, located(&places, doubtful.into_iter().map(by_rule)))

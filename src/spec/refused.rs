@@ -9,10 +9,21 @@ use crate::template::check::Problem;
 /// What is wrong with the template and not told already.
 ///
 /// Where the stack itself is wrong, what is missing may be there once that is put right: only what stands by itself is told.
-pub(super) fn by_cloudformation(stack: &Stack, is_sound: bool, told: &[Complaint]) -> Vec<Complaint> {
-    let problems = synth::problems(stack).into_iter();
-    let complaints = problems.filter(|it| is_sound || it.stands_alone()).map(|problem| complaint(stack, &problem));
-    complaints.filter(|it| is_sound || !told.iter().any(|other| other.path.starts_with(&it.path))).collect()
+pub(super) fn by_cloudformation(stack: &Stack, is_sound: bool, told: &[&Complaint]) -> Vec<Complaint> {
+    let mut problems = synth::problems(stack);
+    problems.retain(|problem| is_sound || problem.stands_alone() && !is_told(stack, problem, told));
+    problems.iter().map(|problem| complaint(stack, problem)).collect()
+}
+
+/// Whether something is told already of what the problem is about: of any of those that wait for each other.
+fn is_told(stack: &Stack, problem: &Problem, told: &[&Complaint]) -> bool {
+    let places: Vec<Vec<&str>> = match problem {
+        Problem::Circular(ids) => ids.iter().map(|id| path(stack, "Resources", id)).collect(),
+        problem => vec![problem.at().map(|(section, name)| path(stack, section, name)).unwrap_or_default()],
+    };
+    let is_within =
+        |path: &[String], place: &[&str]| path.len() >= place.len() && path.iter().zip(place).all(|(a, b)| a == b);
+    places.iter().any(|place| told.iter().any(|complaint| is_within(&complaint.path, place)))
 }
 
 fn complaint(stack: &Stack, problem: &Problem) -> Complaint {

@@ -53,7 +53,7 @@ fn workspace() -> String {
     let sections =
         manifest.split("\n[").filter(|section| section.starts_with("workspace") || section.starts_with("profile"));
     let kept: Vec<_> = sections.map(|section| format!("[{section}")).collect();
-    kept.join("\n").replace("default-members = [\".\"]\n", "")
+    kept.join("\n").replace("default-members = [\".\"]\n", "").replace("\"crates/*\", ", "")
 }
 
 fn copy(from: &Path, to: &Path) {
