@@ -180,8 +180,8 @@ async fn a_token_is_for_somebody_who_could_sign_in() {
     };
     let wanted = doors.wanted(Kind::Access, &[]);
     assert_eq!(refused(Wanted { user: "nobody", ..wanted }).await, "stackgen::user::unknown");
-    assert_eq!(refused(Wanted { client: "another", ..wanted }).await, "stackgen::aws");
-    assert_eq!(refused(Wanted { pool: "us-east-1_another00", ..wanted }).await, "stackgen::aws");
+    assert_eq!(refused(Wanted { client: "another", ..wanted }).await, "stackgen::user::gone");
+    assert_eq!(refused(Wanted { pool: "us-east-1_another00", ..wanted }).await, "stackgen::user::gone");
     let scopes = ["notes/delete".to_owned()];
     assert_eq!(refused(Wanted { scopes: &scopes, ..wanted }).await, "stackgen::aws");
     assert_eq!(refused(Wanted { kind: Kind::Id, scopes: &scopes, ..wanted }).await, "stackgen::token::no_scopes");
