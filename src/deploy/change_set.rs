@@ -1,12 +1,13 @@
 //! What a deployment would change, asked of CloudFormation and told in words; then done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use aws_sdk_cloudformation::operation::create_change_set::builders::CreateChangeSetFluentBuilder;
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, EventType, Parameter, PolicyAction, Replacement,
-    ResourceAttribute, ResourceChange, Tag,
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, EventType, HookFailureMode, OperationEvent, Parameter,
+    PolicyAction, Replacement, ResourceAttribute, ResourceChange, Tag,
 };
 use miette::Diagnostic;
 use serde_json::Value;
@@ -25,10 +26,17 @@ use crate::template::text;
 #[derive(Debug, Error, Diagnostic)]
 #[expect(missing_docs, reason = "the messages name the fields")]
 pub enum Error {
-    /// CloudFormation refuses the change set.
+    /// CloudFormation refuses the change set. `resources` are the ids in the template that it names.
     #[error("CloudFormation refuses the changes to stack `{stack}`: {reason}")]
-    #[diagnostic(code(stackgen::change_set::failed), help("{findings}"))]
-    Failed { stack: String, reason: String, findings: String },
+    #[diagnostic(code(stackgen::change_set::failed), help("nothing was changed; mend what it names"))]
+    Failed { stack: String, reason: String, resources: Vec<String> },
+    /// CloudFormation refuses the values of parameters.
+    #[error("CloudFormation refuses the changes to stack `{stack}`: {reason}")]
+    #[diagnostic(
+        code(stackgen::change_set::parameters),
+        help("nothing was changed; give a value with `--parameter NAME=VALUE`")
+    )]
+    Parameters { stack: String, reason: String },
     /// The template is larger than any that CloudFormation takes.
     #[error("the template of stack `{stack}` has {size} bytes, more than CloudFormation's {MOST_BYTES}")]
     #[diagnostic(code(stackgen::change_set::too_large), help("split the stack into several"))]
@@ -261,7 +269,8 @@ impl Preparation<'_> {
         if cancel.is_cancelled() {
             return Ok(Prepared::Cancelled);
         }
-        let created = request.send().await.during("cloudformation:CreateChangeSet", &account.config)?;
+        let created = request.send().await.during("cloudformation:CreateChangeSet", &account.config);
+        let created = created.map_err(|error| refused(error, unit))?;
         let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
         let waiting = Waiting { account, id: &id, stack_id: &stack_id };
         let (described, changes) = waiting.settled(listener, cancel).await?;
@@ -272,7 +281,7 @@ impl Preparation<'_> {
         }
         let reason = described.status_reason.unwrap_or_default();
         let is_fine = cancelled || says_unchanged(&reason);
-        let failed = if is_fine { None } else { Some(failure(account, &unit.stack, &id, reason).await) };
+        let failed = if is_fine { None } else { Some(failure(account, unit, &id, reason).await) };
         discard_by_id(account, &id, &stack_id, deployed.is_none()).await?;
         match failed {
             Some(failed) => Err(failed),
@@ -448,18 +457,54 @@ fn parameters(template: &Value, unit: &Unit, deployed: Option<&Stack>, store: Op
         .collect()
 }
 
-async fn failure(account: &Account, stack: &str, id: &str, reason: String) -> Error {
+/// What CloudFormation says at once about a template or its parameters.
+fn refused(error: AwsError, unit: &Unit) -> Error {
+    match error {
+        AwsError::Service { code, message, .. } if code == "ValidationError" => {
+            let stack = unit.stack.clone();
+            if message.starts_with("Parameter") {
+                return Error::Parameters { stack, reason: message };
+            }
+            Error::Failed { stack, resources: named_resources(&unit.template, &message), reason: message }
+        }
+        other => other.into(),
+    }
+}
+
+/// Why a change set failed: what validation has found, or else the reason that the change set gives.
+async fn failure(account: &Account, unit: &Unit, id: &str, reason: String) -> Error {
+    let stack = unit.stack.clone();
+    let findings = findings(account, id).await;
+    if !findings.is_empty() {
+        let told: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        let resources = findings.into_iter().map(|finding| finding.logical_id).collect();
+        return Error::Failed { stack, reason: told.join("\n"), resources };
+    }
     let reason = match nested_change_set(&reason) {
         Some(nested) => nested_reason(account, nested).await.unwrap_or(reason),
         None => reason,
     };
-    let findings = if reason.contains("EarlyValidation") { findings(account, id).await } else { Vec::new() };
-    let findings = if findings.is_empty() {
-        "mend what it names in the stack file; nothing was changed".to_owned()
-    } else {
-        format!("nothing was changed; CloudFormation's findings:\n{}", findings.join("\n"))
+    Error::Failed { stack, resources: named_resources(&unit.template, &reason), reason }
+}
+
+/// The resources of a template that CloudFormation's words name: by their ids in brackets, in quotes, in a path or after
+/// the word `resource`, or by their type.
+fn named_resources(template: &str, words: &str) -> Vec<String> {
+    let template: Value = serde_json::from_str(template).unwrap_or_default();
+    let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == ':';
+    let names = |name: &str, before: &[&str]| {
+        words.match_indices(name).any(|(at, _)| {
+            let (ahead, rest) = (&words[..at], &words[at + name.len()..]);
+            !rest.starts_with(is_part) && before.iter().any(|before| ahead.ends_with(before))
+        })
     };
-    Error::Failed { stack: stack.to_owned(), reason, findings }
+    let is_named = |id: &str, kind: &str| {
+        names(id, &["[", ", ", "'", "\"", "/Resources/", "resource ", "Resource "])
+            || names(kind, &["[", ", ", "'", "\"", " "])
+    };
+    let kind = |resource: &Value| resource.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    resources.filter(|(id, resource)| is_named(id, &kind(resource))).map(|(id, _)| id.clone()).collect()
 }
 
 /// The ARN in `Nested change set arn:... was not successfully created: Currently in FAILED.`
@@ -480,21 +525,46 @@ async fn nested_reason(account: &Account, id: &str) -> Option<String> {
     None
 }
 
-/// What validation before the deployment has found: CloudFormation tells it only as events of the change set.
-async fn findings(account: &Account, id: &str) -> Vec<String> {
+/// Something that validation before the deployment has found.
+struct Finding {
+    logical_id: String,
+    kind: String,
+    /// Where in the template, as a JSON pointer.
+    path: String,
+    reason: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { logical_id, kind, path, reason } = self;
+        write!(formatter, "`{logical_id}` ({kind})")?;
+        match path.strip_prefix(&format!("/Resources/{logical_id}/Properties/")) {
+            Some(property) => write!(formatter, ", `{}`: {reason}", property.replace('/', ".")),
+            None => write!(formatter, ": {reason}"),
+        }
+    }
+}
+
+/// What validation before the deployment has found: CloudFormation tells it only as events of the change set. Nothing
+/// where they cannot be had: the reason of the change set is there in any case.
+async fn findings(account: &Account, id: &str) -> Vec<Finding> {
     let mut pages = account.cloudformation.describe_events().change_set_name(id).into_paginator().send();
     let mut found = Vec::new();
     while let Some(Ok(page)) = pages.next().await {
-        for event in page.operation_events() {
-            if event.event_type() == Some(&EventType::ValidationError) {
-                let place = event.validation_path().unwrap_or_default();
-                let resource = event.logical_resource_id().unwrap_or_default();
-                let reason = event.validation_status_reason().unwrap_or_default();
-                found.push(format!("{resource}{place}: {reason}"));
-            }
-        }
+        found.extend(page.operation_events().iter().filter(|event| forbids(event)).map(|event| Finding {
+            logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
+            kind: event.resource_type().unwrap_or_default().to_owned(),
+            path: event.validation_path().unwrap_or_default().to_owned(),
+            reason: event.validation_status_reason().unwrap_or_default().to_owned(),
+        }));
     }
     found
+}
+
+/// Whether an event is a finding that stands in the way; others only warn.
+fn forbids(event: &OperationEvent) -> bool {
+    let only_warns = event.validation_failure_mode() == Some(&HookFailureMode::Warn);
+    event.event_type() == Some(&EventType::ValidationError) && !only_warns
 }
 
 /// Takes a change set back. The stack that it would have created goes with it, or an empty shell would stay.
@@ -550,7 +620,10 @@ mod tests {
     use aws_sdk_cloudformation::types::{Capability, ChangeAction, Parameter, PolicyAction, Replacement};
     use serde_json::json;
 
-    use super::{Action, Change, ChangeSet, action, capabilities, nested_change_set, parameters, says_unchanged};
+    use super::{
+        Action, Change, ChangeSet, Finding, action, capabilities, named_resources, nested_change_set, parameters,
+        says_unchanged,
+    };
     use crate::assembly::Protection;
     use crate::deploy::Unit;
     use crate::deploy::stack::Stack;
@@ -661,6 +734,36 @@ mod tests {
         assert_eq!(by_name("CodeKey").and_then(Parameter::parameter_value), Some("k.zip"));
         assert_eq!(by_name("Stage").and_then(Parameter::use_previous_value), Some(true));
         assert_eq!(by_name("New"), None);
+    }
+
+    #[test]
+    fn the_resources_that_a_refusal_names_are_found() {
+        let kind = |kind: &str| json!({ "Type": kind });
+        let resources =
+            json!({ "Api": kind("AWS::SNS::Topic"), "Apis": kind("AWS::SQS::Queue"), "Odd": kind("A::B::C") });
+        let template = json!({ "Resources": resources }).to_string();
+        let named = |words| named_resources(&template, words);
+        assert_eq!(named("Template format error: Unrecognized resource types: [A::B::C]"), ["Odd"]);
+        assert_eq!(named("Circular dependency between resources: [Apis, Odd]"), ["Apis", "Odd"]);
+        assert_eq!(named("Template error: resource Api does not support attribute type X in Fn::GetAtt"), ["Api"]);
+        assert_eq!(named("Template format error: [/Resources/Apis] resource type A::B is not supported"), ["Apis"]);
+        assert!(named("Template may not exceed 1000000 bytes in size. Api").is_empty());
+        assert!(named_resources("no template", "resource Api").is_empty());
+    }
+
+    #[test]
+    fn a_finding_names_the_resource_once() {
+        let finding = |path: &str| Finding {
+            logical_id: "Users".into(),
+            kind: "AWS::Cognito::UserPool".into(),
+            path: path.into(),
+            reason: "it exists already".into(),
+        };
+        assert_eq!(finding("/Resources/Users").to_string(), "`Users` (AWS::Cognito::UserPool): it exists already");
+        assert_eq!(
+            finding("/Resources/Users/Properties/Policies/PasswordPolicy").to_string(),
+            "`Users` (AWS::Cognito::UserPool), `Policies.PasswordPolicy`: it exists already"
+        );
     }
 
     #[test]

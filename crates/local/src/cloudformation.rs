@@ -423,4 +423,16 @@ struct ChangeSet {
     changes: Vec<serde_json::Value>,
     /// Why property values cannot be shown in full, told to who asks for them.
     values_warning: Option<String>,
+    /// What validation before the deployment has found.
+    #[serde(default)]
+    conflicts: Vec<Conflict>,
+}
+
+/// A resource whose explicit name is taken already.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Conflict {
+    event_id: String,
+    logical_id: String,
+    resource_type: String,
+    name: String,
 }

@@ -39,6 +39,21 @@ struct Failed {
     help: String,
 }
 
+/// Changes that CloudFormation does not work out.
+#[derive(Debug, Error, Diagnostic)]
+#[error("CloudFormation refuses the changes to stack `{stack}`: {reason}")]
+#[diagnostic(code(stackgen::change_set::failed))]
+struct Refused {
+    stack: String,
+    reason: String,
+    #[source_code]
+    source_code: NamedSource<String>,
+    #[label(collection, "this")]
+    places: Vec<SourceSpan>,
+    #[help]
+    help: String,
+}
+
 /// The deployment of one stack.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run<'a> {
@@ -164,7 +179,20 @@ impl Run<'_> {
         let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
         let prepared = preparation.ask(self.account, &listener, interrupts.token()).await;
         self.board.clean();
-        prepared.map_err(about_parameters)
+        prepared.map_err(|error| self.refused(error))
+    }
+
+    /// CloudFormation does not work the changes out, with what it names underlined.
+    fn refused(&self, error: change_set::Error) -> Failure {
+        let change_set::Error::Failed { stack, reason, resources } = error else { return error.into() };
+        let remedy = if reason.contains("already exists") {
+            "Give it another name, or none, or remove what has it; then run"
+        } else {
+            "Mend it and run"
+        };
+        let help = format!("nothing was changed. {remedy} {}", self.again());
+        let places = resources.iter().filter_map(|logical_id| self.file.place(logical_id)).collect();
+        Refused { stack, reason, source_code: self.file.source(), places, help }.into()
     }
 
     /// The stack, once it can be deployed to; nothing when it is to be made.
@@ -440,16 +468,6 @@ impl NextCommand<'_> {
             other => format!("the stack is in {other}. {next} {again}"),
         }
     }
-}
-
-/// What CloudFormation says about the value of a parameter, with the option that gives another.
-fn about_parameters(error: change_set::Error) -> Failure {
-    let is_meant = match &error {
-        change_set::Error::Aws(aws::Error::Service { message, .. }) => message.starts_with("Parameter"),
-        _ => false,
-    };
-    let failure = Failure::from(error);
-    if is_meant { failure.standing("nothing was changed; give a value with `--parameter NAME=VALUE`") } else { failure }
 }
 
 #[cfg(test)]

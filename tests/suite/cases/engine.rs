@@ -289,12 +289,14 @@ async fn early_validation_is_told_with_its_findings() {
         "DescribeEvents",
         [result(
             "<OperationEvents><member><EventId>1</EventId><EventType>VALIDATION_ERROR</EventType>\
-             <LogicalResourceId>Users</LogicalResourceId><ValidationPath>/Resources/Users/Properties</ValidationPath>\
+             <LogicalResourceId>Users</LogicalResourceId><ResourceType>AWS::Cognito::UserPool</ResourceType>\
+             <ValidationPath>/Resources/Users/Properties/UserPoolName</ValidationPath>\
              <ValidationStatusReason>it exists already</ValidationStatusReason></member></OperationEvents>",
         )],
     );
     let run = run(script, &["deploy", "--yes"]).await;
-    run.ended(1).says("EarlyValidation").says("Users/Resources/Users/Properties: it exists already");
+    run.ended(1).says("`Users` (AWS::Cognito::UserPool), `UserPoolName`: it exists already");
+    run.says("stacks/notes.yaml:").says("nothing was changed").says("run `stackgen deploy notes");
     run.never_called("ExecuteChangeSet");
     assert!(!run.stdout.contains("nothing to change"), "{}", run.stdout);
     assert!(run.position("DeleteStack") > run.position("DeleteChangeSet"), "the empty stack is not left behind");

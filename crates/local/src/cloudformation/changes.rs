@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::cloud::Account;
 use crate::cloudformation::engine::Target;
@@ -11,7 +12,7 @@ use crate::cloudformation::intrinsics::{Reference, Scope, UNKNOWN, World, refere
 use crate::cloudformation::resource::Properties;
 use crate::cloudformation::schema::Schema;
 use crate::cloudformation::template::{Declared, Section};
-use crate::cloudformation::{Output, Resource, Stack, address, engine, invalid, parameters, schema};
+use crate::cloudformation::{Conflict, Output, Resource, Stack, address, engine, invalid, parameters, schema};
 use crate::wire::Fault;
 
 /// What a change set is about to do.
@@ -24,7 +25,7 @@ pub(super) struct Plan {
     /// Why values cannot be shown in full.
     pub(super) warning: Option<String>,
     /// The resources whose explicit names are taken.
-    pub(super) taken: Vec<String>,
+    pub(super) conflicts: Vec<Conflict>,
 }
 
 /// What becomes of a resource.
@@ -178,8 +179,16 @@ impl Planner<'_> {
     }
 
     fn add(&mut self, logical_id: &str, declared: &Declared, after: &Properties) -> Fate {
-        if engine::taken(self.account, &self.stack.id, &declared.resource_type, after).is_some() {
-            self.plan.taken.push(logical_id.to_owned());
+        let resource_type = &declared.resource_type;
+        if let Some(name) = schema::of(resource_type).and_then(|schema| schema.custom_name(after))
+            && engine::taken(self.account, &self.stack.id, resource_type, after).is_some()
+        {
+            self.plan.conflicts.push(Conflict {
+                event_id: Uuid::new_v4().to_string(),
+                logical_id: logical_id.to_owned(),
+                resource_type: resource_type.clone(),
+                name: name.to_owned(),
+            });
         }
         self.plan.changes.push(json!({
             "Type": "Resource",

@@ -10,7 +10,7 @@ use crate::cloudformation::intrinsics::text;
 use crate::cloudformation::operations::{named_change_set, stack_name, unknown_change_set, unknown_stack};
 use crate::cloudformation::template::{self, Template};
 use crate::cloudformation::{
-    ChangeSet, Definition, Event, Resource, Stack, Status, changes, invalid, source, validate,
+    ChangeSet, Conflict, Definition, Event, Resource, Stack, Status, changes, invalid, source, validate,
 };
 use crate::wire::{Fault, Form};
 
@@ -21,6 +21,7 @@ const PAGE: usize = 100;
 pub(super) fn answer(account: &Account, action: &str, form: &Form, cloud: &Cloud) -> Result<Value, Fault> {
     match action {
         "DescribeChangeSet" => describe_change_set(account, form),
+        "DescribeEvents" => describe_events(account, form),
         "DescribeStackEvents" => describe_stack_events(account, form),
         "DescribeStackResource" => describe_stack_resource(account, form),
         "DescribeStackResources" => describe_stack_resources(account, form),
@@ -349,6 +350,38 @@ fn describe_change_set(account: &Account, form: &Form) -> Result<Value, Fault> {
         answer.extend(details);
     }
     Ok(answer)
+}
+
+/// What validation before the deployment has found about a change set. Of other operations nothing is told here.
+///
+/// See <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>.
+fn describe_events(account: &Account, form: &Form) -> Result<Value, Fault> {
+    if form.get("ChangeSetName").is_none() {
+        return Err(invalid(match form.get("StackName").or(form.get("OperationId")) {
+            None => "One of ChangeSetName, OperationId or StackName must be specified".to_owned(),
+            Some(_) => "the embedded cloud offers DescribeEvents of change sets only".to_owned(),
+        }));
+    }
+    let (set_id, _) = named_change_set(account, form)?;
+    let set = account.cloudformation.change_sets.get(&set_id).ok_or_else(|| unknown_change_set(&set_id))?;
+    page(form, "OperationEvents", set.conflicts.iter().collect(), |conflict| {
+        let Conflict { event_id, logical_id, resource_type, name } = conflict;
+        json!({
+            "EventId": event_id,
+            "EventType": "VALIDATION_ERROR",
+            "OperationType": "CREATE_CHANGESET",
+            "StackId": set.stack_id,
+            "LogicalResourceId": logical_id,
+            "PhysicalResourceId": name,
+            "ResourceType": resource_type,
+            "Timestamp": moment(set.created),
+            "ValidationFailureMode": "FAIL",
+            "ValidationName": "NAME_CONFLICT_VALIDATION",
+            "ValidationPath": format!("/Resources/{logical_id}"),
+            "ValidationStatus": "FAILED",
+            "ValidationStatusReason": format!("Resource of type '{resource_type}' with identifier '{name}' already exists."),
+        })
+    })
 }
 
 fn list_change_sets(account: &Account, form: &Form) -> Result<Value, Fault> {

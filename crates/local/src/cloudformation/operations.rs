@@ -431,6 +431,7 @@ pub(super) fn create_change_set(cloud: &Cloud, form: &Form) -> Result<Value, Fau
             definition: target.definition,
             on_failure: form.get("OnStackFailure").map(str::to_owned),
             values_warning: plan.warning,
+            conflicts: plan.conflicts,
         };
         let answer = json!({ "Id": set.id, "StackId": stack.id });
         account.cloudformation.change_sets.insert(set.id.clone(), set);
@@ -469,7 +470,7 @@ fn failure(stack: &Stack, create: bool, target: &Target, plan: &Plan) -> Option<
     if let Some(reason) = unsupported(target) {
         return Some(reason);
     }
-    if !plan.taken.is_empty() {
+    if !plan.conflicts.is_empty() {
         return Some(TAKEN.to_owned());
     }
     if create || plan.anything || stack.status == Status::UpdateFailed {

@@ -472,6 +472,12 @@ async fn a_custom_name_stands_in_the_way_of_its_replacement() {
     let shown = world.ok("DescribeChangeSet", &parameters[..2]).await;
     assert_eq!(element(&shown, "Status"), "FAILED");
     assert!(element(&shown, "StatusReason").contains("AWS::EarlyValidation::ResourceExistenceCheck"));
+    let set_id = element(&shown, "ChangeSetId");
+    let told = world.ok("DescribeEvents", &[("ChangeSetName", set_id.as_str())]).await;
+    assert_eq!(element(&told, "EventType"), "VALIDATION_ERROR");
+    assert_eq!(element(&told, "ValidationPath"), "/Resources/B");
+    let reason = "Resource of type 'Test::Things::Thing' with identifier 'mine' already exists.";
+    assert_eq!(element(&told, "ValidationStatusReason"), reason);
 }
 
 /// The CDK asks for nested stacks with every change set.
