@@ -69,13 +69,25 @@ pub enum Purpose {
     Local,
 }
 
-/// Whether the user sees cargo at work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+/// How the user sees cargo at work.
+#[derive(Clone, Copy)]
+pub enum Progress<'a> {
     /// Cargo draws on standard error.
     Shown,
     /// What cargo says is kept for the error.
     Hidden,
+    /// The same, and this is told how many crates cargo has compiled, whenever there is one more.
+    Counted(&'a (dyn Fn(usize) + Sync)),
+}
+
+impl fmt::Debug for Progress<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Shown => "Shown",
+            Self::Hidden => "Hidden",
+            Self::Counted(_) => "Counted",
+        })
+    }
 }
 
 /// What Lambda runs: a zip, named by what is in it.
@@ -274,7 +286,7 @@ pub fn bundle(
     project: &Project,
     functions: &[FunctionSource],
     purpose: Purpose,
-    progress: Progress,
+    progress: Progress<'_>,
     stop: &Stop,
 ) -> Result<Vec<Asset>, Error> {
     let mut memory = Memory::of(project, functions, purpose);

@@ -44,7 +44,7 @@ pub(super) struct Built {
 /// How cargo is run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner<'a> {
-    pub(super) progress: Progress,
+    pub(super) progress: Progress<'a>,
     pub(super) stop: &'a Stop,
 }
 
@@ -250,7 +250,7 @@ fn build(root: &Path, wanted: &[Wanted], recipe: &Recipe, manner: Manner) -> Res
     let mut command = command(root, wanted, recipe);
     let led = match manner.progress {
         Progress::Shown => Led::ByTheTerminal,
-        Progress::Hidden => {
+        Progress::Hidden | Progress::Counted(_) => {
             let kept = said.try_clone();
             command.stderr(kept.map_err(|source| Error::Unwritable { file: std::env::temp_dir(), source })?);
             lead_itself(&mut command);
@@ -260,7 +260,7 @@ fn build(root: &Path, wanted: &[Wanted], recipe: &Recipe, manner: Manner) -> Res
     let no_cargo = |source| Error::NoCargo { program: toolchain::cargo(), source };
     let mut cargo = command.spawn().map_err(no_cargo)?;
     manner.stop.watch(Some(Running::new(&cargo, led)));
-    let heard = cargo.stdout.take().map(|stdout| listen(stdout, wanted)).unwrap_or_default();
+    let heard = cargo.stdout.take().map(|stdout| listen(stdout, wanted, manner.progress)).unwrap_or_default();
     manner.stop.watch(None);
     let status = cargo.wait().map_err(no_cargo)?;
     if status.success() && wanted.iter().all(|wanted| heard.programs.contains_key(&wanted.index)) {
@@ -291,12 +291,17 @@ fn command(root: &Path, wanted: &[Wanted], recipe: &Recipe) -> Command {
 }
 
 /// What cargo says it has built, the wanted binaries among it.
-fn listen(stdout: ChildStdout, wanted: &[Wanted]) -> Heard {
+fn listen(stdout: ChildStdout, wanted: &[Wanted], progress: Progress) -> Heard {
     let mut heard = Heard::default();
+    let mut compiled = 0;
     for message in Message::parse_stream(BufReader::new(stdout)).map_while(Result::ok) {
         match message {
             Message::CompilerArtifact(artifact) => {
                 heard.programs.extend(programs_in(&artifact, wanted));
+                if let (false, Progress::Counted(tell)) = (artifact.fresh, progress) {
+                    compiled += 1;
+                    tell(compiled);
+                }
                 heard.artifacts.push(artifact);
             }
             Message::BuildScriptExecuted(script) => heard.scripts.push(script),

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::deploy::{Asks, Bootstrap};
 use super::output::{Board, bold, dim, green};
-use super::{Outcome, Session, Target, Turn, block_on, policy};
+use super::{Outcome, Session, Step, Target, Turn, block_on, policy};
 
 /// Arguments of `stackgen bootstrap`.
 #[derive(Debug, Args)]
@@ -33,13 +33,16 @@ pub(crate) struct Arguments {
     target: Target,
 }
 
+const WHILE_REACHING: Step<'static> =
+    Step { during: "the account was being reached", stands: "nothing was done; run the command again" };
+
 /// Why the bucket is still there.
 #[derive(Debug, Error, Diagnostic)]
 enum Error {
     /// CloudFormation could not remove the stack.
     #[error("stack `{BOOTSTRAP_STACK}` could not be removed ({status})")]
-    #[diagnostic(code(stackgen::bootstrap::not_removed), help("repeat `stackgen bootstrap --destroy{flags}`"))]
-    NotRemoved { status: String, flags: String },
+    #[diagnostic(code(stackgen::bootstrap::not_removed), help("repeat {again}"))]
+    NotRemoved { status: String, again: String },
 }
 
 impl Arguments {
@@ -49,8 +52,8 @@ impl Arguments {
         if let Some(stacks) = &self.policy {
             return self.policy_options.print(session, &project, stacks, &self.target);
         }
-        let _turn = Turn::take(session, &project)?;
         block_on(async {
+            let _turn = Turn::take(session, &project).await?;
             if self.destroy { self.remove(session, &project).await } else { self.make(session, &project).await }
         })
     }
@@ -59,9 +62,18 @@ impl Arguments {
         if self.yes || self.target.local { Asks::No } else { Asks::Yes }
     }
 
+    /// The command that goes on removing the bucket.
+    fn again(&self) -> String {
+        format!("`stackgen bootstrap --destroy{}`", self.target.flags())
+    }
+
     async fn make(&self, session: &Session, project: &Project) -> Outcome {
-        let account = self.target.connect(session, project).await?;
-        let found = Store::find(&account).await?;
+        let reaching = async {
+            let account = self.target.connect(session, project).await?;
+            let found = Store::find(&account).await?;
+            Ok((account, found))
+        };
+        let (account, found) = session.interrupts().step(WHILE_REACHING, reaching).await?;
         let existed = found.is_some();
         let board = Board::new(&session.screen);
         let store = match found {
@@ -82,8 +94,14 @@ impl Arguments {
     }
 
     async fn remove(&self, session: &Session, project: &Project) -> Outcome {
-        let account = self.target.connect(session, project).await?;
-        let Some(found) = stack::describe(&account, BOOTSTRAP_STACK).await? else {
+        let interrupts = session.interrupts();
+        let reaching = async {
+            let account = self.target.connect(session, project).await?;
+            let found = stack::describe(&account, BOOTSTRAP_STACK).await?;
+            Ok((account, found))
+        };
+        let (account, found) = interrupts.step(WHILE_REACHING, reaching).await?;
+        let Some(found) = found else {
             session.screen.answer(&json!({ "existed": false }), || {
                 format!("{} there is no stack {BOOTSTRAP_STACK}; nothing to remove", green("✓"))
             });
@@ -96,7 +114,9 @@ impl Arguments {
         let mut objects = 0;
         if let Some(bucket) = found.outputs.get("BucketName") {
             session.screen.note(dim(format_args!("emptying {bucket}")));
-            objects = Store::own(bucket).empty(&account).await?;
+            let stands = format!("the bucket is there and may hold objects still; repeat {}", self.again());
+            let step = Step { during: "the bucket was emptied", stands: &stands };
+            objects = interrupts.step(step, async { Ok(Store::own(bucket).empty(&account).await?) }).await?;
         }
         self.remove_stack(session, &account, &found).await?;
         session.screen.answer(&json!({ "existed": true, "objects": objects }), || {
@@ -106,10 +126,8 @@ impl Arguments {
     }
 
     async fn remove_stack(&self, session: &Session, account: &Account, found: &stack::Stack) -> Outcome {
-        let (interrupts, flags) = (session.interrupts(), self.target.flags());
-        interrupts.stands(format!(
-            "the bucket is empty, and CloudFormation goes on removing it; repeat `stackgen bootstrap --destroy{flags}`"
-        ));
+        let (interrupts, again) = (session.interrupts(), self.again());
+        interrupts.stands(format!("the bucket is empty, and CloudFormation goes on removing it; repeat {again}"));
         let board = Board::new(&session.screen);
         let operation = Operation::on(account, &found.id).await?;
         board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
@@ -117,6 +135,6 @@ impl Arguments {
         let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
         let status = ended.map_err(|error| interrupts.lost(error))?.status;
-        if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status, flags }.into()) }
+        if status == "DELETE_COMPLETE" { Ok(()) } else { Err(Error::NotRemoved { status, again }.into()) }
     }
 }

@@ -75,8 +75,10 @@ impl Arguments {
             report::check_outputs_file(file)?;
         }
         let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
-        let _turn = Turn::take(session, &project)?;
-        block_on(self.deploy(session, &project, planned))
+        block_on(async {
+            let _turn = Turn::take(session, &project).await?;
+            self.deploy(session, &project, planned).await
+        })
     }
 
     async fn deploy(&self, session: &Session, project: &Project, planned: Vec<Planned>) -> Outcome {

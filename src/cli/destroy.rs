@@ -91,8 +91,10 @@ impl Arguments {
         if let Some(name) = names.iter().find(|name| !stackgen::project::is_stack_name(name)) {
             return Err(Failure::refused(Error::Name { name: name.clone() }));
         }
-        let _turn = Turn::take(session, &project)?;
-        block_on(self.destroy(session, &project, &names))
+        block_on(async {
+            let _turn = Turn::take(session, &project).await?;
+            self.destroy(session, &project, &names).await
+        })
     }
 
     async fn destroy(&self, session: &Session, project: &Project, names: &[String]) -> Outcome {

@@ -19,6 +19,9 @@ pub(crate) struct Interrupts {
     stands: Arc<Mutex<String>>,
 }
 
+/// What stands before a command says anything else.
+const NOTHING_BEGUN: &str = "nothing was begun";
+
 /// A command that was stopped before it was done.
 #[derive(Debug, Error, Diagnostic)]
 #[error("interrupted while {during}")]
@@ -61,7 +64,7 @@ impl Step<'_> {
 impl Interrupts {
     /// Watches for signals from now on. Where the system gives none, nothing is ever interrupted.
     pub(crate) fn watch(screen: &Screen) -> Self {
-        let this = Self { token: CancellationToken::new(), stands: Arc::default() };
+        let this = Self { token: CancellationToken::new(), stands: Arc::new(Mutex::new(NOTHING_BEGUN.to_owned())) };
         if let (Ok(ctrl_c), Ok(end)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             tokio::spawn(this.clone().listen(Signals { ctrl_c, end }, screen.clone()));
         }

@@ -3,7 +3,8 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 use serde_json::Value;
@@ -17,9 +18,10 @@ use stackgen::template::{Template, text};
 use stackgen::{spec, synth};
 use thiserror::Error;
 
+use super::output::dim;
 use super::place::StackFile;
 use super::session::Error as SessionError;
-use super::{Failure, Outcome, Session, Step};
+use super::{Failure, Outcome, Screen, Session, Step};
 
 /// A stack that is ready to be deployed, once its functions are built.
 #[derive(Debug, Clone)]
@@ -313,12 +315,16 @@ async fn build(
     functions: Vec<FunctionSource>,
     purpose: Purpose,
 ) -> Outcome<Vec<bundle::Asset>> {
-    let progress = if session.screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Hidden };
     let interrupts = session.interrupts();
     let left = LeftBehind(Stop::default());
     let (project, stop) = (project.clone(), left.0.clone());
-    let mut building =
-        tokio::task::spawn_blocking(move || bundle::bundle(&project, &functions, purpose, progress, &stop));
+    let screen = session.screen.clone();
+    let mut building = tokio::task::spawn_blocking(move || {
+        let lines = Lines::about(&screen, &functions);
+        let count = |crates| lines.tell(crates);
+        let progress = if screen.is_live() { bundle::Progress::Shown } else { bundle::Progress::Counted(&count) };
+        bundle::bundle(&project, &functions, purpose, progress, &stop)
+    });
     interrupts.stands(WHILE_BUILDING.stands);
     tokio::select! {
         biased;
@@ -338,6 +344,35 @@ async fn build(
     let _built = tokio::time::timeout(CARGO_ENDS, building).await;
     Err(WHILE_BUILDING.interrupted())
 }
+
+/// Tells of a build where cargo has no terminal to draw on: when it begins to compile, and from then on every ten seconds
+/// how far it is. What is built already is not worth a word.
+struct Lines<'a> {
+    screen: &'a Screen,
+    functions: String,
+    last: Mutex<Option<Instant>>,
+}
+
+impl<'a> Lines<'a> {
+    fn about(screen: &'a Screen, functions: &[FunctionSource]) -> Self {
+        let names: Vec<&str> = functions.iter().map(|function| function.id.as_str()).collect();
+        Self { screen, functions: names.join(", "), last: Mutex::new(None) }
+    }
+
+    fn tell(&self, crates: usize) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = match *last {
+            None => String::new(),
+            Some(before) if before.elapsed() >= BETWEEN_LINES => format!(": {crates} crates are compiled"),
+            Some(_) => return,
+        };
+        *last = Some(Instant::now());
+        self.screen.note(dim(format_args!("cargo builds {}{begun}", self.functions)));
+    }
+}
+
+/// How long a build without a terminal says nothing.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// How much later than cargo we may hear of the same signal.
 const SIGNALLED: Duration = Duration::from_millis(500);

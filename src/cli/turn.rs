@@ -9,8 +9,9 @@ use stackgen::project::Project;
 use thiserror::Error;
 
 use super::output::dim;
+use super::session::Error as SessionError;
 use super::target::private_file;
-use super::{Outcome, Session};
+use super::{Outcome, Session, Step};
 
 /// The right to change what a project has deployed, until it is dropped or the process ends.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ use super::{Outcome, Session};
 pub(crate) struct Turn {
     _lock: File,
 }
+
+const WHILE_WAITING: Step<'static> =
+    Step { during: "another stackgen was waited for", stands: "nothing was done; run the command again" };
 
 /// Why it never came.
 #[derive(Debug, Error, Diagnostic)]
@@ -29,19 +33,20 @@ enum Error {
 }
 
 impl Turn {
-    /// Takes it. While another run has it, this one waits and says so.
-    pub(crate) fn take(session: &Session, project: &Project) -> Outcome<Self> {
+    /// Takes it. While another run has it, this one waits, says so, and can be interrupted.
+    pub(crate) async fn take(session: &Session, project: &Project) -> Outcome<Self> {
         let path = project.state().join("deploying.lock");
         let lock = private_file(&path)?;
-        let unlockable = |source| Error::Unlockable { path: path.clone(), source };
+        let unlockable = |source| Error::Unlockable { path, source };
         match lock.try_lock() {
-            Ok(()) => (),
+            Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 session.screen.note(dim("waiting for another stackgen that changes what this project has deployed"));
-                lock.lock().map_err(unlockable)?;
+                let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+                let waiting = async { Ok(waiting.await.map_err(SessionError::Task)?.map_err(unlockable)?) };
+                Ok(Self { _lock: session.interrupts().step(WHILE_WAITING, waiting).await? })
             }
-            Err(TryLockError::Error(source)) => return Err(unlockable(source).into()),
+            Err(TryLockError::Error(source)) => Err(unlockable(source).into()),
         }
-        Ok(Self { _lock: lock })
     }
 }

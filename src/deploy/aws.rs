@@ -18,6 +18,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -268,6 +269,11 @@ fn unreachable_host(config: &SdkConfig, cause: &str) -> Error {
     }
     let region = config.region().map(ToString::to_string).unwrap_or_default();
     let mut help = match config.endpoint_url() {
+        Some(endpoint) if is_loopback(endpoint) => {
+            "`stackgen local status` tells whether the local cloud runs and where its log is, and `--local` starts it; for \
+             something else, check the address in `--endpoint-url` or `AWS_ENDPOINT_URL`"
+                .to_owned()
+        }
         Some(_) => "check that it runs there, and the address in `--endpoint-url` or `AWS_ENDPOINT_URL`".to_owned(),
         None => format!("check the network and that region `{region}` exists; `--local` needs no network"),
     };
@@ -310,8 +316,12 @@ impl Account {
     pub async fn connect(target: &Target) -> Result<Self, Error> {
         let config = configuration(target).await?;
         let region = config.region().map(ToString::to_string).ok_or(Error::NoRegion)?;
-        let caller = first_call(&config).get_caller_identity().send().await;
-        let id = caller.during("sts:GetCallerIdentity", &config)?.account.unwrap_or_default();
+        let caller = match who_is(&first_call(&config), &config).await {
+            // Somebody is there, and worth the patience that the other calls have.
+            Err(Error::Throttled { .. }) => who_is(&aws_sdk_sts::Client::new(&config), &config).await,
+            first => first,
+        };
+        let id = caller?.account.unwrap_or_default();
         let endpoint = config.endpoint_url().map(str::to_owned);
         Ok(Self { id, region, endpoint, cloudformation: aws_sdk_cloudformation::Client::new(&config), config })
     }
@@ -432,6 +442,10 @@ fn patience(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation)
         .build()
+}
+
+async fn who_is(sts: &aws_sdk_sts::Client, config: &SdkConfig) -> Result<GetCallerIdentityOutput, Error> {
+    sts.get_caller_identity().send().await.during("sts:GetCallerIdentity", config)
 }
 
 fn first_call(config: &SdkConfig) -> aws_sdk_sts::Client {
