@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
@@ -378,6 +379,23 @@ fn a_build_that_is_stopped_says_so_and_leaves_nothing_running() {
     }
     let again = bundle(&project, &[source("hello")], Purpose::Local, Progress::Hidden, &stop);
     assert!(matches!(again, Err(Error::Interrupted { .. })), "it stays stopped");
+}
+
+#[test]
+fn what_cargo_compiles_is_counted_and_what_is_built_already_is_not() {
+    let sketch = Sketch::new(&[]).function("hello", "fn main() {}").function("bye", "fn main() {}");
+    let project = Project::discover(sketch.0.path()).expect("it has stacks");
+    let counted = |crates: &[&str]| {
+        let functions: Vec<_> = crates.iter().map(|name| source(name)).collect();
+        let counts = Mutex::new(Vec::new());
+        let count = |crates| counts.lock().expect("nobody panics").push(crates);
+        let progress = Progress::Counted(&count);
+        bundle(&project, &functions, Purpose::Local, progress, &Stop::default()).expect("it builds");
+        counts.into_inner().expect("nobody panics")
+    };
+    assert_eq!(counted(&["hello"]), [1]);
+    assert_eq!(counted(&["hello"]), [0; 0]);
+    assert_eq!(counted(&["hello", "bye"]), [1]);
 }
 
 /// The build scripts of a project that run.

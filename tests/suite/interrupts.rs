@@ -202,12 +202,16 @@ fn during_the_build() {
     let shown = at_a_terminal(&project, "deploy --local", &[("hello v0.1.0", CTRL_C)]);
     shown.ended(1).says("nothing was deployed").says("run the command again");
     no_build_runs(&project);
-    for signal in ["INT", "TERM"] {
+    fs::remove_dir_all(project.path().join("functions/hello/target")).expect("cargo has begun");
+    for (signal, is_first) in [("INT", true), ("TERM", false)] {
         let deploying = Running::start(project.command("deploy --local"));
         let begin = Instant::now();
         while build_scripts(&project) == 0 {
             assert!(begin.elapsed() < Duration::from_secs(60), "no build begins");
             sleep(Duration::from_millis(20));
+        }
+        if is_first {
+            deploying.says("cargo builds Hello");
         }
         deploying.signal(signal);
         deploying.ended().ended(1).says("interrupted while functions were built").says("nothing was deployed");
@@ -234,6 +238,55 @@ fn while_the_account_is_being_reached() {
         deploying.signal(signal);
         deploying.ended().ended(1).says("interrupted while the account was being reached").says("nothing was deployed");
     }
+}
+
+#[test]
+fn while_another_run_has_the_turn() {
+    let project = Project::with(USERS);
+    let state = project.path().join(".stackgen");
+    fs::create_dir_all(&state).expect("the folder is ours");
+    let turn = fs::File::create(state.join("deploying.lock")).expect("the folder is ours");
+    turn.lock().expect("nobody else has it");
+    for (command, signal) in [("deploy --local", "INT"), ("destroy --local", "TERM"), ("bootstrap --local", "INT")] {
+        let waiting = Running::start(project.command(command));
+        waiting.says("waiting for another stackgen");
+        waiting.signal(signal);
+        waiting.ended().ended(1).says("interrupted while another stackgen was waited for").says("nothing was done");
+    }
+    let waiting = Running::start(project.command("deploy --local"));
+    waiting.says("waiting for another stackgen");
+    turn.unlock().expect("it is ours");
+    waiting.ended().ended(0).says("notes was created");
+}
+
+#[test]
+fn while_the_bucket_is_made_or_removed() {
+    let project = Project::with(USERS);
+    let endpoint = endpoint(&project);
+    let hold = Hold::before(&endpoint, "GetCallerIdentity");
+    let making = Running::through(&hold, &project, "bootstrap");
+    hold.wait();
+    making.signal("INT");
+    making.ended().ended(1).says("interrupted while the account was being reached").says("nothing was done");
+
+    project.run("bootstrap --local").ended(0);
+    let hold = Hold::before(&endpoint, "?versions");
+    let removing = Running::through(&hold, &project, "bootstrap --destroy");
+    hold.wait();
+    removing.signal("TERM");
+    let told = removing.ended();
+    told.ended(1)
+        .says("interrupted while the bucket was emptied")
+        .says("repeat `stackgen bootstrap --destroy --endpoint");
+
+    let hold = Hold::before(&endpoint, "Action=DeleteStack");
+    let removing = Running::through(&hold, &project, "bootstrap --destroy");
+    hold.wait();
+    removing.interrupt("INT");
+    removing.signal("INT");
+    removing.ended().ended(1).says("left; the bucket is empty, and CloudFormation goes on removing it");
+    hold.release();
+    project.run("bootstrap --destroy --local").ended(0).says("nothing");
 }
 
 #[test]

@@ -355,6 +355,11 @@ async fn check(world: &World, outcome: &Outcome, word: &str, expected: &Value) -
             let name = [("StackName", world.stack_id.as_str()), ("ChangeSetName", world.change_set.as_str())];
             subset(expected, &world.call("DescribeChangeSet", &name).await.body)
         }
+        "change_set_event" => {
+            let id = outcome.change_set.as_deref().unwrap_or_default();
+            let told = world.call("DescribeEvents", &[("ChangeSetName", id)]).await;
+            subset(expected, &told.body.pointer("/OperationEvents/0").cloned().unwrap_or_default())
+        }
         "new_change_set" => {
             let name = [("StackName", world.stack.as_str()), ("ChangeSetName", "cs")];
             subset(expected, &world.call("DescribeChangeSet", &name).await.body)

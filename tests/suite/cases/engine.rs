@@ -140,8 +140,8 @@ impl Run {
 
 /// Runs the program in a project with one stack, against a scripted endpoint.
 async fn run_with(script: Script, stack: &str, arguments: &[&str]) -> Run {
-    let identity = "<Arn>arn:aws:iam::123456789012:root</Arn><UserId>1</UserId><Account>123456789012</Account>";
-    let script = script.on("GetCallerIdentity", [result(identity)]);
+    let known = script.played(|played| played.replies.contains_key("GetCallerIdentity"));
+    let script = if known { script } else { script.on("GetCallerIdentity", [identity()]) };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
     let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
     let router = Router::new().fallback(answer).with_state(script.clone());
@@ -174,6 +174,11 @@ async fn program(project: &TempDir, endpoint: &str, arguments: &[&str]) -> Outpu
     program.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     program.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")]);
     program.stdin(std::process::Stdio::null()).output().await.expect("the program runs")
+}
+
+/// Who signs, told to the first call.
+fn identity() -> Reply {
+    result("<Arn>arn:aws:iam::123456789012:root</Arn><UserId>1</UserId><Account>123456789012</Account>")
 }
 
 fn result(inside: &str) -> Reply {
@@ -431,6 +436,17 @@ async fn throttling_is_not_a_missing_stack() {
     run.ended(0).says("nothing to change");
     assert_eq!(run.called("CreateChangeSet")[0]["ChangeSetType"], "UPDATE");
     assert_eq!(run.called("DescribeStacks").len(), 4, "twice throttled, then the gate's look and the deployment's");
+}
+
+#[tokio::test]
+async fn the_first_call_outlasts_throttling_as_the_others_do() {
+    let reason = text(&expected("CFN-CHANGESET-01", "/describe/StatusReason"));
+    let script =
+        made(Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE")]), change_set("FAILED", &reason));
+    let script = script.on("GetCallerIdentity", [throttled(), throttled(), throttled(), throttled(), identity()]);
+    let run = run(script, &["deploy", "--yes"]).await;
+    run.ended(0).says("nothing to change");
+    assert_eq!(run.called("GetCallerIdentity").len(), 5);
 }
 
 #[tokio::test]
