@@ -12,7 +12,7 @@ use stackgen::project::Project;
 use stackgen::template::{Output, Parameter, Resource, Template, function};
 
 use crate::project::{STACK, succeeded, told};
-use crate::tools::{Auth, Ministack, npm, run};
+use crate::tools::{Auth, Ministack, READERS, npm, python, run};
 
 /// The version whose behaviour the assembly is written for. The registry's `latest` is an older one, wrongly tagged.
 const CDK: &str = "aws-cdk@2.1148.1";
@@ -248,6 +248,5 @@ fn yaml_templates_say_the_same_to_readers_of_yaml_1_1() {
     let compare = "import json, sys, yaml\n\
         one, other = json.load(open(sys.argv[1])), yaml.safe_load(open(sys.argv[2]))\n\
         sys.exit(0 if one == other else f'{one}\\n{other}')";
-    let python = crate::tools::python(&["PyYAML==6.0.3"]);
-    run(python.program("python").args(["-c", compare]).args(files));
+    run(python(READERS).program("python").args(["-c", compare]).args(files));
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::project::{Project, STACK, Told, succeeded, told};
-use crate::tools::{Ministack, python, run};
+use crate::tools::{AWS, Ministack, python, run};
 
 /// A stack, and where a deployer of it is tried.
 struct Ground {
@@ -206,7 +206,7 @@ struct Case {
 
 /// What a script prints in that environment.
 fn scripted(script: &str, arguments: &[&str], environment: &[(String, String)]) -> String {
-    let mut program = python(&["boto3==1.43.106"]).program("python");
+    let mut program = python(AWS).program("python");
     run(program.args(["-c", script]).args(arguments).envs(environment.iter().map(|(name, value)| (name, value))))
 }
 

@@ -23,7 +23,7 @@ struct Shell {
 
 impl Shell {
     fn new() -> Self {
-        let python = tools::python(&["awscli==1.46.2", "boto3==1.44.5", "pycognito==2024.5.1"]);
+        let python = tools::python(tools::AWS);
         let project = Project::local();
         let environment = exported(&project);
         Self { python, project, environment }

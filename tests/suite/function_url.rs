@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::project::{Project, Told, succeeded, told};
-use crate::tools::{python, run};
+use crate::tools::{AWS, python, run};
 
 /// What calls a URL, signed where there are credentials.
 const CALL: &str = r#"
@@ -120,7 +120,7 @@ fn deployed() -> Project {
 }
 
 fn with_account(project: &Project, script: &str, arguments: &[&str]) -> String {
-    let mut program: Command = python(&["boto3==1.43.106"]).program("python");
+    let mut program: Command = python(AWS).program("python");
     run(program.args(["-c", script]).args(arguments).envs(project.local_environment()))
 }
 

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use crate::deploy::{Project, Told, USERS};
 use crate::hold::Hold;
-use crate::tools::{python, run};
+use crate::tools::{AWS, python, run};
 
 /// The key of Ctrl-C.
 const CTRL_C: &str = "\u{3}";
@@ -438,7 +438,7 @@ fn an_update_whose_second_step_fails_says_what_is_still_served() {
     let delete = "import boto3\napi = boto3.client('apigateway')\n\
                   api.delete_stage(restApiId=api.get_rest_apis()['items'][0]['id'], stageName='test')";
     let environment = project.json("local env");
-    let mut program = python(&["boto3==1.43.106"]).program("python");
+    let mut program = python(AWS).program("python");
     for (name, value) in environment.as_object().expect("it is an object") {
         program.env(name, value.as_str().expect("it is text"));
     }

@@ -22,7 +22,7 @@ async fn boto3_finds_lambda_as_it_knows_it() {
     ];
     let driver = Path::new(BOOTSTRAP).with_file_name("drive_lambda.py");
     let driving = tokio::task::spawn_blocking(move || {
-        let python = tools::python(&["boto3==1.43.106"]);
+        let python = tools::python(tools::AWS);
         let mut command: Command = python.program("python");
         tools::run(command.arg(driver).arg(BOOTSTRAP).envs(environment))
     });

@@ -136,7 +136,7 @@ resources:
 
 /// Runs a command in a shell that knows the aws CLI and nothing else of the account.
 fn shell(project: &Project, command: &str) {
-    let python = tools::python(&["awscli==1.46.2", "boto3==1.44.5", "pycognito==2024.5.1"]);
+    let python = tools::python(tools::AWS);
     let mut shell = Command::new("sh");
     let aws = python.program("aws").get_program().to_owned();
     let folder = std::path::Path::new(&aws).parent().expect("it lies in a folder").to_owned();

@@ -236,7 +236,7 @@ fn sarif_is_as_its_schema_has_it() {
     let check = ["check", "--format", "sarif", "--project"];
     let checked = Command::new(env!("CARGO_BIN_EXE_stackgen")).args(check).arg(project).output().expect("it runs");
     assert_eq!(checked.status.code(), Some(2), "one of the stacks has a mistake");
-    let python = tools::python(&["pydantic-sarif==0.1.1"]);
+    let python = tools::python(tools::READERS);
     let mut reading = python.program("python");
     reading.args(["-c", SARIF]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut reading = reading.spawn().expect("python runs");

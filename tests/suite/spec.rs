@@ -86,7 +86,7 @@ for error in jsonschema.Draft202012Validator(schema).iter_errors(yaml.safe_load(
 ";
 
 fn mistakes_by_schema(file: &Path) -> String {
-    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let python = tools::python(tools::READERS);
     let schema = root().join("docs/stack.schema.json");
     tools::run(python.program("python").args(["-c", EDITOR]).arg(schema).arg(file))
 }
@@ -171,7 +171,7 @@ for number, text in enumerate(json.loads(sys.argv[2])):
 ";
 
 fn refused_by_schema(texts: &[String]) -> Vec<String> {
-    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let python = tools::python(tools::READERS);
     let schema = root().join("docs/stack.schema.json");
     let texts_as_json = serde_json::to_string(texts).expect("texts are JSON");
     let found = tools::run(python.program("python").args(["-c", EDITOR_OF_MANY]).arg(schema).arg(texts_as_json));
@@ -254,7 +254,7 @@ look(schema, [])
 
 #[test]
 fn every_default_of_the_schema_is_one_that_can_be_written() {
-    let python = tools::python(&["PyYAML==6.0.3", "jsonschema==4.25.1"]);
+    let python = tools::python(tools::READERS);
     let schema = root().join("docs/stack.schema.json");
     assert_eq!(tools::run(python.program("python").args(["-c", DEFAULTS]).arg(schema)), "");
 }

@@ -107,6 +107,12 @@ pub(crate) fn run(command: &mut Command) -> String {
     stdout
 }
 
+/// AWS's own tools and those beside them that speak to AWS, in one environment: each takes seconds to make.
+pub(crate) const AWS: &[&str] = &["awscli==1.46.2", "boto3==1.44.5", "pycognito==2024.5.1", "websockets==16.1.1"];
+
+/// Readers of documents that are not ours: YAML, JSON Schema, SARIF.
+pub(crate) const READERS: &[&str] = &["PyYAML==6.0.3", "jsonschema==4.25.1", "pydantic-sarif==0.1.1"];
+
 /// ministack, and what it makes signatures with.
 pub(crate) const MINISTACK: &[&str] = &["ministack==1.5.33", "cryptography"];
 
@@ -229,7 +235,7 @@ fn ministack_answers_and_stops() {
     for auth in [Auth::Off, Auth::Enforced] {
         let ministack = Ministack::start(auth);
         let port = ministack.endpoint().rsplit(':').next().and_then(|port| port.parse().ok()).expect("it has a port");
-        let boto = python(&["boto3==1.43.106"]);
+        let boto = python(AWS);
         let identity = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])";
         let answer = run(boto.program("python").args(["-c", identity]).envs(ministack.environment()));
         assert_eq!(answer.trim(), "000000000000");

@@ -48,7 +48,7 @@ except urllib.error.HTTPError as error:
 "#;
     let arguments = [world.url(standing, path), key.to_string()];
     let signing = tokio::task::spawn_blocking(move || {
-        let mut command = tools::python(&["boto3==1.44.5", "websockets==16.1.1"]).program("python");
+        let mut command = tools::python(tools::AWS).program("python");
         tools::run(command.args(["-c", SIGNED]).args(arguments))
     });
     signing.await.expect("it is signed").trim().to_owned()

@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::project::{Project, STACK, told};
 use crate::tools::{self, run};
 
+/// What visits the pages: libraries of OAuth, and a driver of browsers.
+const VISITORS: [&str; 4] = ["authlib==1.6.5", "playwright==1.56.0", "requests-oauthlib==2.0.0", "requests==2.32.5"];
+
 /// A project whose pool has pages, an application for people and one for a machine.
 pub(super) fn project(callback: &str, origin: &str) -> Project {
     let project = Project::local();
@@ -176,7 +179,7 @@ fn pythons_oauth_libraries_sign_in() {
     project.done(&["user", "create", "alice@example.com", "--password-file", file]);
     let outputs = outputs(&project);
     let (pool, machine) = (find(&outputs, "userPoolId"), find(&outputs, "machineId"));
-    let python = tools::python(&["authlib==1.6.5", "requests-oauthlib==2.0.0", "requests==2.32.5"]);
+    let python = tools::python(&VISITORS);
     let arguments = [
         &endpoint(&project),
         pool,
@@ -232,7 +235,7 @@ fn a_browser_signs_up_in_and_out_and_calls_the_api_from_another_origin() {
     project.deploy();
     let outputs = outputs(&project);
     let chromium = chromium();
-    let python = tools::python(&["playwright==1.56.0"]);
+    let python = tools::python(&VISITORS);
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosted-pages");
     fs::create_dir_all(&shots).expect("the target folder is writable");
     let base = format!("{}/_aws/cognito-domain/notes-pages", endpoint(&project));

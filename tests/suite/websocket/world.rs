@@ -17,7 +17,6 @@ use crate::tools;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/websocket");
-pub(super) const PINS: [&str; 2] = ["boto3==1.44.5", "websockets==16.1.1"];
 /// A line of the access log.
 const LOG_FORMAT: &str = "$context.eventType $context.routeKey $context.status";
 
@@ -168,7 +167,7 @@ impl World {
         let environment: Vec<_> = environment.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let arguments = [self.https(), call.to_owned(), connection.to_owned(), data.to_owned()];
         let calling = tokio::task::spawn_blocking(move || {
-            let mut command = tools::python(&PINS).program("python");
+            let mut command = tools::python(tools::AWS).program("python");
             command.env_remove("AWS_SESSION_TOKEN").envs(environment);
             tools::run(command.arg(format!("{FOLDER}/manage.py")).args(arguments))
         });
@@ -197,7 +196,7 @@ SigV4Auth(Credentials(key["id"], key["secret"]), "apigateway", "us-east-1").add_
 sent = urllib.request.Request(url, body.encode(), dict(request.headers), method=method)
 print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sent).read().decode())
 "#;
-        let mut command = tools::python(&PINS).program("python");
+        let mut command = tools::python(tools::AWS).program("python");
         tools::run(command.args(["-c", script, method.as_str(), &url, &body.to_string(), &key.to_string()]));
     }
 
@@ -356,7 +355,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn start(url: String, options: String) -> Self {
-        let python = tokio::task::spawn_blocking(|| tools::python(&PINS).program("python"));
+        let python = tokio::task::spawn_blocking(|| tools::python(tools::AWS).program("python"));
         let mut command = Command::from(python.await.expect("the client can be set up"));
         command.arg(format!("{FOLDER}/client.py")).args([url, options]).kill_on_drop(true);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python runs");
