@@ -2,6 +2,7 @@
 
 pub(crate) mod debian;
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use stackgen::template::Template;
 
 /// How long an emulator may take until it answers.
 const START: Duration = Duration::from_secs(60);
@@ -105,6 +107,24 @@ pub(crate) fn run(command: &mut Command) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
     stdout
+}
+
+/// Holds cfn-lint to have nothing to say of these templates, not even in passing. It takes seconds to start, so it is asked
+/// once about all of them.
+///
+/// # Panics
+/// When it has, with the names of the templates in what it says.
+#[track_caller]
+pub(crate) fn lint<N: Display>(templates: impl IntoIterator<Item = (N, Template)>) {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let files = templates.into_iter().map(|(name, template)| {
+        let file = folder.path().join(format!("{name}.json"));
+        fs::write(&file, template.to_json()).expect("the folder is writable");
+        file
+    });
+    let mut lint = python(&["cfn-lint==1.58.0"]).program("cfn-lint");
+    let told = run(lint.args(["--include-checks", "I", "--"]).args(files.collect::<Vec<_>>()));
+    assert_eq!(told.trim(), "");
 }
 
 /// AWS's own tools and those beside them that speak to AWS, in one environment: each takes seconds to make.
