@@ -9,7 +9,7 @@ mod google;
 mod list;
 mod members;
 mod notes;
-mod remains;
+pub(crate) mod remains;
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};

@@ -73,7 +73,7 @@ async fn roles(config: &SdkConfig) -> Vec<String> {
 }
 
 /// An answer of IAM, in XML.
-pub(super) async fn iam(config: &SdkConfig, asked: &[(&str, &str)]) -> String {
+pub(crate) async fn iam(config: &SdkConfig, asked: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     let body = form.extend_pairs(asked).append_pair("Version", "2010-05-08").finish();
     let call = Call {
