@@ -1,20 +1,22 @@
 //! `stackgen init` and `stackgen new`, as a user who has nothing but the binary runs them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 fn stackgen(folder: &Path, arguments: &[&str]) -> Output {
-    // The lock file of this repository and one target folder for all runs: what is built once need not be fetched or
-    // built again.
-    Command::new(env!("CARGO_BIN_EXE_stackgen"))
-        .args(arguments)
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
-        .output()
-        .expect("it was built for the tests")
+    let mut program = Command::new(env!("CARGO_BIN_EXE_stackgen"));
+    program.args(arguments).current_dir(folder).envs(folders()).output().expect("it was built for the tests")
+}
+
+/// Where cargo puts what it builds. What new functions depend on is what those of this repository do, by the same lock
+/// file, and is built once for all. The programs lie elsewhere: some are called as ours are.
+fn folders() -> [(&'static str, PathBuf); 2] {
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let shared = own.parent().expect("it is below the target folder");
+    [("CARGO_TARGET_DIR", own.join("init")), ("CARGO_BUILD_BUILD_DIR", shared.to_owned())]
 }
 
 /// Runs a command that succeeds, and returns its answer.
@@ -39,7 +41,7 @@ fn cargo(folder: &Path, arguments: &[&str]) {
         .args(arguments)
         .args(["--quiet", "--offline"])
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("init"))
+        .envs(folders())
         .output()
         .expect("cargo runs these tests too");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
