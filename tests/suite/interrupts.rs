@@ -176,6 +176,15 @@ fn with_endless_build() -> Project {
 }
 
 #[track_caller]
+fn a_build_runs(project: &Project) {
+    let begin = Instant::now();
+    while build_scripts(project) == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no build begins");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[track_caller]
 fn no_build_runs(project: &Project) {
     let begin = Instant::now();
     while build_scripts(project) > 0 {
@@ -205,11 +214,7 @@ fn during_the_build() {
     fs::remove_dir_all(project.path().join("functions/hello/target")).expect("cargo has begun");
     for (signal, is_first) in [("INT", true), ("TERM", false)] {
         let deploying = Running::start(project.command("deploy --local"));
-        let begin = Instant::now();
-        while build_scripts(&project) == 0 {
-            assert!(begin.elapsed() < Duration::from_secs(60), "no build begins");
-            sleep(Duration::from_millis(20));
-        }
+        a_build_runs(&project);
         if is_first {
             deploying.says("cargo builds Hello");
         }
@@ -218,9 +223,7 @@ fn during_the_build() {
         no_build_runs(&project);
     }
     let bundling = Running::start(project.command("bundle"));
-    while build_scripts(&project) == 0 {
-        sleep(Duration::from_millis(20));
-    }
+    a_build_runs(&project);
     bundling.signal("INT");
     bundling.ended().ended(1).says("interrupted while functions were built");
     no_build_runs(&project);
@@ -537,8 +540,12 @@ fn endpoint(project: &Project) -> String {
     project.json("local env")["AWS_ENDPOINT_URL"].as_str().expect("it is text").to_owned()
 }
 
+/// Waits until the stack is in this state.
+///
+/// # Panics
+/// When that takes too long, with the state that it is in.
 #[track_caller]
-fn wait_for(project: &Project, wanted: &str) {
+pub(crate) fn wait_for(project: &Project, wanted: &str) {
     let begin = Instant::now();
     while status(project) != wanted {
         assert!(begin.elapsed() < Duration::from_secs(60), "the stack is {}", status(project));

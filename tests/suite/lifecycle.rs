@@ -9,6 +9,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
 use crate::deploy::{Project, Told, USERS};
+use crate::interrupts;
 use crate::project::config;
 use crate::tools;
 
@@ -104,13 +105,13 @@ resources:
     deletionPolicy: Retain
   Web:
     type: AWS::Cognito::UserPoolClient
-    properties: { UserPoolId: { Ref: Users } }
+    properties: { UserPoolId: { Fn::GetAtt: [Users, UserPoolId] } }
     deletionPolicy: Retain
   Table:
     type: AWS::DynamoDB::Table
     properties:
       BillingMode: PAY_PER_REQUEST
-      DeletionProtectionEnabled: true
+      DeletionProtectionEnabled: 'true'
       AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
       KeySchema: [{ AttributeName: id, KeyType: HASH }]
     deletionPolicy: Retain
@@ -120,6 +121,7 @@ resources:
       AssumeRolePolicyDocument:
         Version: '2012-10-17'
         Statement: [{ Effect: Allow, Action: 'sts:AssumeRole', Principal: { Service: lambda.amazonaws.com } }]
+      ManagedPolicyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]
       Policies:
         - PolicyName: read
           PolicyDocument: { Version: '2012-10-17', Statement: [{ Effect: Allow, Action: 's3:GetObject', Resource: '*' }] }
@@ -306,9 +308,7 @@ fn who_loses_sight_of_an_operation_is_told_what_goes_on() {
     project.run("local env").ended(0);
     std::thread::scope(|scope| {
         let deploying = scope.spawn(|| project.run("deploy --local"));
-        while project.json("list --local")["stacks"][0]["status"] != "CREATE_IN_PROGRESS" {
-            std::thread::yield_now();
-        }
+        interrupts::wait_for(&project, "CREATE_IN_PROGRESS");
         project.run("local stop").ended(0);
         let told = deploying.join().expect("it ends");
         told.ended(1).says("CloudFormation goes on by itself with stack `notes`").says("stackgen list --local");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_credential_types::Credentials;
+use aws_sdk_cloudformation::types::StackStatus;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier, VersioningConfiguration,
@@ -280,9 +281,11 @@ async fn addresses_follow_the_port() {
         let client = aws_sdk_cloudformation::Client::new(&cloud.config());
         loop {
             let stacks = client.describe_stacks().stack_name("s").send().await.expect("it is there");
-            match stacks.stacks()[0].outputs() {
-                [] => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
-                [output, ..] => break output.output_value().expect("it has a value").to_owned(),
+            let stack = &stacks.stacks()[0];
+            match stack.stack_status().expect("it has one") {
+                StackStatus::CreateInProgress => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                StackStatus::CreateComplete => break stack.outputs()[0].output_value().expect("it has one").to_owned(),
+                other => panic!("the stack is {other}"),
             }
         }
     };
@@ -296,7 +299,8 @@ async fn addresses_follow_the_port() {
     let parameter = aws_sdk_ssm::Client::new(&cloud.config()).get_parameter().name("/url").send().await;
     let parameter = parameter.expect("it is there").parameter.and_then(|parameter| parameter.value);
     assert!(parameter.is_some_and(|value| value.starts_with(&cloud.endpoint)));
-    cloud.restart().await;
+    let kept = cloud.endpoint.clone();
+    assert_eq!(cloud.restart().await.endpoint, kept);
 }
 
 #[tokio::test]
