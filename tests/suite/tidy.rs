@@ -108,6 +108,11 @@ fn library(module: &str) -> &'static str {
     if module == "cli" { "stackgen::" } else { "crate::" }
 }
 
+/// The names that a file of a module uses of the library, and of the packages that are modules of it.
+fn used_in(module: &str, text: &str) -> BTreeSet<String> {
+    &used(text, library(module)) | &used(text, "stackgen_")
+}
+
 /// Names that follow the name of a crate in code, groups such as `crate::{a, b::c}` included. Codes of errors, such as
 /// `code(stackgen::project)`, are no use of anything.
 fn used(text: &str, of: &str) -> BTreeSet<String> {
@@ -178,7 +183,7 @@ fn modules_use_only_what_lies_below_them() {
             wrong.push(format!("{}: module `{module}` is not listed in MAY_USE", path.display()));
             continue;
         };
-        for name in used(&text, library(&module)) {
+        for name in used_in(&module, &text) {
             let top_level = MAY_USE.iter().any(|(known, _)| *known == name);
             if top_level && name != module && !allowed.contains(&name.as_str()) {
                 wrong.push(format!("{}: `{module}` uses `{name}`", path.display()));
@@ -242,6 +247,8 @@ fn used_names_are_found_in_paths_and_groups() {
     assert_eq!(names, ["model", "project", "spec", "synth"]);
     let program = "use stackgen::{assembly, bundle};\n#[diagnostic(code(stackgen::deploy))]\nuse crate::local;";
     assert_eq!(used(program, library("cli")).into_iter().collect::<Vec<_>>(), ["assembly", "bundle"]);
+    let package = "use stackgen_local::cloud::Cloud;\nuse crate::synth;\nlet x: stackgen_template::Template;";
+    assert_eq!(used_in("deploy", package).into_iter().collect::<Vec<_>>(), ["local", "synth", "template"]);
 }
 
 #[test]
