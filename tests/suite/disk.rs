@@ -140,6 +140,19 @@ fn a_device_is_written_to_and_not_replaced() {
 }
 
 #[test]
+fn an_answer_that_nothing_takes_is_told_and_a_reader_that_leaves_is_not() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let answered = |to: Stdio| Told::of(&project.command("outputs").stdout(to).output().expect("the program runs"));
+    let told = answered(full.into());
+    told.ended(1).says("the answer could not be printed").says("No space left on device");
+    let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+    drop(reader);
+    answered(writer.into()).ended(0);
+}
+
+#[test]
 fn a_link_leads_to_the_file_that_is_written() {
     let project = Project::with(USERS);
     fs::create_dir(project.path().join("kept")).expect("the folder is ours");
