@@ -664,3 +664,21 @@ async fn secure_parameters_have_no_place_here() {
     let told = world.refused("CreateStack", &[("StackName", "s"), ("TemplateBody", &template)]).await;
     assert_eq!(told, "SSM Secure reference is not supported in: [Test::Things::Thing/Properties/Value]");
 }
+
+#[tokio::test]
+async fn a_step_that_could_not_be_saved_is_tried_again() {
+    let halted = World::stopped();
+    halted.create("s", &resources(json!({"A": thing(json!({}))}))).await;
+    let world = halted.restarted();
+    // The state is written there before it takes its place.
+    let fresh = world.cloud.data().join("account.json.new");
+    std::fs::create_dir(&fresh).expect("the folder is ours");
+    super::resume(&world.cloud);
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let status =
+        |account: &Account| account.cloudformation.stacks.values().map(|stack| stack.status).collect::<Vec<_>>();
+    assert_eq!(world.cloud.read(status), [Status::CreateInProgress]);
+    std::fs::remove_dir(&fresh).expect("the folder is ours");
+    world.ok("ListStacks", &[]).await;
+    assert_eq!(world.status("s").await, "CREATE_COMPLETE");
+}
