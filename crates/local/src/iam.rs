@@ -6,6 +6,8 @@ pub(crate) mod deeds;
 pub(crate) mod key;
 pub(crate) mod policy;
 mod resources;
+#[cfg(test)]
+pub(crate) mod testing;
 mod user;
 
 use std::collections::{BTreeMap, BTreeSet};

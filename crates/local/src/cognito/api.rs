@@ -59,6 +59,9 @@ pub(super) async fn run(cloud: &Cloud, operation: &str, request: &Request) -> Re
         "DescribeUserPoolDomain" => {
             cloud.read(|account| control::describe_domain(account, read(request)?, cloud.now().into()))
         }
+        "ListTagsForResource" => cloud.read(|account| control::list_tags(account, &read(request)?)),
+        "TagResource" => cloud.write(|account| control::tag(account, read(request)?)),
+        "UntagResource" => cloud.write(|account| control::untag(account, &read(request)?)),
         _ => plain(cloud, operation, request),
     }
 }
@@ -95,9 +98,6 @@ fn plain(cloud: &Cloud, operation: &str, request: &Request) -> Result<Value, Fau
         "DeleteUserPool" => call.change(control::delete_pool),
         "DescribeUserPool" => call.look(control::describe_pool),
         "ListUserPools" => call.look(control::list_pools),
-        "ListTagsForResource" => call.look(control::list_tags),
-        "TagResource" => call.change(control::tag),
-        "UntagResource" => call.change(control::untag),
         "AddCustomAttributes" => call.change(control::add_attributes),
         "GetUserPoolMfaConfig" => call.look(control::mfa_config),
         "SetUserPoolMfaConfig" => call.change(control::set_mfa_config),

@@ -287,27 +287,35 @@ pub(crate) struct Tagging {
 }
 
 impl Tagging {
-    /// The id of the pool.
-    fn pool(&self) -> &str {
-        self.resource_arn.rsplit_once(":userpool/").map_or(self.resource_arn.as_str(), |(_, id)| id)
+    /// The id of the pool. It is named by its whole ARN, since that is what policies are asked about.
+    fn pool(&self, account: &Account) -> Result<String, Fault> {
+        let id = self.resource_arn.strip_prefix(&pool_arn(account, ""));
+        id.map(str::to_owned).ok_or_else(|| invalid(format!("{} is not the ARN of a user pool.", self.resource_arn)))
     }
 }
 
+/// The ARN of a pool.
+pub(crate) fn pool_arn(account: &Account, id: &str) -> String {
+    format!("arn:aws:cognito-idp:{}:{}:userpool/{id}", account.region, account.id)
+}
+
 /// The tags of a pool.
-pub(crate) fn list_tags(pools: &UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
-    Ok(json!({ "Tags": pools.pool(request.pool())?.settings.user_pool_tags }))
+pub(crate) fn list_tags(account: &Account, request: &Tagging) -> Result<Value, Fault> {
+    Ok(json!({ "Tags": account.cognito.pool(&request.pool(account)?)?.settings.user_pool_tags }))
 }
 
 /// Gives a pool more tags.
-pub(crate) fn tag(pools: &mut UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
-    let tags = &mut pools.pool_mut(request.pool())?.settings.user_pool_tags;
+pub(crate) fn tag(account: &mut Account, request: Tagging) -> Result<Value, Fault> {
+    let pool = request.pool(account)?;
+    let tags = &mut account.cognito.pool_mut(&pool)?.settings.user_pool_tags;
     tags.extend(request.tags.into_iter().map(|(key, value)| (key, value.into())));
     Ok(json!({}))
 }
 
 /// Takes tags from a pool.
-pub(crate) fn untag(pools: &mut UserPools, request: Tagging, _now: Moment) -> Result<Value, Fault> {
-    let tags = &mut pools.pool_mut(request.pool())?.settings.user_pool_tags;
+pub(crate) fn untag(account: &mut Account, request: &Tagging) -> Result<Value, Fault> {
+    let pool = request.pool(account)?;
+    let tags = &mut account.cognito.pool_mut(&pool)?.settings.user_pool_tags;
     tags.retain(|key, _| !request.tag_keys.contains(key));
     Ok(json!({}))
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::cloud::Account;
+use crate::cognito::control::pool_arn;
 use crate::iam::authorize::Deed;
 use crate::wire::Request;
 
@@ -42,6 +43,9 @@ const OPEN: &[&str] = &[
 /// Operations on no pool in particular.
 const ON_ALL: &[&str] = &["CreateUserPool", "DescribeUserPoolDomain", "ListUserPools"];
 
+/// Operations that name their pool by its ARN, and by nothing else.
+const BY_ARN: &[&str] = &["ListTagsForResource", "TagResource", "UntagResource"];
+
 /// Whether an operation is one for callers without credentials.
 pub(crate) fn is_open(operation: &str) -> bool {
     OPEN.contains(&operation)
@@ -59,11 +63,11 @@ pub(crate) fn deeds(account: &Account, request: &Request) -> Option<Vec<Deed>> {
     if ON_ALL.contains(&operation) {
         return Some(vec![Deed::new(action, "*")]);
     }
-    let resource =
-        match (body.get("UserPoolId").and_then(Value::as_str), body.get("ResourceArn").and_then(Value::as_str)) {
-            (Some(pool), _) => format!("arn:aws:cognito-idp:{}:{}:userpool/{pool}", account.region, account.id),
-            (None, Some(arn)) => arn.to_owned(),
-            (None, None) => return None,
-        };
+    let member = |name: &str| body.get(name).and_then(Value::as_str);
+    let resource = if BY_ARN.contains(&operation) {
+        member("ResourceArn")?.to_owned()
+    } else {
+        pool_arn(account, member("UserPoolId")?)
+    };
     Some(vec![Deed::new(action, resource)])
 }

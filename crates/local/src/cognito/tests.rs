@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -11,6 +11,7 @@ use crate::cloud::Cloud;
 use crate::cognito::api;
 use crate::cognito::srp::Identity;
 use crate::cognito::srp::tests::Client as SrpClient;
+use crate::iam::testing::{may, statement};
 use crate::lambda::Statement;
 use crate::lambda::testing::{Deployed, deployed};
 use crate::wire::{Caller, Fault, Request};
@@ -26,18 +27,25 @@ struct World {
     script: tempfile::NamedTempFile,
 }
 
-async fn ask(cloud: &Cloud, operation: &str, body: Value) -> Result<Value, Fault> {
-    let request = Request {
+fn request(operation: &str, body: &Value) -> Request {
+    let target = format!("AWSCognitoIdentityProviderService.{operation}");
+    Request {
         id: String::new(),
         method: Method::POST,
         path: "/".to_owned(),
         query: String::new(),
-        headers: HeaderMap::new(),
+        headers: [("x-amz-target", target)]
+            .into_iter()
+            .map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value")))
+            .collect(),
         spelling: Default::default(),
         body: Bytes::from(body.to_string()),
         caller: Caller::Root,
-    };
-    api::run(cloud, operation, &request).await
+    }
+}
+
+async fn ask(cloud: &Cloud, operation: &str, body: Value) -> Result<Value, Fault> {
+    api::run(cloud, operation, &request(operation, &body)).await
 }
 
 /// The code and message of what must be refused.
@@ -541,6 +549,33 @@ async fn a_pool_has_tags() {
     assert_eq!(asked("ListTagsForResource", json!({})).await["Tags"], json!({ "team": "blue", "stage": "dev" }));
     asked("UntagResource", json!({ "TagKeys": ["team"] })).await;
     assert_eq!(asked("ListTagsForResource", json!({})).await["Tags"], json!({ "stage": "dev" }));
+    let elsewhere = arn.replace("us-east-1:000000000000", "eu-west-1:111111111111");
+    for other in [world.pool.as_str(), &elsewhere, &format!("x{arn}")] {
+        let body = json!({ "ResourceArn": other, "Tags": { "stage": "prod" } });
+        assert_eq!(refusal(ask(world.cloud(), "TagResource", body).await).0, "InvalidParameterException", "{other}");
+    }
+    assert_eq!(asked("ListTagsForResource", json!({})).await["Tags"], json!({ "stage": "dev" }));
+    world.deployed.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_may_tag_one_pool_may_not_tag_another() {
+    let world = World::new(json!({})).await;
+    let own = "arn:aws:cognito-idp:us-east-1:000000000000:userpool/own";
+    let other = format!("arn:aws:cognito-idp:us-east-1:000000000000:userpool/{}", world.pool);
+    let may = |operation: &str, statements: Value, body: Value| {
+        let request = request(operation, &body);
+        world
+            .cloud()
+            .write(|account| Ok::<_, Fault>(may(account, &statements, "cognito-idp", &request)))
+            .expect("saved")
+    };
+    for operation in ["ListTagsForResource", "TagResource", "UntagResource"] {
+        let granted = json!([statement("Allow", "cognito-idp:*", own)]);
+        assert_eq!(may(operation, granted.clone(), json!({ "ResourceArn": own })), Ok(()), "{operation}");
+        let both = json!({ "UserPoolId": "own", "ResourceArn": other });
+        assert_eq!(refusal(may(operation, granted, both).map(|()| json!(0))).0, "AccessDeniedException", "{operation}");
+    }
     world.deployed.stop().await;
 }
 
