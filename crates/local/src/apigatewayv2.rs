@@ -242,6 +242,9 @@ pub(crate) struct Deployment {
     pub(crate) captured: Configuration,
 }
 
+/// Tags by their keys.
+type Tags = BTreeMap<String, String>;
+
 impl Apis {
     /// Makes an API and returns its id.
     pub(crate) fn create(&mut self, settings: Settings, now: OffsetDateTime) -> Result<String, Fault> {
@@ -267,21 +270,23 @@ impl Apis {
         &self.apis
     }
 
-    /// The tags of an API, a stage or a domain name, by its ARN.
-    pub(crate) fn tags_mut(&mut self, arn: &str) -> Result<&mut BTreeMap<String, String>, Fault> {
-        let unknown = || not_found(format!("Invalid resource identifier specified: {arn}"));
-        let (_, place) = arn.split_once("::/").ok_or_else(unknown)?;
-        match place.split('/').collect::<Vec<_>>().as_slice() {
-            ["apis", id] => Ok(&mut self.api_mut(id)?.settings.tags),
-            ["apis", id, "stages", name] => {
-                let stage = self.api_mut(id)?.stages.get_mut(*name);
-                stage.map(|stage| &mut stage.tags).ok_or_else(unknown)
-            }
-            ["domainnames", name] => {
-                let domain = self.domain_names.get_mut(*name);
-                domain.map(|domain| &mut domain.tags).ok_or_else(unknown)
-            }
-            _ => Err(unknown()),
+    /// The tags of an API, a stage or a domain name.
+    pub(crate) fn tags(&self, path: &[&str]) -> Option<&Tags> {
+        match path {
+            ["apis", id] => Some(&self.apis.get(*id)?.settings.tags),
+            ["apis", id, "stages", name] => Some(&self.apis.get(*id)?.stages.get(*name)?.tags),
+            ["domainnames", name] => Some(&self.domain_names.get(*name)?.tags),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn tags_mut(&mut self, path: &[&str]) -> Option<&mut Tags> {
+        match path {
+            ["apis", id] => Some(&mut self.apis.get_mut(*id)?.settings.tags),
+            ["apis", id, "stages", name] => Some(&mut self.apis.get_mut(*id)?.stages.get_mut(*name)?.tags),
+            ["domainnames", name] => Some(&mut self.domain_names.get_mut(*name)?.tags),
+            _ => None,
         }
     }
 

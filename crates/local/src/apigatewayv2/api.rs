@@ -179,15 +179,20 @@ impl Operation<'_> {
         }
     }
 
+    /// What is tagged is named by its whole ARN, since that is what policies are asked about.
     fn tags(&self, arn: &str) -> Answer {
+        let unknown_arn = || not_found(format!("Invalid resource identifier specified: {arn}"));
+        let place = self.cloud.read(|account| format!("arn:aws:apigateway:{}::/", account.region));
+        let path: Vec<&str> = arn.strip_prefix(&place).ok_or_else(unknown_arn)?.split('/').collect();
         match self.request.method {
-            Method::GET => {
-                self.write(StatusCode::OK, |account| Ok(json!({ "tags": account.apigatewayv2.tags_mut(arn)? })))
-            }
+            Method::GET => self.read(|account| {
+                let tags = account.apigatewayv2.tags(&path).ok_or_else(unknown_arn)?;
+                Ok(json!({ "tags": tags }))
+            }),
             Method::POST => {
                 let Tagged { tags } = declared(self.members()?)?;
                 self.write(StatusCode::CREATED, |account| {
-                    account.apigatewayv2.tags_mut(arn)?.extend(tags);
+                    account.apigatewayv2.tags_mut(&path).ok_or_else(unknown_arn)?.extend(tags);
                     Ok(json!({}))
                 })
             }
@@ -195,7 +200,8 @@ impl Operation<'_> {
                 let query = self.request.query_parameters();
                 self.write(StatusCode::NO_CONTENT, |account| {
                     let is_named = |key: &str| query.iter().any(|(name, value)| name == "tagKeys" && value == key);
-                    account.apigatewayv2.tags_mut(arn)?.retain(|key, _| !is_named(key));
+                    let tags = account.apigatewayv2.tags_mut(&path).ok_or_else(unknown_arn)?;
+                    tags.retain(|key, _| !is_named(key));
                     Ok(Value::Null)
                 })
             }

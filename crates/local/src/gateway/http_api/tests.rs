@@ -48,7 +48,8 @@ impl World {
     }
 
     async fn control(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = request(method, path, &[], body.to_string());
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request = Request { query: query.to_owned(), ..request(method, path, &[], body.to_string()) };
         let response = api::handle(self.cloud.clone(), request).await;
         let status = response.status();
         let body = response.into_body().collect().await.expect("a whole body").to_bytes();
@@ -171,6 +172,35 @@ async fn a_path_that_would_lead_elsewhere_is_refused() {
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (400, r#"{"message":"Bad Request"}"#), "{path}");
     }
     assert_eq!(world.call("/echo/..a/b..", &[]).await.body, "/..a/b..");
+}
+
+#[tokio::test]
+async fn what_has_an_arn_has_tags_and_is_named_by_the_whole_of_it() {
+    let world = World::new(default_stage()).await;
+    world.create("/v2/domainnames", json!({ "domainName": "api.example.com" })).await;
+    let path_of = |arn: &str| format!("/v2/tags/{}", arn.replace('/', "%2F"));
+    let tags = json!({ "tags": { "team": "blue" } });
+    let (api, place) = (&world.api, "arn:aws:apigateway:us-east-1::/");
+    let holders =
+        [format!("apis/{api}"), format!("apis/{api}/stages/$default"), "domainnames/api.example.com".to_owned()];
+    for holder in holders {
+        let path = path_of(&format!("{place}{holder}"));
+        world.create(&path, tags.clone()).await;
+        assert_eq!(world.control(Method::GET, &path, &json!({})).await, (StatusCode::OK, tags.clone()), "{holder}");
+        let untagging = format!("{path}?tagKeys=team");
+        let untagged = world.control(Method::DELETE, &untagging, &json!({})).await.0;
+        assert_eq!(untagged, StatusCode::NO_CONTENT, "{holder}");
+        let left = world.control(Method::GET, &path, &json!({})).await.1;
+        assert_eq!(left, json!({ "tags": {} }), "{holder}");
+        for other in ["x::/", "arn:aws:apigateway:eu-west-1::/"] {
+            let path = path_of(&format!("{other}{holder}"));
+            for method in [Method::GET, Method::POST, Method::DELETE] {
+                let refused = world.control(method, &path, &tags).await.0;
+                assert_eq!(refused, StatusCode::NOT_FOUND, "{other}{holder}");
+            }
+        }
+        assert_eq!(world.control(Method::GET, &path, &json!({})).await.1, json!({ "tags": {} }), "{holder}");
+    }
 }
 
 #[tokio::test]
