@@ -1,5 +1,7 @@
 //! The wire face of Systems Manager, JSON 1.1.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -94,16 +96,20 @@ fn tag(account: &mut Account, input: &Input) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
-/// A parameter by name, ARN, or name and version.
-fn find(account: &Account, asked: &str, decrypt: bool) -> Result<Value, Fault> {
+/// The name and the version of what is asked for by name or ARN; an empty version where none is named.
+fn named<'a>(account: &Account, asked: &'a str) -> (Cow<'a, str>, &'a str) {
     let place = arn(account, "");
-    let name = asked.strip_prefix(&place).map_or_else(
-        || asked.to_owned(),
-        |rest| {
-            if account.ssm.get(rest).is_some() { rest.to_owned() } else { format!("/{rest}") }
-        },
-    );
-    let (name, version) = name.split_once(':').unwrap_or((&name, ""));
+    let own = asked.strip_prefix(&place);
+    let (name, version) = own.unwrap_or(asked).split_once(':').unwrap_or((own.unwrap_or(asked), ""));
+    // An ARN does not tell whether the name begins with a slash.
+    let has_slash = own.is_some() && account.ssm.get(name).is_none();
+    (if has_slash { format!("/{name}").into() } else { name.into() }, version)
+}
+
+/// A parameter by name or ARN, in one of its versions.
+fn find(account: &Account, asked: &str, decrypt: bool) -> Result<Value, Fault> {
+    let (name, version) = named(account, asked);
+    let name = name.as_ref();
     let parameter = account.ssm.get(name).ok_or_else(not_found)?;
     let parameter = parameter.version(version).ok_or_else(|| {
         let message =
@@ -115,12 +121,14 @@ fn find(account: &Account, asked: &str, decrypt: bool) -> Result<Value, Fault> {
 
 /// Every version of a parameter, the oldest first.
 fn history(account: &Account, input: &Input) -> Result<Value, Fault> {
-    let parameter = account.ssm.get(&input.name).ok_or_else(not_found)?;
+    let (name, _) = named(account, &input.name);
+    let parameter = account.ssm.get(&name).ok_or_else(not_found)?;
     let version = |one: &Parameter| {
         let (described, metadata) =
-            (described(account, &input.name, one, input.with_decryption), metadata(account, &input.name, one));
+            (described(account, &name, one, input.with_decryption), metadata(account, &name, one));
         let members = [described, metadata].into_iter().filter_map(|value| value.as_object().cloned());
-        Value::Object(members.flatten().collect())
+        // The history alone tells no ARN.
+        Value::Object(members.flatten().filter(|(member, _)| member != "ARN").collect())
     };
     let versions = parameter.versions().map(version).collect();
     // A page holds up to 50, and that is what a client gets who does not say how many.
@@ -201,4 +209,29 @@ fn no_resource() -> Fault {
         "InvalidResourceId",
         "The resource ID isn't valid. Verify that you entered the correct ID and try again.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_history_is_found_by_name_and_by_arn() {
+        let mut account = Account::new("us-east-1");
+        for value in ["one", "two"] {
+            let (name, kind) = ("/a/b".to_owned(), Some("String".to_owned()));
+            let setting = Setting { name, value: value.to_owned(), kind, overwrite: true, ..Setting::default() };
+            account.ssm.set(setting, OffsetDateTime::UNIX_EPOCH).expect("it is legal");
+        }
+        let told = |name: &str| {
+            let input = Input { name: name.to_owned(), ..Input::default() };
+            history(&account, &input).expect("it is there")["Parameters"].clone()
+        };
+        let by_name = told("/a/b");
+        assert_eq!((&by_name[0]["Value"], &by_name[1]["Value"]), (&json!("one"), &json!("two")));
+        assert_eq!(by_name[0].get("ARN"), None);
+        assert_eq!(told(&arn(&account, "/a/b")), by_name);
+    }
 }
