@@ -85,9 +85,16 @@ fn create(account: &mut Account, store: &Store, request: Value) -> Result<Value,
 /// # Errors
 /// `ResourceNotFoundException`, or `ValidationException` for a table that is protected.
 fn delete(account: &mut Account, store: &Store, name: &str) -> Result<Value, Refusal> {
-    let deleted = store.run("DeleteTable", json!({ "TableName": name }))?;
-    account.dynamodb.tables.remove(name);
-    Ok(deleted)
+    let deleted = store.run("DeleteTable", json!({ "TableName": name }));
+    let is_gone = |refusal: &Refusal| refusal.fault.code == "ResourceNotFoundException";
+    match deleted {
+        Err(refusal) if !is_gone(&refusal) => Err(refusal),
+        // The account could not be saved after the table had gone.
+        deleted if account.dynamodb.tables.remove(name).is_some() => Ok(deleted.unwrap_or_else(|_| {
+            json!({ "TableDescription": { "TableName": name, "TableStatus": "DELETING", "TableArn": arn(account, name) } })
+        })),
+        deleted => deleted,
+    }
 }
 
 /// Region and account of every ARN that the database tells.

@@ -171,6 +171,24 @@ fn what_is_left_of_a_cut_creation_gives_way() {
 }
 
 #[test]
+fn what_is_left_of_a_cut_removal_is_removed() {
+    let mut place = Place::new();
+    for by_stack in [true, false] {
+        place.create(&notes()).expect("nobody has it");
+        // As if the account could not be saved after the table had gone.
+        place.context.store.forget("notes").expect("it goes");
+        if by_stack {
+            kind().delete(&mut place.account, &place.context, "notes", &Properties::new()).expect("it goes");
+        } else {
+            delete(&mut place.account, &place.context.store, "notes").expect("it goes");
+        }
+        assert!(place.account.dynamodb.tables.is_empty());
+    }
+    let refusal = delete(&mut place.account, &place.context.store, "notes").expect_err("nobody knows it");
+    assert_eq!(refusal.fault.code, "ResourceNotFoundException");
+}
+
+#[test]
 fn errors_are_worded_as_on_aws() {
     let mut place = Place::new();
     place.create(&notes()).expect("it is legal");
