@@ -22,7 +22,7 @@ use crate::wire::{Fault, Request};
 use object::Version;
 pub(crate) use resources::RESOURCE_TYPES;
 use target::Target;
-pub(crate) use target::bucket_of_host;
+pub(crate) use target::{bucket_of_host, is_setting};
 
 /// The buckets of an account.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -20,7 +20,7 @@ pub(super) struct Target {
 }
 
 /// Settings of a bucket: query parameter, and what IAM calls it.
-pub(super) const SETTINGS: &[(&str, &str)] = &[
+const SETTINGS: &[(&str, &str)] = &[
     ("accelerate", "AccelerateConfiguration"),
     ("acl", "BucketAcl"),
     ("cors", "BucketCORS"),
@@ -35,6 +35,11 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("versioning", "BucketVersioning"),
     ("website", "BucketWebsite"),
 ];
+
+/// Whether a query parameter names a setting of a bucket.
+pub(crate) fn is_setting(parameter: &str) -> bool {
+    SETTINGS.iter().any(|(setting, _)| *setting == parameter)
+}
 
 /// Other query parameters that belong to what is offered, of a bucket and of an object, by method.
 fn parameters(method: &Method, is_bucket: bool) -> &'static [&'static str] {
@@ -82,9 +87,7 @@ impl Target {
     pub(super) fn unknown_side(&self, method: &Method) -> Option<&str> {
         let is_bucket = self.key.is_empty();
         let known = |name: &str| {
-            is_aside(name)
-                || parameters(method, is_bucket).contains(&name)
-                || is_bucket && SETTINGS.iter().any(|(setting, _)| *setting == name)
+            is_aside(name) || parameters(method, is_bucket).contains(&name) || is_bucket && is_setting(name)
         };
         let reads = matches!(*method, Method::GET | Method::HEAD);
         let mut unknown = self.query.iter().filter(|(name, _)| !known(name));

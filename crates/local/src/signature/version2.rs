@@ -11,30 +11,27 @@ use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
 use super::{PRESIGNED_EXPIRED, Problem, decoded_query, text};
+use crate::s3;
 
-/// Query parameters that are signed, beside those that set headers of the answer.
+/// Query parameters that are signed, beside the settings of buckets and what sets headers of the answer.
 const SIGNED: &[&str] = &[
-    "accelerate",
-    "acl",
-    "cors",
     "delete",
-    "lifecycle",
     "location",
-    "logging",
-    "notification",
     "partNumber",
-    "policy",
     "requestPayment",
     "restore",
-    "tagging",
     "torrent",
     "uploadId",
     "uploads",
     "versionId",
-    "versioning",
     "versions",
-    "website",
 ];
+
+/// Whether a query parameter says what is done. Every setting of a bucket that is served does, also one that is younger than
+/// this kind of signature: otherwise a URL for the bucket would be one for all of its settings.
+fn is_signed(name: &str) -> bool {
+    SIGNED.contains(&name) || s3::is_setting(name) || name.starts_with("response-")
+}
 
 /// A signature of this kind, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +94,7 @@ impl Presigned {
 /// The path, below the bucket that the host may name, and the signed part of the query string.
 fn resource(parts: &Parts, bucket: Option<&str>) -> String {
     let mut query = decoded_query(parts.uri.query().unwrap_or_default());
-    query.retain(|(name, _)| SIGNED.contains(&name.as_str()) || name.starts_with("response-"));
+    query.retain(|(name, _)| is_signed(name));
     query.sort();
     let pair = |(name, value): (String, String)| if value.is_empty() { name } else { format!("{name}={value}") };
     let query = query.into_iter().map(pair).collect::<Vec<_>>().join("&");
@@ -139,6 +136,8 @@ mod tests {
             ("GET", EXAMPLE.replace("puppy", "kitten"), "johnsmith"),
             ("GET", EXAMPLE.replace("1175139620", "1175139621"), "johnsmith"),
             ("GET", format!("{EXAMPLE}&versionId=1"), "johnsmith"),
+            ("GET", format!("{EXAMPLE}&encryption"), "johnsmith"),
+            ("PUT", format!("{EXAMPLE}&publicAccessBlock"), "johnsmith"),
             ("GET", EXAMPLE.to_owned(), "another"),
         ] {
             let parts = parts(method, &uri);
