@@ -288,14 +288,15 @@ fn kill(pid: u32) {
 }
 
 /// Whether no process holds the folder.
-fn is_free(data: &Path) -> bool {
+pub(super) fn is_free(data: &Path) -> bool {
     match File::open(data.join("lock")) {
         Ok(lock) => lock.try_lock_shared().is_ok(),
         Err(_) => true,
     }
 }
 
-fn until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks again and again until there is something, for as long as the patience lasts.
+pub(super) fn until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         match look() {

@@ -1,11 +1,12 @@
 //! What one account holds, and the handle through which every service reaches it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration as StdDuration;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -13,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::until;
 use crate::gateway::Gateway;
 use crate::runtime::Runtime;
 use crate::wire::Unsaved;
@@ -309,6 +311,18 @@ const LOCK: &str = "lock";
 /// Region of an account for which none was named.
 const REGION: &str = "us-east-1";
 
+/// How long somebody who looks whether a cloud runs may hold the lock.
+const GLANCE: StdDuration = StdDuration::from_millis(500);
+
+/// Whether the lock could be taken; nothing while another holds it.
+fn taken(lock: &File) -> Option<io::Result<()>> {
+    match lock.try_lock() {
+        Ok(()) => Some(Ok(())),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Error(source)) => Some(Err(source)),
+    }
+}
+
 /// The folder of a cloud's state, locked against every other process.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -322,10 +336,10 @@ impl Folder {
         let unusable = |source| Error::Folder { path: path.to_owned(), source };
         private_folder(path).map_err(unusable)?;
         let lock = private_file(&path.join(LOCK)).map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
-            Err(std::fs::TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
-            Err(std::fs::TryLockError::Error(source)) => Err(unusable(source)),
+        match until(GLANCE, || taken(&lock)) {
+            Some(Ok(())) => Ok(Self { path: path.to_owned(), lock }),
+            Some(Err(source)) => Err(unusable(source)),
+            None => Err(Error::InUse { path: path.to_owned() }),
         }
     }
 
@@ -525,6 +539,23 @@ mod tests {
             assert_eq!(matches!(error, Error::Newer { .. }), newer, "{text}: {error}");
             assert_eq!(std::fs::read_to_string(&path).expect("it is still there"), text);
         }
+    }
+
+    #[test]
+    fn who_looks_whether_a_cloud_runs_does_not_stand_in_the_way_of_one() {
+        let folder = temporary();
+        opened(folder.path()).expect("it opens");
+        let looks = std::sync::atomic::AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while looks.load(Ordering::Relaxed) {
+                    crate::access::is_free(folder.path());
+                }
+            });
+            let opened = (0..200).filter(|_| opened(folder.path()).is_ok()).count();
+            looks.store(false, Ordering::Relaxed);
+            assert_eq!(opened, 200);
+        });
     }
 
     #[test]
