@@ -293,6 +293,9 @@ impl Cloud {
     fn save(&self, held: &mut Held) -> Result<(), Unsaved> {
         let bytes = serde_json::to_vec(&held.account).map_err(|error| Unsaved(error.to_string()))?;
         if bytes != held.saved {
+            if !self.holds_its_folder() {
+                return Err(Unsaved(format!("`{}` is no longer the folder of this cloud", self.0.data.display())));
+            }
             let unsaved = |error| Unsaved(format!("`{}`: {error}", self.0.data.join(STATE).display()));
             write_state(&self.0.data, &bytes).map_err(unsaved)?;
             held.saved = bytes;
@@ -477,6 +480,14 @@ mod tests {
         assert!(!cloud.holds_its_folder());
         std::fs::write(folder.path().join(LOCK), "").expect("it can be written");
         assert!(!cloud.holds_its_folder());
+        let state = folder.path().join(STATE);
+        std::fs::write(&state, "another's").expect("it can be written");
+        let outcome: Result<(), Fault> = cloud.write(|account| {
+            account.id = "unsaved".to_owned();
+            Ok(())
+        });
+        assert_eq!(outcome.expect_err("it is not its folder").status, 500);
+        assert_eq!(std::fs::read_to_string(state).expect("it is there"), "another's");
     }
 
     #[test]
