@@ -33,6 +33,7 @@ pub use engine::resume;
 
 use crate::cloudformation::parameters::Parameter;
 use crate::cloudformation::resource::{Properties, ResourceType};
+use crate::hidden::Hidden;
 use crate::wire::Fault;
 use crate::{apigateway, apigatewayv2, cognito, dynamodb, ecr, iam, lambda, logs, s3, secretsmanager, ses, ssm};
 
@@ -352,7 +353,7 @@ struct Resource {
     reason: Option<String>,
     updated: OffsetDateTime,
     /// Properties as they were handed to the service.
-    properties: Properties,
+    properties: Hidden<Properties>,
     /// Properties as they are shown, where a parameter with `NoEcho` went into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shown: Option<Properties>,

@@ -44,7 +44,26 @@ mod tests {
 
     /// What each secret of the account is.
     const SECRET: &str = "hush";
+    /// One of bytes.
+    const SECRET_BYTES: [u8; 32] = *b"hush hush hush hush hush hush hu";
     const WHEN: &str = "2026-01-01T00:00:00Z";
+
+    /// A parameter that was these before.
+    fn parameter(former: Value) -> Value {
+        json!({
+            "value": SECRET, "kind": "SecureString", "version": 1, "description": null, "allowed_pattern": null,
+            "data_type": "text", "tier": "Standard", "tags": {}, "modified": WHEN, "former": former,
+        })
+    }
+
+    fn function() -> Value {
+        json!({
+            "latest": {
+                "settings": { "Environment": { "Variables": { "V": SECRET } } },
+                "code": { "sha256": "", "size": 0 }, "revision": "r", "modified": WHEN,
+            },
+        })
+    }
 
     /// An account as it is saved, with a secret wherever there may be one.
     fn saved() -> Value {
@@ -60,6 +79,7 @@ mod tests {
             "totp": { "secret": SECRET.as_bytes() },
         });
         let pool = json!({
+            "pepper": SECRET_BYTES,
             "clients": { "c": { "secret": SECRET } },
             "users": { "u": member },
             "providers": { "p": { "ProviderDetails": { "client_secret": SECRET } } },
@@ -69,10 +89,9 @@ mod tests {
         json!({
             "iam": { "root": key, "session_seed": SECRET, "users": { "u": user } },
             "cognito": { "pools": { "p": pool } },
-            "ssm": { "parameters": { "p": {
-                "value": SECRET, "kind": "SecureString", "version": 1, "description": null, "allowed_pattern": null,
-                "data_type": "text", "tier": "Standard", "tags": {}, "modified": WHEN,
-            } } },
+            "lambda": { "f": function() },
+            "apigateway": { "api_keys": { "k": { "value": SECRET } } },
+            "ssm": { "parameters": { "p": parameter(json!([parameter(json!([]))])) } },
             "secretsmanager": { "secrets": { "s": {
                 "suffix": "abcdef", "description": null, "kms_key_id": null, "policy": null, "tags": {},
                 "versions": { "t": version(json!({ "Text": SECRET })), "b": version(json!({ "Binary": SECRET })) },
@@ -89,7 +108,8 @@ mod tests {
     fn an_account_shows_none_of_its_secrets() {
         let account: Account = serde_json::from_value(saved()).expect("it is read as it was saved before");
         let shown = format!("{account:?}");
-        assert!(!shown.contains(SECRET) && !shown.contains(&format!("{:?}", SECRET.as_bytes())), "{shown}");
+        let bytes = [format!("{:?}", SECRET.as_bytes()), format!("{SECRET_BYTES:?}")];
+        assert!(!shown.contains(SECRET) && !bytes.iter().any(|bytes| shown.contains(bytes)), "{shown}");
         let kept = serde_json::to_string(&account).expect("it is saved");
         let secrets = |text: &str| text.matches(SECRET).count();
         assert_eq!(secrets(&kept), secrets(&saved().to_string()), "each is kept as it was: {kept}");

@@ -9,6 +9,7 @@ use time::{Date, Duration, Month, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{RestApis, bad_request, conflict, identifier, not_found};
+use crate::hidden::Hidden;
 use crate::signature;
 use crate::wire::Fault;
 
@@ -25,7 +26,7 @@ pub(crate) struct ApiKey {
     pub(crate) description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) customer_id: Option<String>,
-    pub(crate) value: String,
+    pub(crate) value: Hidden,
     pub(crate) enabled: bool,
     /// Seconds since 1970.
     pub(crate) created_date: i64,
@@ -103,7 +104,7 @@ pub(crate) struct Admission {
     /// Id of the key.
     pub(crate) key: String,
     /// The key itself.
-    pub(crate) value: String,
+    pub(crate) value: Hidden,
     /// Limit of the plan.
     pub(crate) throttle: Option<Throttle>,
     /// Limit of the method within the plan, and the name that the plan has for the method.
@@ -283,7 +284,7 @@ impl RestApis {
     /// Makes an API key, whose value is made up where it is not given, and returns its id.
     pub(crate) fn create_api_key(&mut self, mut key: ApiKey, now: OffsetDateTime) -> Result<String, Fault> {
         if key.value.is_empty() {
-            key.value = format!("{}{}", identifier(20), identifier(20));
+            key.value = format!("{}{}", identifier(20), identifier(20)).into();
         }
         if !(20..=128).contains(&key.value.len()) {
             return Err(bad_request("API Key value should be at least 20 characters"));
@@ -414,7 +415,7 @@ mod tests {
         let throttle = [("/files/ANY", limit(1)), ("/files/GET", limit(2))].map(|(name, it)| (name.to_owned(), it));
         let covered = ApiStage { api_id: "a".to_owned(), stage: "s".to_owned(), throttle: throttle.into() };
         let plan = UsagePlan { api_stages: vec![covered], keys: ["k".to_owned()].into(), ..UsagePlan::default() };
-        let key = ApiKey { value: "secret".to_owned(), enabled: true, ..ApiKey::default() };
+        let key = ApiKey { value: "secret".to_owned().into(), enabled: true, ..ApiKey::default() };
         let mut apis = RestApis::default();
         apis.usage_plans.insert("p".to_owned(), plan);
         apis.api_keys.insert("k".to_owned(), key);

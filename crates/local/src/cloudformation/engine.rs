@@ -669,7 +669,7 @@ impl Step<'_> {
         let schema = schema::of(&old.resource_type);
         let after = schema.map_or_else(|| properties.clone(), |schema| schema.coerced(&properties));
         let tags = schema.is_some_and(Schema::takes_tags) && old.tags != self.stack.definition.tags;
-        if resolved.is_ok() && after == old.properties && !tags && old.status != Status::UpdateFailed {
+        if resolved.is_ok() && after == *old.properties && !tags && old.status != Status::UpdateFailed {
             self.unchanged(logical_id, declared);
             return;
         }
@@ -691,7 +691,7 @@ impl Step<'_> {
             reason: None,
             updated: self.moment.now,
             shown: self.shown(declared).filter(|shown| *shown != properties),
-            properties,
+            properties: properties.into(),
             attributes: BTreeMap::new(),
             tags: self.stack.definition.tags.clone(),
             deletion_policy: declared.deletion_policy.clone(),
@@ -710,7 +710,7 @@ impl Step<'_> {
             one.update_replace_policy.clone_from(&declared.update_replace_policy);
             one.metadata.clone_from(&declared.metadata);
             one.depends_on = depends_on;
-            one.shown = shown.filter(|shown| *shown != one.properties);
+            one.shown = shown.filter(|shown| *shown != *one.properties);
         }
         self.operation().done.insert(logical_id.to_owned());
     }

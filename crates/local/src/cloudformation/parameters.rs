@@ -10,6 +10,7 @@ use crate::cloud::Account;
 use crate::cloudformation::intrinsics::text;
 use crate::cloudformation::invalid;
 use crate::cloudformation::template::Template;
+use crate::hidden::Hidden;
 use crate::wire::Fault;
 
 /// Most bytes in one value.
@@ -22,9 +23,9 @@ pub(super) const MASK: &str = "****";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parameter {
     /// As it was given, or the default.
-    pub(super) value: String,
+    pub(super) value: Hidden,
     /// What the value names, for parameters that name a Systems Manager parameter.
-    pub(super) resolved: Option<String>,
+    pub(super) resolved: Option<Hidden>,
     pub(super) no_echo: bool,
     /// Whether `Ref` returns a list.
     list: bool,
@@ -91,7 +92,7 @@ pub(super) fn settle(
         let value = match given.get(name) {
             Some(Given::Value(value)) => Some(value.clone()),
             Some(Given::Previous) => match previous.get(name) {
-                Some(before) => Some(before.value.clone()),
+                Some(before) => Some(before.value.to_string()),
                 None => {
                     return Err(invalid(format!(
                         "Invalid input for parameter key {name}. Cannot specify usePreviousValue as true for a parameter \
@@ -132,13 +133,13 @@ fn parameter(account: &Account, name: &str, declared: &Value, value: String) -> 
     };
     let is_list = kind == "CommaDelimitedList" || kind.contains("List<") || kind.ends_with("<CommaDelimitedList>");
     let no_echo = declared.get("NoEcho").and_then(text).as_deref() == Some("true");
-    Ok(Parameter { value, resolved, no_echo, list: is_list })
+    Ok(Parameter { value: value.into(), resolved, no_echo, list: is_list })
 }
 
 /// The value of a Systems Manager parameter.
-fn stored(account: &Account, name: &str) -> Result<String, Fault> {
+fn stored(account: &Account, name: &str) -> Result<Hidden, Fault> {
     let missing = || invalid(format!("Unable to fetch parameters [{name}] from parameter store for this account."));
-    account.ssm.get(name).map(|parameter| parameter.value.to_string()).ok_or_else(missing)
+    account.ssm.get(name).map(|parameter| parameter.value.clone()).ok_or_else(missing)
 }
 
 /// What a template demands of a parameter's value.

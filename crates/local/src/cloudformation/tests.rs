@@ -640,6 +640,10 @@ async fn what_a_parameter_hides_is_told_by_no_event_and_no_change_set() {
         assert!(told.contains("before-****-after"), "{what}: {told}");
     }
     assert!(planned.contains("<LogicalResourceId>Part</LogicalResourceId>"), "{planned}");
+    let logged = world.cloud.read(|account| format!("{account:?}"));
+    for secret in ["first", "second", "hidden1", "hidden2"] {
+        assert!(!logged.contains(secret), "{secret}: {logged}");
+    }
     world.ok("ExecuteChangeSet", &values[..2]).await;
     assert_eq!(world.status("s").await, "UPDATE_COMPLETE");
 }

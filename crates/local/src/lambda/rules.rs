@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Alias, Function, Functions, Target, Version, invalid};
 use crate::cloud::Account;
+use crate::hidden::Hidden;
 use crate::iam::authorize::may_assume;
 use crate::iam::policy::Principal;
 use crate::wire::Fault;
@@ -79,7 +80,7 @@ pub struct Settings {
     /// `x86_64` or `arm64`.
     pub architectures: Vec<String>,
     /// The user's environment variables.
-    pub environment: Environment,
+    pub environment: Hidden<Environment>,
     /// Size of `/tmp`; not enforced.
     pub ephemeral_storage: EphemeralStorage,
     /// Whether X-Ray is told; this cloud has none, but the trace header is passed on.
@@ -141,7 +142,7 @@ impl Default for Settings {
             memory_size: 128,
             timeout: 3,
             architectures: vec!["x86_64".to_owned()],
-            environment: Environment::default(),
+            environment: Hidden::default(),
             ephemeral_storage: EphemeralStorage::default(),
             tracing_config: TracingConfig::default(),
             logging_config: LoggingConfig::default(),
