@@ -31,6 +31,8 @@ pub struct Account {
     pub id: String,
     /// The one region, such as `us-east-1`.
     pub region: String,
+    /// The port that its addresses are on. It is saved with them, so that the two never differ.
+    pub port: Option<u16>,
     /// Where the cloud that holds the account answers; each process of it says so anew.
     #[serde(skip)]
     pub endpoint: String,
@@ -201,12 +203,23 @@ impl Cloud {
         outcome
     }
 
-    /// Leads every address that was told while the cloud answered on port `from` to where it answers now.
+    /// Leads every address that was told while the cloud answered on another port to the one on which it answers now.
     ///
     /// # Errors
     /// [`Unsaved`].
-    pub(crate) fn follow(&self, from: u16, to: u16) -> Result<(), Unsaved> {
-        self.write(|account| account.follow(from, to).map_err(|error| Unsaved(error.to_string())))
+    pub(crate) fn move_to(&self, port: u16) -> Result<(), Unsaved> {
+        self.write(|account| {
+            if let Some(before) = account.port.filter(|before| *before != port) {
+                tracing::warn!(
+                    before,
+                    port,
+                    "the port has changed, and the addresses in outputs and properties with it"
+                );
+                account.follow(before, port).map_err(|error| Unsaved(error.to_string()))?;
+            }
+            account.port = Some(port);
+            Ok(())
+        })
     }
 
     /// Whether the folder is still the one that this cloud has locked: it may have been removed, or made anew.

@@ -32,7 +32,7 @@ pub mod wire;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -110,42 +110,20 @@ pub struct LocalCloud {
 pub async fn bind(options: Options) -> Result<LocalCloud, Error> {
     let folder = Folder::open(&options.data)?;
     let account = folder.account(options.region.as_deref())?;
-    let memory = PortMemory::of(&options.data);
-    let (listener, address) = listen(&options, memory.port).await?;
+    let (listener, address) = listen(&options, account.port).await?;
     let cloud = Cloud::opened(folder, account, format!("http://{address}"));
-    memory.move_to(address.port(), &cloud)?;
-    access::leave_note(&cloud).map_err(|source| Error::Folder { path: options.data, source })?;
+    let unusable = |source| Error::Folder { path: options.data, source };
+    cloud
+        .move_to(address.port())
+        .map_err(io::Error::other)
+        .and_then(|()| access::leave_note(&cloud))
+        .map_err(unusable)?;
     lambda::sweep(&cloud);
     s3::sweep(&cloud);
     logs::sweep(&cloud);
     dynamodb::sweep(&cloud);
     cloudformation::resume(&cloud);
     Ok(LocalCloud { listener, cloud })
-}
-
-/// The port of the last time, and the file that holds it.
-struct PortMemory {
-    file: PathBuf,
-    port: Option<u16>,
-}
-
-impl PortMemory {
-    fn of(data: &Path) -> Self {
-        let file = data.join("port");
-        let port = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
-        Self { file, port }
-    }
-
-    /// Makes what the account says of its addresses true again before the port is noted, so that a kill between the two
-    /// leaves it to the next start.
-    fn move_to(self, port: u16, cloud: &Cloud) -> Result<(), Error> {
-        let unusable = |source| Error::Folder { path: self.file.clone(), source };
-        if let Some(before) = self.port.filter(|before| *before != port) {
-            tracing::warn!(before, port, "the port has changed, and the addresses in outputs and properties with it");
-            cloud.follow(before, port).map_err(|unsaved| unusable(io::Error::other(unsaved)))?;
-        }
-        std::fs::write(&self.file, port.to_string()).map_err(unusable)
-    }
 }
 
 /// The port that was asked for, else the one that the project had before, else any.
