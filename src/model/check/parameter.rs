@@ -85,7 +85,7 @@ fn refused(parameter: &Parameter, item: &str) -> Option<(String, String)> {
 }
 
 fn wrong_number(parameter: &Parameter, item: &str) -> Option<(String, String)> {
-    let Ok(number) = item.trim().parse::<f64>() else {
+    let Some(number) = number(item) else {
         return Some(("is not a number".to_owned(), "write one, or make the type `String`".to_owned()));
     };
     #[expect(clippy::cast_precision_loss, reason = "bounds beyond 2^53 would be compared a little too leniently")]
@@ -95,6 +95,11 @@ fn wrong_number(parameter: &Parameter, item: &str) -> Option<(String, String)> {
     }
     let is_more = bound(parameter.max_value).is_some_and(|most| number > most);
     is_more.then(|| ("is more than `maxValue`".to_owned(), "change one of the two".to_owned()))
+}
+
+/// A number as it is written; texts such as `nan` are none.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 fn wrong_length(parameter: &Parameter, item: &str) -> Option<(String, String)> {
@@ -121,7 +126,6 @@ fn unmatched(parameter: &Parameter, item: &str) -> Option<(String, String)> {
 
 fn not_allowed(parameter: &Parameter, item: &str) -> Option<(String, String)> {
     let allowed = &parameter.allowed_values;
-    let number = |text: &str| text.trim().parse::<f64>().ok();
     let is_number = parameter.kind.0.contains("Number");
     let is_same = |one: &String| one == item || (is_number && number(one).is_some() && number(one) == number(item));
     if allowed.is_empty() || allowed.iter().any(is_same) {

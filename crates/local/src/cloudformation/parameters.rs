@@ -169,17 +169,21 @@ impl Constraints<'_> {
         } else {
             self.length(item)?;
         }
-        if let Some(Value::String(pattern)) = self.declared.get("AllowedPattern") {
-            let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|_| "has an invalid AllowedPattern")?;
-            if !whole.is_match(item) {
-                return Err(format!("must match pattern {pattern}"));
-            }
+        if let Some(Value::String(pattern)) = self.declared.get("AllowedPattern")
+            && is_mismatch(pattern, item)
+        {
+            return Err(format!("must match pattern {pattern}"));
         }
         let allowed = self.declared.get("AllowedValues").and_then(Value::as_array);
-        if allowed.is_some_and(|allowed| !allowed.iter().filter_map(text).any(|one| one == item)) {
+        if allowed.is_some_and(|allowed| !allowed.iter().filter_map(text).any(|one| self.is_same(&one, item))) {
             return Err("must be one of AllowedValues".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether two values are one: `1` and `1.0` are where a number is asked for.
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        one == other || self.kind.contains("Number") && number(one).is_some_and(|one| number(other) == Some(one))
     }
 
     fn bound(&self, name: &str) -> Option<f64> {
@@ -187,7 +191,7 @@ impl Constraints<'_> {
     }
 
     fn number(&self, item: &str) -> Result<(), String> {
-        let number: f64 = item.parse().map_err(|_| "must be a number")?;
+        let number = number(item).ok_or("must be a number")?;
         if let Some(least) = self.bound("MinValue").filter(|least| number < *least) {
             return Err(format!("must be a number not less than {least}"));
         }
@@ -208,6 +212,18 @@ impl Constraints<'_> {
         }
         Ok(())
     }
+}
+
+/// A number as it is written; texts such as `nan` are none.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Whether a value does not match a pattern as a whole. CloudFormation's patterns are Java's: what only Java reads, or reads
+/// in another way, as classes by name and whatever is not ASCII, is let pass.
+fn is_mismatch(pattern: &str, item: &str) -> bool {
+    let is_javas = ["\\p", "\\P", "[["].iter().any(|class| pattern.contains(class)) || !item.is_ascii();
+    !is_javas && Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|whole| !whole.is_match(item))
 }
 
 #[cfg(test)]
@@ -233,10 +249,27 @@ mod tests {
     }
 
     #[test]
+    fn what_only_java_can_tell_is_let_pass() {
+        for (pattern, value) in [("(?!x)[a-z]+", "ab"), ("\\p{Punct}+", "$"), ("[[:alpha:]]+", ":"), ("[a-z]+", "é")] {
+            let declared = json!({"Type": "String", "AllowedPattern": pattern});
+            assert_eq!(settle_one(declared, Some(value)), Ok(json!(value)), "{pattern}");
+        }
+        let declared = json!({"Type": "Number", "AllowedValues": [1, 2]});
+        assert_eq!(settle_one(declared, Some("1.0")), Ok(json!("1.0")));
+    }
+
+    #[test]
     fn constraints_hold() {
         let cases = [
             (json!({"Type": "String"}), None, "Parameters: [P] must have values"),
             (json!({"Type": "Number"}), Some("x"), "Parameter 'P' must be a number"),
+            (json!({"Type": "Number", "MaxValue": 3}), Some("nan"), "Parameter 'P' must be a number"),
+            (json!({"Type": "Number"}), Some("inf"), "Parameter 'P' must be a number"),
+            (
+                json!({"Type": "Number", "AllowedValues": [1, 2]}),
+                Some("1.5"),
+                "Parameter 'P' must be one of AllowedValues",
+            ),
             (json!({"Type": "Number", "MaxValue": 3}), Some("4"), "Parameter 'P' must be a number not greater than 3"),
             (json!({"Type": "List<Number>"}), Some("1,x"), "Parameter 'P' must be a number"),
             (
