@@ -420,7 +420,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Takes away, again and again, what waits for nothing; what remains goes in circles.
+    /// Takes away, again and again, what waits for nothing; what remains goes in circles, or waits for those that do.
     fn circles(&mut self) {
         let mut waits = std::mem::take(&mut self.waits);
         loop {
@@ -432,10 +432,27 @@ impl<'a> Check<'a> {
             waits.retain(|id, _| !free.contains(*id));
             waits.values_mut().for_each(|needed| needed.retain(|id| !free.contains(id)));
         }
-        if !waits.is_empty() {
-            self.found.insert(Problem::Circular(waits.into_keys().map(str::to_owned).collect()));
+        let reached: BTreeMap<&str, BTreeSet<&str>> = waits.keys().map(|id| (*id, needed(&waits, id))).collect();
+        for (id, needed) in &reached {
+            let is_mutual = |other: &&&str| reached.get(**other).is_some_and(|back| back.contains(id));
+            let circle: Vec<String> = needed.iter().filter(is_mutual).map(|other| (*other).to_owned()).collect();
+            if !circle.is_empty() {
+                self.found.insert(Problem::Circular(circle));
+            }
         }
     }
+}
+
+/// All that something waits for, directly and through others.
+fn needed<'a>(waits: &'a BTreeMap<&str, BTreeSet<String>>, id: &str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut next: Vec<&str> = waits.get(id).into_iter().flatten().map(String::as_str).collect();
+    while let Some(id) = next.pop() {
+        if found.insert(id) {
+            next.extend(waits.get(id).into_iter().flatten().map(String::as_str));
+        }
+    }
+    found
 }
 
 /// AWS gives a WebSocket API more integrations, when it is asked.
@@ -542,6 +559,17 @@ mod tests {
             "A": { "Type": "T", "Properties": { "X": { "Ref": "B" } } }, "B": { "Type": "T", "DependsOn": "A" }, "C": { "Type": "T" }
         } });
         assert_eq!(problems(&template), ["`A`, `B` wait for each other"]);
+    }
+
+    #[test]
+    fn who_only_waits_for_a_circle_is_not_in_it() {
+        let template = json!({ "Resources": {
+            "Alarm": { "Type": "T", "DependsOn": ["B", "Y"] },
+            "B": { "Type": "T", "DependsOn": "C" }, "C": { "Type": "T", "DependsOn": "D" },
+            "D": { "Type": "T", "DependsOn": ["B", "X"] },
+            "X": { "Type": "T", "DependsOn": "Y" }, "Y": { "Type": "T", "DependsOn": "X" },
+        } });
+        assert_eq!(problems(&template), ["`B`, `C`, `D` wait for each other", "`X`, `Y` wait for each other"]);
     }
 
     #[test]
