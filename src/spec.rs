@@ -151,29 +151,34 @@ fn checked(
     let mut complaints = check(stack, &declared);
     let is_sound = declared.is_whole() && complaints.is_empty() && refused.is_empty();
     let told: Vec<_> = complaints.iter().chain(refused.iter().map(|it| &it.complaint)).collect();
-    let by_cloudformation = refused::by_cloudformation(stack, is_sound, &told);
-    complaints.extend(by_cloudformation);
-    let complaints = complaints.into_iter().map(|complaint| (None, complaint));
-    let mistakes = located(&places, complaints.chain(refused.into_iter().map(by_rule)));
-    (mistakes, located(&places, doubtful.into_iter().map(by_rule)))
+    let (wrong, doubts) = refused::by_cloudformation(stack, is_sound, &told);
+    complaints.extend(wrong);
+    let mistakes = complaints.into_iter().map(by_none).chain(refused.into_iter().map(by_rule));
+    let doubts = doubts.into_iter().map(by_none).chain(doubtful.into_iter().map(by_rule));
+    (located(&places, Severity::Error, mistakes), located(&places, Severity::Warning, doubts))
 }
 
 type Told = (Option<&'static rules::Rule>, Complaint);
+
+fn by_none(complaint: Complaint) -> Told {
+    (None, complaint)
+}
 
 fn by_rule(finding: rules::Finding) -> Told {
     (Some(finding.rule), finding.complaint)
 }
 
-fn located(places: &Places<'_>, told: impl Iterator<Item = Told>) -> Vec<Finding> {
+fn located(places: &Places<'_>, severity: Severity, told: impl Iterator<Item = Told>) -> Vec<Finding> {
     let meant = told.filter(|(_, complaint)| !places.follows(complaint)).take(MAX_FINDINGS + 1);
-    meant.map(|(rule, complaint)| Finding { rule, ..finding(places, complaint) }).collect()
+    meant.map(|(rule, complaint)| Finding { rule, severity, ..finding(places, complaint) }).collect()
 }
 
 fn finding(places: &Places<'_>, complaint: Complaint) -> Finding {
     let mark = if complaint.at_key { Mark::Key } else { Mark::Value };
     let place = places.find(complaint.path.iter().map(String::as_str), mark);
     let place = (!complaint.path.is_empty()).then_some(place);
-    Finding { rule: None, place, label: None, message: complaint.message, help: complaint.help }
+    let (message, help) = (complaint.message, complaint.help);
+    Finding { rule: None, severity: Severity::Error, place, label: None, message, help }
 }
 
 /// `protected-api` of `stacks/protected-api.yaml`.

@@ -56,7 +56,8 @@ pub fn synthesize(name: &str, stack: &Stack) -> Result<Template, Error> {
         return Err(Error::Stack { stack: name.to_owned(), complaints });
     }
     let template = Synthesis::of(stack);
-    let problems = template.problems();
+    let mut problems = template.problems();
+    problems.retain(|problem| !problem.is_doubtful());
     if problems.is_empty() { Ok(template) } else { Err(Error::Template { stack: name.to_owned(), problems }) }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde::de::{Error, Expected, Unexpected};
 
+use crate::access::rules::Severity;
 use crate::model::check::list;
 use crate::similar::closest;
 
@@ -50,7 +51,7 @@ impl Fault {
     pub(super) fn finding(&self) -> Finding {
         let (message, help) = self.words();
         let place = self.culprit.as_ref().map(|culprit| culprit.place.clone());
-        Finding { rule: None, place, label: None, message, help }
+        Finding { rule: None, severity: Severity::Error, place, label: None, message, help }
     }
 
     fn words(&self) -> (String, Option<String>) {

@@ -6,13 +6,19 @@ use crate::model::{Complaint, Stack};
 use crate::synth;
 use crate::template::check::Problem;
 
-/// What is wrong with the template and not told already.
+/// What is wrong with the template and not told already, and what may be wrong.
 ///
 /// Where the stack itself is wrong, what is missing may be there once that is put right: only what stands by itself is told.
-pub(super) fn by_cloudformation(stack: &Stack, is_sound: bool, told: &[&Complaint]) -> Vec<Complaint> {
+pub(super) fn by_cloudformation(
+    stack: &Stack,
+    is_sound: bool,
+    told: &[&Complaint],
+) -> (Vec<Complaint>, Vec<Complaint>) {
     let mut problems = synth::problems(stack);
     problems.retain(|problem| is_sound || problem.stands_alone() && !is_told(stack, problem, told));
-    problems.iter().map(|problem| complaint(stack, problem)).collect()
+    let (doubtful, wrong): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_doubtful());
+    let complaints = |problems: Vec<&Problem>| problems.into_iter().map(|problem| complaint(stack, problem)).collect();
+    (complaints(wrong), complaints(doubtful))
 }
 
 /// Whether something is told already of what the problem is about: of any of those that wait for each other.

@@ -25,6 +25,7 @@ pub(super) enum Mark {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub(super) rule: Option<&'static Rule>,
+    pub(super) severity: Severity,
     pub(super) place: Option<Range<usize>>,
     pub(super) label: Option<(Range<usize>, String)>,
     pub(super) message: String,
@@ -33,12 +34,26 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn new(place: Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { rule: None, place: Some(place), label: None, message: message.into(), help: Some(help.into()) }
+        Self {
+            rule: None,
+            severity: Severity::Error,
+            place: Some(place),
+            label: None,
+            message: message.into(),
+            help: Some(help.into()),
+        }
     }
 
     /// A mistake of the file as a whole.
     pub(super) fn whole(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { rule: None, place: None, label: None, message: message.into(), help: Some(help.into()) }
+        Self {
+            rule: None,
+            severity: Severity::Error,
+            place: None,
+            label: None,
+            message: message.into(),
+            help: Some(help.into()),
+        }
     }
 
     /// The same, with another place that has to do with it.
@@ -54,7 +69,7 @@ impl Finding {
 
     /// Whether it is a mistake.
     pub fn severity(&self) -> Severity {
-        self.rule.map_or(Severity::Error, Rule::severity)
+        self.severity
     }
 
     /// What is wrong.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 use snapbox::{Assert, Data};
+use stackgen::access::rules::Severity;
 use stackgen::model::{Others, Stack};
 use stackgen::spec;
 
@@ -100,6 +101,25 @@ fn the_schema_accepts_the_stack_files_and_nothing_misspelled() {
     for place in ["userPools/Users", "userPools/Users/mfa", "functions/Hello/memorySize", "userPoolClients/Web"] {
         assert!(found.lines().any(|line| line == place), "{place} is not among\n{found}");
     }
+}
+
+/// CloudFormation refuses it only where the condition does not hold.
+#[test]
+fn what_needs_a_resource_that_may_be_switched_off_is_doubtful() {
+    let text = "functions: { Hello: { crate: functions/hello } }\n\
+                httpApis: { Api: { routes: { GET /: { function: Hello, public: true } } } }\n\
+                conditions: { IsProd: { equals: [{ ref: 'AWS::StackName' }, prod] } }\n\
+                overrides: { Hello: { condition: IsProd } }\n";
+    let read = spec::read_with_warnings("b.yaml", text.as_bytes(), &|_| None).expect("it is no mistake");
+    let found: Vec<_> = read.warnings.iter().flat_map(spec::Report::findings).map(|(finding, _)| finding).collect();
+    let doubt = found.iter().find(|finding| finding.message().contains("only under the condition `IsProd`"));
+    let doubt = doubt.unwrap_or_else(|| panic!("{found:?}"));
+    assert_eq!(doubt.severity(), Severity::Warning);
+    assert!(
+        doubt.help().is_some_and(|help| help.contains("overrides: { ApiHelloIntegration: { condition: IsProd } }")),
+        "{doubt:?}"
+    );
+    stackgen::synth::synthesize("b", &read.stack).expect("it has a template");
 }
 
 /// What a file of a project is told that refers to other stacks of it.

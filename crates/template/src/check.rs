@@ -68,10 +68,18 @@ pub enum Problem {
     #[error("`{at}` looks for `{key}`, which is in no mapping")]
     #[diagnostic(help("mappings are looked up by their name and two keys"))]
     UnknownMapping { at: String, key: String },
-    /// What is always there refers to what may not be.
+    /// An output that is always there refers to what may not be.
     #[error("`{at}` refers to `{name}`, which is there only under the condition `{condition}`")]
     #[diagnostic(help("give it the same condition, or choose with `if`"))]
     SwitchedOff { at: String, name: String, condition: String },
+    /// A resource that is always there needs one that may not be. CloudFormation refuses it only where the condition does not
+    /// hold, so a stack for which it holds wherever it is deployed is right.
+    #[error("`Resources/{id}` refers to `{name}`, which is there only under the condition `{condition}`")]
+    #[diagnostic(help(
+        "CloudFormation refuses the stack where that does not hold; give it the same condition, as with \
+         `overrides: {{ {id}: {{ condition: {condition} }} }}`"
+    ))]
+    MayLack { id: String, name: String, condition: String },
     /// Resources wait for each other.
     #[error("{} wait for each other", .0.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "))]
     #[diagnostic(help("take one of the references out of the circle"))]
@@ -91,7 +99,8 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// The section and the name of what it is about: `Resources` and `Queue`. Nothing where it is the template as a whole.
+    /// The section and the name of what refers to something or waits for it: `Resources` and `Queue`. Nothing where it is the
+    /// template as a whole, or a name.
     pub fn at(&self) -> Option<(&str, &str)> {
         match self {
             Self::Unresolved { at, .. }
@@ -100,9 +109,15 @@ impl Problem {
             | Self::SwitchedOff { at, .. }
             | Self::Shape { at, .. }
             | Self::TooDeep { at } => at.split_once('/'),
+            Self::MayLack { id, .. } => Some(("Resources", id)),
             Self::Circular(ids) => ids.first().map(|id| ("Resources", id.as_str())),
             Self::TooMany { .. } | Self::Name { .. } | Self::Mapping { .. } => None,
         }
+    }
+
+    /// Whether CloudFormation may well take it.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self, Self::MayLack { .. })
     }
 
     /// Whether it is wrong whatever else the template will hold.
@@ -403,11 +418,13 @@ impl<'a> Check<'a> {
             return;
         };
         // Of two conditions, the one may well imply the other.
-        let may_lack = place.condition.is_none()
-            || (place.section == "Outputs" && place.condition != resource.condition.as_deref());
-        if let (Some(condition), true, false) = (&resource.condition, may_lack, place.is_chosen) {
+        let is_always = place.condition.is_none() && !place.is_chosen;
+        if let Some(condition) = resource.condition.as_ref().filter(|_| is_always) {
             let (name, condition) = (name.to_owned(), condition.clone());
-            self.found.insert(Problem::SwitchedOff { at: place.path(), name, condition });
+            self.found.insert(match place.section {
+                "Resources" => Problem::MayLack { id: place.name.to_owned(), name, condition },
+                _ => Problem::SwitchedOff { at: place.path(), name, condition },
+            });
         }
         if place.section == "Resources" {
             self.waits.entry(place.name).or_default().insert(name.to_owned());
@@ -590,6 +607,9 @@ mod tests {
         assert_eq!(problems(&template), ["`Outputs/O` refers to `B`, which is there only under the condition `On`"]);
         template["Outputs"]["O"]["Condition"] = json!("On");
         assert_eq!(problems(&template), Vec::<String>::new());
+        template["Conditions"]["OnHere"] = json!({ "Fn::And": [{ "Condition": "On" }, { "Condition": "On" }] });
+        template["Outputs"]["O"]["Condition"] = json!("OnHere");
+        assert_eq!(problems(&template), Vec::<String>::new(), "of two conditions one may imply the other");
         template["Outputs"]["O"] = json!({ "Value": { "Fn::If": ["On", { "Ref": "B" }, ""] } });
         assert_eq!(problems(&template), Vec::<String>::new());
     }
