@@ -196,6 +196,13 @@ pub enum Error {
     #[diagnostic(help("pack what it leads to as well, or pack files instead of links: `zip -r` without `-y` does"))]
     Link { function: String, name: String },
 
+    /// Links of a zip lead to folders of links, and these again, until they stand for too many files or too long names.
+    #[error("function `{function}` holds a link `{name}` that stands for more files than could be unpacked")]
+    #[diagnostic(help(
+        "each link to a folder of links repeats all that is there: pack what the function reads, and once"
+    ))]
+    Links { function: String, name: String },
+
     /// More than Lambda takes.
     #[error("function `{function}` is more than {} MB unpacked", archive::MOST_BYTES / 1024 / 1024)]
     #[diagnostic(help("that is Lambda's limit for a function and its layers; build without debug information"))]

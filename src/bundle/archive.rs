@@ -13,7 +13,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-use self::links::Links;
+use self::links::{LONGEST_PATH, Links, Stray};
 use crate::bundle::{Asset, Error, FunctionSource, Purpose};
 use crate::project::output_file;
 
@@ -25,9 +25,6 @@ const BOOTSTRAP: &str = "bootstrap";
 
 /// A pipe, a socket or a device, which is read without end or not at all.
 const SPECIAL: &str = "neither a file nor a folder";
-
-/// The longest path that Linux takes, in bytes.
-const LONGEST_PATH: u64 = 4096;
 
 /// How long a zip that no function needs any more is kept for another command that may be uploading it.
 const KEPT: Duration = Duration::from_secs(60 * 60);
@@ -73,7 +70,10 @@ impl Contents {
             collector.add(&name, mode, entry)?.map_err(|source| broken(ZipError::Io(source)))?;
         }
         let files = collector.contents.0.keys().cloned().collect();
-        let stray = |name: &str| Error::Link { function: function.id.clone(), name: name.to_owned() };
+        let stray = |(name, stray): (&str, Stray)| match stray {
+            Stray::Nowhere => Error::Link { function: function.id.clone(), name: name.to_owned() },
+            Stray::TooMuch => Error::Links { function: function.id.clone(), name: name.to_owned() },
+        };
         for (name, file) in links.follow(&files).map_err(stray)? {
             collector.copy(&name, &file)?;
         }
@@ -191,7 +191,7 @@ impl<'a> Collector<'a> {
 /// What a symbolic link of a zip says of where it leads.
 fn target(link: &mut impl Read) -> io::Result<String> {
     let mut target = String::new();
-    link.take(LONGEST_PATH).read_to_string(&mut target)?;
+    link.take(LONGEST_PATH as u64).read_to_string(&mut target)?;
     Ok(target)
 }
 
@@ -484,6 +484,12 @@ mod tests {
         assert!(read.0.values().all(|entry| entry.mode == 0o755));
         let error = linked(&[("bootstrap", "bin/run"), ("out", "../../etc/passwd")]).expect_err("it leads out");
         assert_eq!(error.to_string(), "function `Hello` holds a link `out` that leads to nothing in its zip");
+        let names: Vec<_> = (0..30).map(|folder| (format!("{folder}/x"), format!("{folder}/y"), folder + 1)).collect();
+        let ahead: Vec<_> = names.iter().map(|(.., next)| format!("../{next}")).collect();
+        let both = names.iter().zip(&ahead).flat_map(|((x, y, _), ahead)| [(x.as_str(), ahead.as_str()), (y, ahead)]);
+        let error = linked(&both.chain([("30", "bin")]).collect::<Vec<_>>()).expect_err("the links double 30 times");
+        let said = "function `Hello` holds a link `0/x` that stands for more files than could be unpacked";
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]
