@@ -311,6 +311,16 @@ fn no_more_mistakes_are_told_than_anybody_reads() {
 }
 
 #[test]
+fn however_many_conditions_are_read_and_a_circle_of_them_is_told_once() {
+    let chain: String = (1..8_000).map(|number| format!("  C{number}: {{ condition: C{} }}\n", number - 1)).collect();
+    let stack = |first: &str| format!("userPools: {{ Users: {{}} }}\nconditions:\n  C0: {first}\n{chain}");
+    assert!(spec::read("chain.yaml", stack("{ equals: [a, a] }").as_bytes()).is_ok());
+    let report = spec::read("circle.yaml", stack("{ condition: C7999 }").as_bytes()).expect_err("it is a circle");
+    let told: Vec<_> = report.findings().map(|(finding, _)| finding.message().to_owned()).collect();
+    assert_eq!(told, ["the conditions `C0`, `C1`, `C10`, `C100` and 7996 others depend on each other"]);
+}
+
+#[test]
 fn a_huge_file_is_refused_before_it_is_read() {
     let text = "a".repeat(spec::MAX_BYTES + 1);
     let report = spec::read("huge.yaml", text.as_bytes()).expect_err("it is too large");

@@ -58,38 +58,72 @@ pub(super) fn imported(value: &Value) -> Option<String> {
     }
 }
 
+/// What each name leads to, as far as that is there.
+type Links<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
 /// Conditions that need themselves.
 fn circles(stack: &Stack) -> Vec<Complaint> {
-    let needs: BTreeMap<&str, BTreeSet<&str>> =
+    let mut needs: Links<'_> =
         stack.conditions.iter().map(|(name, condition)| (name.as_str(), named(condition))).collect();
-    let reached: BTreeMap<&str, BTreeSet<&str>> = needs.keys().map(|name| (*name, reached(&needs, name))).collect();
-    let reaches = |from: &str, to: &str| reached.get(from).is_some_and(|found| found.contains(to));
-    let in_circles = needs.keys().filter(|name| reaches(name, name));
-    in_circles
-        .map(|name| {
-            let circle: Vec<&str> =
-                needs.keys().copied().filter(|other| reaches(name, other) && reaches(other, name)).collect();
-            let message = match circle.as_slice() {
-                [_] => format!("condition `{name}` depends on itself"),
-                circle => format!("the conditions {} depend on each other", list(circle.iter().copied())),
-            };
-            Complaint::new(&["conditions", name], message, "take one of the references out of the circle").at_key()
-        })
-        .collect()
+    needs.values_mut().for_each(|needed| needed.retain(|name| stack.conditions.contains_key(*name)));
+    let groups = that_reach_each_other(&needs);
+    groups.iter().filter_map(|group| circle(&needs, group)).collect()
 }
 
-/// What a condition needs, and what that needs in turn.
-fn reached<'a>(needs: &BTreeMap<&'a str, BTreeSet<&'a str>>, name: &str) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open: Vec<&str> = vec![name];
-    while let Some(next) = open.pop() {
-        for needed in needs.get(next).into_iter().flatten().copied() {
-            if needs.contains_key(needed) && found.insert(needed) {
-                open.push(needed);
+fn circle(needs: &Links<'_>, group: &[&str]) -> Option<Complaint> {
+    let message = match group {
+        [one] if needs.get(one).is_some_and(|needed| needed.contains(one)) => {
+            format!("condition `{one}` depends on itself")
+        }
+        [] | [_] => return None,
+        [first, second, third, fourth, _, _, ..] => {
+            let others = group.len() - 4;
+            format!(
+                "the conditions `{first}`, `{second}`, `{third}`, `{fourth}` and {others} others depend on each other"
+            )
+        }
+        few => format!("the conditions {} depend on each other", list(few.iter().copied())),
+    };
+    let help = "take one of the references out of the circle";
+    Some(Complaint::new(&["conditions", group.first()?], message, help).at_key())
+}
+
+/// All names, in groups of those that reach each other: from each in turn whatever leads there and was in no group before,
+/// those first from which a walk came back last. It takes as many steps as there are links, and no stack.
+fn that_reach_each_other<'a>(links: &Links<'a>) -> Vec<Vec<&'a str>> {
+    let mut back: Links<'a> = BTreeMap::new();
+    for (from, to) in links.iter().flat_map(|(from, all)| all.iter().map(move |to| (*from, *to))) {
+        back.entry(to).or_default().insert(from);
+    }
+    let mut seen = BTreeSet::new();
+    let mut left: Vec<&str> = Vec::new();
+    links.keys().for_each(|name| walk(links, name, &mut seen, &mut left));
+    let mut grouped = BTreeSet::new();
+    let groups = left.iter().rev().map(|name| {
+        let mut group = Vec::new();
+        walk(&back, name, &mut grouped, &mut group);
+        group.sort_unstable();
+        group
+    });
+    groups.filter(|group| !group.is_empty()).collect()
+}
+
+/// Walks on from a name to whatever was not seen, and notes each name when it is left.
+fn walk<'a>(links: &Links<'a>, name: &'a str, seen: &mut BTreeSet<&'a str>, left: &mut Vec<&'a str>) {
+    let next = |name: &'a str| links.get(name).into_iter().flatten().copied();
+    let mut way: Vec<(&'a str, _)> = Vec::new();
+    if seen.insert(name) {
+        way.push((name, next(name)));
+    }
+    while let Some((name, open)) = way.last_mut() {
+        match open.find(|next| seen.insert(*next)) {
+            Some(found) => way.push((found, next(found))),
+            None => {
+                left.push(*name);
+                way.pop();
             }
         }
     }
-    found
 }
 
 /// The conditions that a condition names.
