@@ -55,6 +55,7 @@ pub struct Stack {
     #[garde(length(bytes, max = 1024))]
     pub description: Option<String>,
     /// Tags put on the stack and, by CloudFormation, on all its resources.
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
     /// Whether CloudFormation refuses to delete the stack. When absent, a deployment leaves this as it is.
     pub termination_protection: Option<bool>,

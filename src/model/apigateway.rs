@@ -108,6 +108,7 @@ pub struct RestApi {
     pub cloud_watch_role: CloudWatchRole,
     /// Tags on the API.
     #[serde(serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

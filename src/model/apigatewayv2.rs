@@ -62,6 +62,7 @@ pub struct HttpApi {
     /// Whether the API answers at its custom domain only.
     pub disable_execute_api_endpoint: bool,
     /// Tags on the API.
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 
@@ -319,7 +320,7 @@ pub struct Stage {
     #[garde(dive)]
     pub access_logs: AccessLogs,
     /// Tags on the stage.
-    #[garde(length(max = 50))]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

@@ -39,6 +39,7 @@ pub(super) use field::{
     RETENTION, action, condition, covered, email_identity, endpoint, exists, facebook_version, holds_code,
     holds_invitation, holds_link, key_arn, projected, retention, selection, sid, text,
 };
+pub(super) use tag::MOST_TAGS;
 
 /// One thing that is wrong with a stack, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,6 +104,7 @@ pub struct UserPool {
     #[serde(serialize_with = "properties::active")]
     pub deletion_protection: bool,
     /// Tags on the pool.
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub user_pool_tags: BTreeMap<String, String>,
     /// What happens to the pool, and to its users, when it leaves the stack.
     #[serde(skip_serializing)]

@@ -83,6 +83,7 @@ pub struct Table {
     pub removal: DataRemoval,
     /// Tags on the table.
     #[serde(default, serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

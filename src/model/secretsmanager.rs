@@ -47,6 +47,7 @@ pub struct Secret {
     pub removal: DataRemoval,
     /// Tags on the secret.
     #[serde(serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
     /// Takes the place of the value that must not be here, to say so.
     #[serde(rename(deserialize = "secretString"), alias = "value", skip_serializing)]

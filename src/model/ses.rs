@@ -49,6 +49,7 @@ pub struct EmailIdentity {
     pub configuration_set: Option<Value>,
     /// Tags on the identity.
     #[serde(default, serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

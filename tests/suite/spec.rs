@@ -320,6 +320,40 @@ fn however_many_conditions_are_read_and_a_circle_of_them_is_told_once() {
     assert_eq!(told, ["the conditions `C0`, `C1`, `C10`, `C100` and 7996 others depend on each other"]);
 }
 
+/// Where tags stand, with what must be around them.
+const TAGGED: &[(&str, &str)] = &[
+    ("", ""),
+    ("userPools: { Users: { userPoolTags: ", " } }"),
+    ("secrets: { Key: { tags: ", " } }"),
+    ("tables: { Notes: { partitionKey: { name: id, type: string }, tags: ", " } }"),
+    ("emailIdentities: { Mail: { emailIdentity: example.com, tags: ", " } }"),
+    ("httpApis: { Api: { routes: {}, tags: ", " } }"),
+    ("httpApis: { Api: { routes: {}, stages: { beta: { tags: ", " } } } }"),
+    ("webSocketApis: { Api: { routes: {}, tags: ", " } }"),
+    ("webSocketApis: { Api: { routes: {}, stages: { beta: { tags: ", " } } } }"),
+    ("restApis: { Api: { routes: {}, tags: ", " } }"),
+    ("restApis: { Api: { routes: {}, stages: { beta: { tags: ", " } } } }"),
+    ("restApis: { Api: { routes: {}, usagePlans: { Basic: { tags: ", " } } } }"),
+    ("restApis: { Api: { routes: {}, apiKeys: { Mine: { tags: ", " } } } }"),
+];
+
+#[test]
+fn whatever_has_tags_has_50_at_most() {
+    for (before, after) in TAGGED {
+        let told = |count: usize| {
+            let tags: Vec<String> = (0..count).map(|number| format!("t{number}: x")).collect();
+            let text = format!("{before}{{ {} }}{after}", tags.join(", "));
+            let text = if before.is_empty() { format!("userPools: {{ Users: {{}} }}\ntags: {text}") } else { text };
+            let report = spec::read("tags.yaml", text.as_bytes()).err();
+            let told: Vec<String> =
+                report.iter().flat_map(|it| it.findings().map(|(finding, _)| finding.message().to_owned())).collect();
+            told.into_iter().filter(|message| message.contains("tags")).collect::<Vec<_>>()
+        };
+        assert_eq!(told(50), Vec::<String>::new(), "{before}");
+        assert_eq!(told(51), ["these are 51 tags"], "{before}");
+    }
+}
+
 #[test]
 fn a_huge_file_is_refused_before_it_is_read() {
     let text = "a".repeat(spec::MAX_BYTES + 1);

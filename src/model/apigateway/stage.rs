@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AccessLogs, Throttle};
-use crate::model::{Declared, Value, properties};
+use crate::model::{Declared, Value, check, properties};
 
 /// A stage of a REST API; serialized as the properties of `AWS::ApiGateway::Stage`.
 ///
@@ -50,8 +50,7 @@ pub struct Stage {
     pub cache: Option<Cache>,
     /// Tags on the stage.
     #[serde(serialize_with = "properties::tags")]
-    #[garde(length(max = 50))]
-    #[schemars(extend("maxProperties" = 50))]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

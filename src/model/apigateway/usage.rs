@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Throttle;
-use crate::model::{Declared, properties};
+use crate::model::{Declared, check, properties};
 
 /// How much the holders of API keys may call; serialized as the properties of `AWS::ApiGateway::UsagePlan`.
 ///
@@ -44,6 +44,7 @@ pub struct UsagePlan {
     pub api_keys: Vec<String>,
     /// Tags on the plan.
     #[serde(serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 
@@ -105,6 +106,7 @@ pub struct ApiKey {
     pub enabled: bool,
     /// Tags on the key.
     #[serde(serialize_with = "properties::tags")]
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

@@ -63,6 +63,7 @@ pub struct WebSocketApi {
     #[serde(skip_serializing)]
     pub cloud_watch_role: CloudWatchRole,
     /// Tags on the API.
+    #[schemars(extend("maxProperties" = check::MOST_TAGS))]
     pub tags: BTreeMap<String, String>,
 }
 

@@ -8,7 +8,8 @@ use crate::model::Stack;
 
 use super::Complaint;
 
-const MOST: usize = 50;
+/// How many tags anything has at most.
+pub(in crate::model) const MOST_TAGS: usize = 50;
 const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 256;
 
@@ -45,11 +46,9 @@ fn of_apis(stack: &Stack) -> Vec<(Vec<&str>, &BTreeMap<String, String>)> {
 
 fn check_tags(path: &[&str], tags: &BTreeMap<String, String>) -> Vec<Complaint> {
     let mut complaints: Vec<_> = tags.iter().filter_map(|(key, value)| check_tag(path, key, value)).collect();
-    // Elsewhere the field itself says how many there may be.
-    let is_bounded_here = matches!(path, ["tags"] | ["userPools", ..]);
-    if is_bounded_here && tags.len() > MOST {
+    if tags.len() > MOST_TAGS {
         let message = format!("these are {} tags", tags.len());
-        complaints.push(Complaint::new(path, message, format!("the most is {MOST}: remove some")).at_key());
+        complaints.push(Complaint::new(path, message, format!("the most is {MOST_TAGS}: remove some")).at_key());
     }
     complaints
 }
