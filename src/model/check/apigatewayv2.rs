@@ -4,7 +4,7 @@ use crate::model::Stack;
 use crate::model::apigatewayv2::{Authorizer, Cors, CustomDomain, HttpApi, JwtAuthorizer, VERBS};
 
 use super::Complaint;
-use super::cors::wrong_origin;
+use super::cors::{is_scheme, wrong_origin};
 use super::log::no_request_id;
 use super::stage::variables;
 use super::words::list;
@@ -60,8 +60,9 @@ fn jwt(path: &[&str], authorizer: &JwtAuthorizer) -> Option<Complaint> {
 }
 
 fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
-    let origins =
-        cors.allow_origins.iter().enumerate().filter_map(|(index, it)| Some((index, wrong_origin(it.text()?)?)));
+    let origins = cors.allow_origins.iter().enumerate().filter_map(|(index, it)| Some((index, it.text()?)));
+    let origins = origins.filter(|(_, text)| !is_any_of_a_scheme(text));
+    let origins = origins.filter_map(|(index, text)| Some((index, wrong_origin(text)?)));
     let origins = origins.map(|(index, (message, help))| {
         Complaint::new(&["httpApis", id, "cors", "allowOrigins", &index.to_string()], message, help)
     });
@@ -78,6 +79,11 @@ fn check_cors(id: &str, cors: &Cors) -> Vec<Complaint> {
         Complaint::new(&path, message, help)
     });
     no_origin(id, cors).into_iter().chain(origins).chain(methods).collect()
+}
+
+/// `https://*`: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
+fn is_any_of_a_scheme(origin: &str) -> bool {
+    origin.strip_suffix("://*").is_some_and(is_scheme)
 }
 
 /// The path below a domain has no slash where nothing is beside it:
