@@ -68,6 +68,10 @@ pub fn read_in_project(
     let text = utf8(name, text)?;
     let Tree { root, mut findings, set_aside } =
         tree::parse(text).map_err(|finding| Report::new(name, text, vec![finding]))?;
+    // What would be found besides is not told, and each value that was set aside may be one more reading of the whole.
+    if findings.len() > MAX_FINDINGS {
+        return Err(Report::new(name, text, findings));
+    }
     let mut reader = Reader::new(&root, set_aside);
     let stack = reader.read(MAX_FINDINGS + 1);
     let set_aside = reader.finish(&mut findings);
@@ -91,10 +95,9 @@ pub fn read_in_project(
 
 /// What a stack file declares, unchecked; nothing where anything in it cannot be read.
 pub fn outline(text: &[u8]) -> Option<Stack> {
-    let Tree { root, findings, set_aside } = tree::parse(utf8("", text).ok()?).ok()?;
-    let mut reader = Reader::new(&root, set_aside);
-    let stack = reader.read(1)?;
-    findings.is_empty().then_some(stack)
+    let Tree { root, set_aside, .. } =
+        tree::parse(utf8("", text).ok()?).ok().filter(|tree| tree.findings.is_empty())?;
+    Reader::new(&root, set_aside).read(1)
 }
 
 /// Whether `output` may be a key of the file: those that refer to other stacks have it.

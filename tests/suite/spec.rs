@@ -303,7 +303,13 @@ fn no_bound_of_the_model_is_hidden_from_the_schema() {
 #[test]
 fn no_more_mistakes_are_told_than_anybody_reads() {
     let unknown: String = (0..60).map(|number| format!("  a{number}: {{ nothing: 1 }}\n")).collect();
-    for text in [format!("tags:\n{}", "  a: x\n".repeat(20_000)), format!("userPools:\n{unknown}")] {
+    // What follows from a key that is set aside is told no more, but has to be found.
+    let merged: String = (0..5_000).map(|number| format!("  a{number}: {{ <<: x }}\n")).collect();
+    for text in [
+        format!("tags:\n{}", "  a: x\n".repeat(20_000)),
+        format!("userPools:\n{unknown}"),
+        format!("userPoolClients:\n{merged}"),
+    ] {
         let report = spec::read("many.yaml", text.as_bytes()).expect_err("it is full of mistakes");
         assert_eq!(report.findings().count(), 50);
         assert_eq!(report.to_string(), "`many.yaml` has more than 50 mistakes; these are the first");
