@@ -32,19 +32,19 @@ fn wrong_name(output: &str, export: &Value, declared: &Declared) -> Option<Compl
 
 /// Names are unique in an account and region. Of two outputs that depend on conditions, only one may be there.
 fn twice(stack: &Stack, stack_name: &str) -> Vec<Complaint> {
-    let mut seen: BTreeMap<String, (&str, &Output)> = BTreeMap::new();
+    let mut seen: BTreeMap<String, Vec<(&str, &Output)>> = BTreeMap::new();
     let named =
         stack.outputs.iter().filter_map(|(name, output)| Some((exported(stack_name, name, output)?, name, output)));
     // Those that say nothing have their names by right.
     let (own, given): (Vec<_>, Vec<_>) = named.partition(|(.., output)| output.export.is_none());
     let mut complaints = Vec::new();
     for (export, name, output) in own.into_iter().chain(given) {
-        let other = seen.get(&export).filter(|(_, other)| are_both_there(output, other));
-        if let Some((other, _)) = other {
+        let earlier = seen.entry(export.clone()).or_default();
+        if let Some((other, _)) = earlier.iter().find(|(_, other)| are_both_there(output, other)) {
             let message = format!("output `{other}` is exported as `{export}` already");
             complaints.push(Complaint::new(&["outputs", name, "export"], message, "give one of the two another name"));
         }
-        seen.entry(export).or_insert((name, output));
+        earlier.push((name, output));
     }
     complaints
 }
