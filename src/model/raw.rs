@@ -254,6 +254,19 @@ pub struct Output {
     pub condition: Option<String>,
 }
 
+impl Output {
+    /// The name under which a stack exports it as its output `name`; `${...}` stands for what is known only to those who
+    /// deploy. Nothing where no text says it.
+    pub(super) fn exported_name(&self, stack: &str, name: &str) -> Option<String> {
+        match &self.export {
+            None => Some(format!("{stack}:{name}")),
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Sub(text)) => Some(text.replace("${AWS::StackName}", stack)),
+            Some(_) => None,
+        }
+    }
+}
+
 impl<T: Into<Value>> From<T> for Output {
     fn from(value: T) -> Self {
         Self { value: value.into(), description: None, export: None, condition: None }

@@ -90,13 +90,7 @@ fn no_output(output: &CrossStack, shown: &BTreeMap<String, Exported>) -> garde::
 
 impl Exported {
     fn of(declared: &Declared, name: &str, output: &Output) -> Self {
-        let stack = declared.name();
-        let export = match &output.export {
-            None => Some(format!("{stack}:{name}")),
-            Some(Value::Text(text)) => Some(text.clone()),
-            Some(Value::Sub(text)) => Some(text.replace("${AWS::StackName}", stack)).filter(|it| !it.contains("${")),
-            Some(_) => None,
-        };
+        let export = output.exported_name(declared.name(), name).filter(|export| !export.contains("${"));
         let about = match &output.value {
             Value::Ref(id) if declared.is_resource(id) => Some((id, About::Reference)),
             Value::Get { id, attribute } if attribute == "Arn" => Some((id, About::Arn)),

@@ -33,8 +33,7 @@ fn wrong_name(output: &str, export: &Value, declared: &Declared) -> Option<Compl
 /// Names are unique in an account and region. Of two outputs that depend on conditions, only one may be there.
 fn twice(stack: &Stack, stack_name: &str) -> Vec<Complaint> {
     let mut seen: BTreeMap<String, Vec<(&str, &Output)>> = BTreeMap::new();
-    let named =
-        stack.outputs.iter().filter_map(|(name, output)| Some((exported(stack_name, name, output)?, name, output)));
+    let named = stack.outputs.iter().filter_map(|(name, it)| Some((it.exported_name(stack_name, name)?, name, it)));
     // Those that say nothing have their names by right.
     let (own, given): (Vec<_>, Vec<_>) = named.partition(|(.., output)| output.export.is_none());
     let mut complaints = Vec::new();
@@ -51,14 +50,4 @@ fn twice(stack: &Stack, stack_name: &str) -> Vec<Complaint> {
 
 fn are_both_there(one: &Output, other: &Output) -> bool {
     one.condition.is_none() || other.condition.is_none() || one.condition == other.condition
-}
-
-/// The name, as far as it is known.
-fn exported(stack: &str, name: &str, output: &Output) -> Option<String> {
-    match &output.export {
-        None => Some(format!("{stack}:{name}")),
-        Some(Value::Text(text)) => Some(text.clone()),
-        Some(Value::Sub(text)) => Some(text.replace("${AWS::StackName}", stack)),
-        Some(_) => None,
-    }
 }
