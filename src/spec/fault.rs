@@ -91,8 +91,7 @@ impl Error for Fault {
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = expected.to_string();
-        if let (Unexpected::Unsigned(number), true) = (found, is_integer(&expected)) {
-            let (message, help) = (format!("`{number}` is too large here"), "write a smaller number".to_owned());
+        if let Some((message, help)) = beyond(found, &expected) {
             return Self::new(Kind::Other { message, help: Some(help) });
         }
         let wanted = wanted(&expected);
@@ -136,8 +135,8 @@ fn wanted(expected: &str) -> String {
         "a string" | "string" => "a text".to_owned(),
         "a sequence" => "a list".to_owned(),
         "a map" => "a map".to_owned(),
-        integer if is_integer(integer) && integer.starts_with('u') => "a whole number, 0 or more,".to_owned(),
-        integer if is_integer(integer) => "a whole number".to_owned(),
+        integer if bounds(integer).is_some_and(|(least, _)| least == 0) => "a whole number, 0 or more,".to_owned(),
+        integer if bounds(integer).is_some() => "a whole number".to_owned(),
         other if other.starts_with("struct ") => "a map of fields".to_owned(),
         other if other.starts_with("enum ") => "one word, or a map with one key,".to_owned(),
         other if other.starts_with("unit variant") => "a word alone".to_owned(),
@@ -146,10 +145,26 @@ fn wanted(expected: &str) -> String {
     }
 }
 
-/// Whether serde expects an `i64`, a `u8` or the like.
-fn is_integer(expected: &str) -> bool {
-    let bits = expected.strip_prefix(['u', 'i']);
-    bits.is_some_and(|bits| !bits.is_empty() && bits.chars().all(|c| c.is_ascii_digit()))
+/// The least and the most where serde expects an `i64`, a `u8` or the like.
+fn bounds(expected: &str) -> Option<(i128, i128)> {
+    let bits = expected.get(1..)?.parse().ok().filter(|bits| (8..=64).contains(bits))?;
+    let count = 1_i128.checked_shl(bits)?;
+    match expected.as_bytes().first()? {
+        b'u' => Some((0, count - 1)),
+        b'i' => Some((-count / 2, count / 2 - 1)),
+        _ => None,
+    }
+}
+
+/// What is said of a whole number that does not fit. One below zero where none may be says enough by itself.
+fn beyond(found: Unexpected<'_>, expected: &str) -> Option<(String, String)> {
+    let (least, most) = bounds(expected)?;
+    let (number, size) = match found {
+        Unexpected::Unsigned(number) => (i128::from(number), "large"),
+        Unexpected::Signed(number) if least < 0 => (i128::from(number), "small"),
+        _ => return None,
+    };
+    Some((format!("`{number}` is too {size} here"), format!("write a whole number from {least} to {most}")))
 }
 
 fn shown(found: Unexpected<'_>) -> String {
