@@ -15,9 +15,18 @@ pub(super) fn by_cloudformation(
     told: &[&Complaint],
 ) -> (Vec<Complaint>, Vec<Complaint>) {
     let mut problems = synth::problems(stack);
-    problems.retain(|problem| is_sound || problem.stands_alone() && !is_told(stack, problem, told));
+    if problems.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let mut plain = stack.clone();
+    plain.overrides.clear();
+    let unchanged = synth::problems(&plain);
+    // What is wrong without the overrides as well is said by none of them.
+    let says = |problem: &Problem| if unchanged.contains(problem) { &plain } else { stack };
+    problems.retain(|problem| is_sound || problem.stands_alone() && !is_told(says(problem), problem, told));
     let (doubtful, wrong): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.is_doubtful());
-    let complaints = |problems: Vec<&Problem>| problems.into_iter().map(|problem| complaint(stack, problem)).collect();
+    let complaints =
+        |problems: Vec<&Problem>| problems.into_iter().map(|problem| complaint(says(problem), problem)).collect();
     (complaints(wrong), complaints(doubtful))
 }
 

@@ -111,6 +111,8 @@ impl Problem {
             | Self::TooDeep { at } => at.split_once('/'),
             Self::MayLack { id, .. } => Some(("Resources", id)),
             Self::Circular(ids) => ids.first().map(|id| ("Resources", id.as_str())),
+            Self::Name { what: "resource", name } => Some(("Resources", name)),
+            Self::Name { what: "parameter", name } => Some(("Parameters", name)),
             Self::TooMany { .. } | Self::Name { .. } | Self::Mapping { .. } => None,
         }
     }
