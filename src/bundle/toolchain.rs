@@ -181,6 +181,11 @@ fn variable(target: &str, key: &str) -> String {
     format!("CARGO_TARGET_{target}_{key}").to_uppercase().replace('-', "_")
 }
 
+/// The environment variable that stands for `profile.lambda.<key>`.
+fn profile_variable(key: &str) -> String {
+    format!("CARGO_PROFILE_LAMBDA_{key}").to_uppercase().replace('-', "_")
+}
+
 fn is_on_path(program: &str) -> bool {
     on_path(Path::new(program)).is_some()
 }
@@ -216,9 +221,8 @@ impl Configuration {
 
     /// Whether a key of `[profile.lambda]` is set.
     fn sets_profile(&self, key: &str) -> bool {
-        let variable = format!("CARGO_PROFILE_LAMBDA_{}", key.to_uppercase().replace('-', "_"));
         let wanted = format!("profile.lambda.{key}");
-        std::env::var_os(variable).is_some() || self.assigns(|set| set == wanted)
+        std::env::var_os(profile_variable(key)).is_some() || self.assigns(|set| set == wanted)
     }
 
     fn assigns(&self, is_meant: impl Fn(&str) -> bool) -> bool {
@@ -230,14 +234,34 @@ impl Configuration {
 fn assigned(text: &str) -> impl Iterator<Item = String> {
     let mut table = String::new();
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    lines.filter_map(move |line| {
+    lines.flat_map(move |line| {
         if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             table = format!("{}.", name.trim());
-            return None;
+            return Vec::new();
         }
-        let (key, _) = line.split_once('=')?;
-        Some(format!("{table}{}", key.trim()).replace(['"', '\''], ""))
+        assigned_by(line).into_iter().map(|key| format!("{table}{key}").replace(['"', '\''], "")).collect()
     })
+}
+
+/// The key of a line, and those of the table in line that it may stand for.
+fn assigned_by(line: &str) -> Vec<String> {
+    let Some((key, value)) = line.split_once('=') else { return Vec::new() };
+    let mut keys = vec![key.trim().to_owned()];
+    let Some(table) = value.trim_start().strip_prefix('{') else { return keys };
+    let mut within = vec![format!("{}.", key.trim())];
+    for part in table.split_inclusive(['{', ',', '}']) {
+        let Some(table) = within.last() else { break };
+        // What is cut at a comma within a text is no key.
+        let name = part.split_once('=').map(|(name, _)| name.trim()).filter(|it| it.matches('"').count() % 2 == 0);
+        let key = format!("{table}{}", name.unwrap_or_default());
+        match part.chars().last() {
+            Some('{') => within.push(format!("{key}.")),
+            Some('}') => drop(within.pop()),
+            _ => {}
+        }
+        keys.extend(name.map(|_| key));
+    }
+    keys
 }
 
 #[cfg(test)]
@@ -277,6 +301,9 @@ mod tests {
         let sets = |text: &str, key| Configuration(vec![text.to_owned()]).sets_profile(key);
         assert!(sets("[profile.lambda]\nopt-level = 3", "opt-level"));
         assert!(sets("profile.lambda.opt-level = 3", "opt-level"));
+        assert!(sets("[profile]\nlambda = { opt-level = 3 }", "opt-level"));
+        assert!(sets("profile.lambda = { opt-level = 3 }", "opt-level"));
+        assert!(sets("[profile]\nlambda.opt-level = 3", "opt-level"));
         assert!(!sets("[profile.lambda]\nopt-level = 3", "lto"));
         assert!(!sets("[profile.release]\nopt-level = 3", "opt-level"));
         assert!(!sets("[profile.lambda.package.regex]\nopt-level = 3", "opt-level"));
@@ -322,5 +349,6 @@ mod tests {
     #[test]
     fn variables_are_named_as_cargo_reads_them() {
         assert_eq!(variable("aarch64-unknown-linux-gnu", "linker"), "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER");
+        assert_eq!(profile_variable("codegen-units"), "CARGO_PROFILE_LAMBDA_CODEGEN_UNITS");
     }
 }
