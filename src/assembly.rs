@@ -17,15 +17,13 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::project::output_file;
-use crate::synth::code::{ASSET_BUCKET, USES_CDK_BUCKET, cdk_bucket_of_template};
+use crate::synth::code::{ASSET_BUCKET, CDK_QUALIFIER, USES_CDK_BUCKET, cdk_bucket_of_template};
 use crate::template::Template;
 
 /// Version of the format: old enough for every CDK CLI of the last years.
 const SCHEMA: &str = "36.0.0";
 /// The version of the bootstrap that has all of these roles.
 const BOOTSTRAP_VERSION: u32 = 6;
-/// Where the CDK CLI looks the version up.
-const BOOTSTRAP_PARAMETER: &str = "/cdk-bootstrap/hnb659fds/version";
 
 /// How long a zip that no stack needs any more is kept for another command that may be uploading it.
 const KEPT: Duration = Duration::from_secs(60 * 60);
@@ -167,7 +165,7 @@ impl Rendered {
                 "cloudFormationExecutionRoleArn": role("cfn-exec-role"),
                 "stackTemplateAssetObjectUrl": format!("s3://{}/{}", cdk_bucket_of_template(), self.key),
                 "requiresBootstrapStackVersion": BOOTSTRAP_VERSION,
-                "bootstrapStackVersionSsmParameter": BOOTSTRAP_PARAMETER,
+                "bootstrapStackVersionSsmParameter": bootstrap_parameter(),
                 "additionalDependencies": [assets],
             },
         })
@@ -179,7 +177,7 @@ impl Rendered {
             "properties": {
                 "file": self.assets_file,
                 "requiresBootstrapStackVersion": BOOTSTRAP_VERSION,
-                "bootstrapStackVersionSsmParameter": BOOTSTRAP_PARAMETER,
+                "bootstrapStackVersionSsmParameter": bootstrap_parameter(),
             },
         })
     }
@@ -227,8 +225,13 @@ fn asset(label: &str, file: &str, key: &str) -> Value {
 /// A role that `cdk bootstrap` makes; who may not take it goes on with the credentials at hand.
 fn role(name: &str) -> String {
     format!(
-        "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/cdk-hnb659fds-{name}-${{AWS::AccountId}}-${{AWS::Region}}"
+        "arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/cdk-{CDK_QUALIFIER}-{name}-${{AWS::AccountId}}-${{AWS::Region}}"
     )
+}
+
+/// Where the CDK CLI looks the version of the bootstrap up.
+fn bootstrap_parameter() -> String {
+    format!("/cdk-bootstrap/{CDK_QUALIFIER}/version")
 }
 
 /// The template with the keys of its code in it; once they are all there, in the CDK's bucket.

@@ -3,6 +3,7 @@
 use super::grant::{Condition, Grant};
 use super::{Place, Stack, partition};
 use crate::template::Template;
+use crate::template::check::INLINE_BYTES;
 
 /// On the stack itself. Everything that happens to it goes through a change set.
 ///
@@ -34,9 +35,6 @@ const FOLDERS: &[&str] = &["code", "templates"];
 /// needs both rights: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
 const FOLDER: &[&str] = &["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"];
 
-/// A larger template goes through the bucket: <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>.
-const LARGEST_INLINE: usize = 51_200;
-
 /// What the caller needs besides for one stack. Who one is may always be asked.
 pub(super) fn grants(stack: &Stack<'_>, place: &Place) -> Vec<Grant> {
     let Place { region, account, .. } = place;
@@ -57,7 +55,7 @@ pub(super) fn grants(stack: &Stack<'_>, place: &Place) -> Vec<Grant> {
 /// Whether anything of the stack is uploaded: code, or a template that is too large for a request.
 fn goes_through_bucket(template: &Template) -> bool {
     let has_code = template.resources.values().any(|resource| resource.resource_type == "AWS::Lambda::Function");
-    has_code || template.to_json().len() > LARGEST_INLINE
+    has_code || template.to_json().len() > INLINE_BYTES
 }
 
 fn uploads(stack: &str, place: &Place) -> Vec<Grant> {
