@@ -9,7 +9,7 @@ use super::Complaint;
 /// Every id can be one, and no two are the same; derived ids included.
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     let mut complaints = Vec::new();
-    let mut taken: BTreeMap<String, Owner> = reserved(stack);
+    let mut taken: BTreeMap<String, Owner<'_>> = reserved(stack);
     stack.visit(&mut |it| declared(&it, &mut taken, &mut complaints));
     stack.visit(&mut |it| derived(&it, &mut taken, &mut complaints));
     complaints.extend(
@@ -21,22 +21,25 @@ pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     complaints
 }
 
-struct Owner {
+struct Owner<'a> {
     section: &'static str,
+    /// The declaration from which the id is derived.
+    source: Option<&'a str>,
     what: String,
 }
 
-fn reserved(stack: &Stack) -> BTreeMap<String, Owner> {
+fn reserved(stack: &Stack) -> BTreeMap<String, Owner<'static>> {
     let what = "the bucket that holds the functions' code".to_owned();
     let logs = |derived: ids::Derived| {
         let what = format!("the {} for the logs of REST APIs", derived.name);
-        (derived.id, Owner { section: "restApis", what })
+        (derived.id, Owner { section: "restApis", source: None, what })
     };
     let reserved = ids::of_stack(stack).into_iter().map(logs);
-    reserved.chain([(ids::ASSET_BUCKET.to_owned(), Owner { section: "parameters", what })]).collect()
+    let bucket = Owner { section: "parameters", source: None, what };
+    reserved.chain([(ids::ASSET_BUCKET.to_owned(), bucket)]).collect()
 }
 
-fn declared(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints: &mut Vec<Complaint>) {
+fn declared(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner<'_>>, complaints: &mut Vec<Complaint>) {
     let path = [it.section, it.id];
     if let Some(help) = not_an_id(it.id) {
         complaints.push(Complaint::new(&path, format!("`{}` cannot be an id", it.id.escape_debug()), help).of_name());
@@ -47,15 +50,15 @@ fn declared(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaint
         return;
     }
     let what = format!("a {} under `{}`", it.name, it.section);
-    taken.insert(it.id.to_owned(), Owner { section: it.section, what });
+    taken.insert(it.id.to_owned(), Owner { section: it.section, source: None, what });
 }
 
-fn derived(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints: &mut Vec<Complaint>) {
+fn derived<'a>(it: &Declaration<'a>, taken: &mut BTreeMap<String, Owner<'a>>, complaints: &mut Vec<Complaint>) {
     for derived in &it.derived {
         let what = format!("the {} of {} `{}`", derived.name, it.name, it.id);
         if let Some(owner) = taken.get(&derived.id) {
             let message = format!("{what} would have the id `{}`, which {} has", derived.id, owner.what);
-            let is_its_own = owner.section == it.section && owner.what.ends_with(&format!(" {} `{}`", it.name, it.id));
+            let is_its_own = owner.section == it.section && owner.source == Some(it.id);
             let help = match is_its_own {
                 true => {
                     "two names in it read the same but for small letters, capitals and marks: rename one".to_owned()
@@ -65,7 +68,7 @@ fn derived(it: &Declaration<'_>, taken: &mut BTreeMap<String, Owner>, complaints
             complaints.push(Complaint::new(&[it.section, it.id], message, help).at_key());
             continue;
         }
-        taken.insert(derived.id.clone(), Owner { section: it.section, what });
+        taken.insert(derived.id.clone(), Owner { section: it.section, source: Some(it.id), what });
     }
 }
 
