@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::raw::Condition;
-use crate::model::{Stack, Value};
+use crate::model::{Json, Stack, Value};
 
 use super::words::list;
 use super::{Complaint, Declared};
@@ -54,7 +54,16 @@ fn too_early(path: &[String], value: &Value, declared: &Declared) -> Option<Comp
 pub(super) fn imported(value: &Value) -> Option<String> {
     match value {
         Value::Output(output) => Some(format!("`{}.{}` of another stack", output.stack, output.name)),
+        Value::Raw(json) => imports(json).then(|| "what another stack exports".to_owned()),
         _ => value.inside().into_iter().find_map(|(_, value)| imported(value)),
+    }
+}
+
+fn imports(json: &Json) -> bool {
+    match json {
+        Json::Array(list) => list.iter().any(imports),
+        Json::Object(map) => map.iter().any(|(key, argument)| key == "Fn::ImportValue" || imports(argument)),
+        _ => false,
     }
 }
 

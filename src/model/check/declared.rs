@@ -207,6 +207,9 @@ impl Declared {
                 ("Ref" | "Fn::GetAtt", Json::String(name)) => resource(id_of(name)),
                 ("Fn::GetAtt", Json::Array(list)) => resource(list.first()?.as_str()?),
                 ("Fn::Sub", Json::String(text)) => substituted(text).find_map(|name| resource(id_of(name))),
+                ("Fn::Sub", Json::Array(list)) => {
+                    foreign(list).find_map(|name| resource(id_of(name))).or_else(|| self.made_for_json(argument))
+                }
                 _ => self.made_for_json(argument),
             }),
             _ => None,
@@ -316,10 +319,7 @@ impl Declared {
             ("Fn::If", Some([Json::String(condition), ..])) => {
                 self.expect_condition(condition).err().into_iter().collect()
             }
-            ("Fn::Sub", Some([Json::String(text), Json::Object(own)])) => {
-                let foreign = substituted(text).filter(|name| !own.contains_key(*name));
-                foreign.filter_map(|name| self.expect_substituted(name).err()).collect()
-            }
+            ("Fn::Sub", Some(list)) => foreign(list).filter_map(|name| self.expect_substituted(name).err()).collect(),
             _ => Vec::new(),
         }
     }
@@ -464,6 +464,15 @@ impl Declared {
 fn substituted(text: &str) -> impl Iterator<Item = &str> {
     let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.trim());
     names.filter(|name| !name.starts_with('!'))
+}
+
+/// The names in `${...}` of the text of a `Fn::Sub` that brings some values itself; those of them that it does not bring.
+fn foreign(list: &[Json]) -> impl Iterator<Item = &str> {
+    let (text, own) = match list {
+        [Json::String(text), Json::Object(own)] => (text.as_str(), Some(own)),
+        _ => ("", None),
+    };
+    substituted(text).filter(move |name| own.is_none_or(|own| !own.contains_key(*name)))
 }
 
 /// `Users` of `Users.Arn`.
