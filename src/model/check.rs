@@ -7,6 +7,7 @@ use garde::Validate;
 
 use super::Stack;
 
+mod api;
 mod apigateway;
 mod apigatewayv2;
 mod arn;
@@ -105,6 +106,7 @@ pub(crate) fn check(stack: &Stack, declared: &Declared) -> Vec<Complaint> {
     complaints.extend(output::check(stack, declared));
     complaints.extend(tag::check(stack));
     complaints.extend(arn::check(stack));
+    complaints.extend(log::check(stack));
     complaints.extend(cognito::check(stack));
     complaints.extend(provider::check(stack));
     complaints.extend(secretsmanager::check(stack));

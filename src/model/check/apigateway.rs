@@ -5,7 +5,6 @@ use crate::model::{Json, Stack};
 
 use super::Complaint;
 use super::cors::wrong_origin;
-use super::log::no_request_id;
 use super::stage::variables;
 use super::words::list;
 
@@ -124,7 +123,6 @@ fn check_stage(id: &str, name: &str, stage: &Stage) -> Vec<Complaint> {
         complaints.push(Complaint::new(&["restApis", id, "stages", name], message, help).at_key());
     }
     complaints.extend(variables(&["restApis", id, "stages", name, "variables"], &stage.variables));
-    complaints.extend(no_request_id("restApis", id, name, stage.access_logs.format.as_deref()));
     complaints
 }
 

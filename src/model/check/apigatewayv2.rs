@@ -5,7 +5,6 @@ use crate::model::apigatewayv2::{Authorizer, Cors, CustomDomain, HttpApi, JwtAut
 
 use super::Complaint;
 use super::cors::{is_scheme, wrong_origin};
-use super::log::no_request_id;
 use super::stage::variables;
 use super::words::list;
 
@@ -28,11 +27,6 @@ fn check_api(id: &str, api: &HttpApi) -> Vec<Complaint> {
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
         variables(&["httpApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
     }));
-    complaints.extend(
-        api.stages
-            .iter()
-            .filter_map(|(name, stage)| no_request_id("httpApis", id, name, stage.access_logs.format.as_deref())),
-    );
     complaints.extend(domain(id, api));
     complaints.extend(api.custom_domain.as_ref().and_then(|domain| mapping("httpApis", id, domain)));
     complaints

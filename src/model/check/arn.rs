@@ -5,23 +5,13 @@ use crate::model::lambda::Function;
 use crate::model::{Stack, Value};
 
 use super::Complaint;
+use super::api::{Api, apis};
 
 pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
     let mut given = Given::default();
     stack.user_pools.iter().for_each(|(id, pool)| given.of_pool(id, pool));
     stack.functions.iter().for_each(|(id, function)| given.of_function(id, function));
-    for (id, api) in &stack.http_apis {
-        let domain = api.custom_domain.as_ref();
-        given.of_domain("httpApis", id, domain.map(|it| (&it.name, &it.certificate_arn)));
-    }
-    for (id, api) in &stack.rest_apis {
-        let domain = api.custom_domain.as_ref();
-        given.of_domain("restApis", id, domain.map(|it| (&it.name, &it.certificate_arn)));
-    }
-    for (id, api) in &stack.web_socket_apis {
-        let domain = api.custom_domain.as_ref();
-        given.of_domain("webSocketApis", id, domain.map(|it| (&it.name, &it.certificate_arn)));
-    }
+    apis(stack).for_each(|api| given.of_api(&api));
     let arns = given.arns.into_iter().filter_map(|(path, value)| wrong_arn(&path, value));
     let resources = given.resources.into_iter().filter_map(|(path, value)| wrong_resource(&path, value));
     let domains = given.domains.into_iter().filter_map(|(path, value)| wrong_domain(&path, value));
@@ -72,10 +62,10 @@ impl<'a> Given<'a> {
         }
     }
 
-    fn of_domain(&mut self, section: &str, id: &str, domain: Option<(&'a Value, &'a Value)>) {
-        let Some((name, certificate)) = domain else { return };
-        self.domains.push((way(&[section, id], &["customDomain", "name"]), name));
-        self.arns.push((way(&[section, id], &["customDomain", "certificateArn"]), certificate));
+    fn of_api(&mut self, api: &Api<'a>) {
+        let Some((name, certificate)) = api.domain else { return };
+        self.domains.push((way(&[api.section, api.id], &["customDomain", "name"]), name));
+        self.arns.push((way(&[api.section, api.id], &["customDomain", "certificateArn"]), certificate));
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::Stack;
 
 use super::Complaint;
+use super::api::{Api, apis};
 
 /// How many tags anything has at most.
 pub(in crate::model) const MOST_TAGS: usize = 50;
@@ -25,18 +26,11 @@ pub(super) fn check(stack: &Stack) -> Vec<Complaint> {
 
 fn of_apis(stack: &Stack) -> Vec<(Vec<&str>, &BTreeMap<String, String>)> {
     let mut tagged: Vec<(Vec<&str>, &BTreeMap<String, String>)> = Vec::new();
-    for (id, api) in &stack.http_apis {
-        tagged.push((vec!["httpApis", id, "tags"], &api.tags));
-        tagged.extend(api.stages.iter().map(|(name, it)| (vec!["httpApis", id, "stages", name, "tags"], &it.tags)));
-    }
-    for (id, api) in &stack.web_socket_apis {
-        tagged.push((vec!["webSocketApis", id, "tags"], &api.tags));
-        tagged
-            .extend(api.stages.iter().map(|(name, it)| (vec!["webSocketApis", id, "stages", name, "tags"], &it.tags)));
+    for Api { section, id, tags, stages, .. } in apis(stack) {
+        tagged.push((vec![section, id, "tags"], tags));
+        tagged.extend(stages.iter().map(|it| (vec![section, id, "stages", it.name, "tags"], it.tags)));
     }
     for (id, api) in &stack.rest_apis {
-        tagged.push((vec!["restApis", id, "tags"], &api.tags));
-        tagged.extend(api.stages.iter().map(|(name, it)| (vec!["restApis", id, "stages", name, "tags"], &it.tags)));
         let plans = api.usage_plans.iter();
         tagged.extend(plans.map(|(name, it)| (vec!["restApis", id, "usagePlans", name, "tags"], &it.tags)));
         tagged.extend(api.api_keys.iter().map(|(name, it)| (vec!["restApis", id, "apiKeys", name, "tags"], &it.tags)));

@@ -6,7 +6,6 @@ use crate::model::apigatewayv2::{ConnectionAuthorizer, MessageRoute, WebSocketAp
 use crate::similar::closest;
 
 use super::super::Complaint;
-use super::super::log::no_request_id;
 use super::super::stage::variables;
 use super::super::words::list;
 use super::mapping;
@@ -26,11 +25,6 @@ fn check_api(id: &str, api: &WebSocketApi) -> Vec<Complaint> {
     complaints.extend(api.stages.iter().flat_map(|(name, stage)| {
         variables(&["webSocketApis", id, "stages", name, "stageVariables"], &stage.stage_variables)
     }));
-    complaints.extend(
-        api.stages
-            .iter()
-            .filter_map(|(name, stage)| no_request_id("webSocketApis", id, name, stage.access_logs.format.as_deref())),
-    );
     complaints.extend(domain(id, api));
     complaints.extend(api.custom_domain.as_ref().and_then(|domain| mapping("webSocketApis", id, domain)));
     complaints
