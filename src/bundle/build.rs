@@ -61,7 +61,7 @@ pub(super) fn programs(
         let Code::Crate { name, binary } = &function.code else { continue };
         let (root, package) = workspaces.find(function, name)?;
         let binary = chosen_binary(function, &package, binary.as_deref())?;
-        let features = binary.required_features.iter().map(|feature| feature_of(&package, feature)).collect();
+        let features = binary.required_features.iter().map(|feature| feature_of(&package.name, feature)).collect();
         let binary = binary.name.clone();
         let wanted = Wanted { index, function, package: package.id, binary, features };
         calls.entry((root, purpose.architecture(function))).or_default().push(wanted);
@@ -171,9 +171,9 @@ fn blamed(reason: &str) -> Option<PathBuf> {
 }
 
 /// A feature of a package as it is named to a call that builds several.
-fn feature_of(package: &Package, feature: &str) -> String {
+fn feature_of(package: &str, feature: &str) -> String {
     // One of a dependency, `dependency/feature`, cannot be told with its package.
-    if feature.contains('/') { feature.to_owned() } else { format!("{}/{feature}", package.name) }
+    if feature.contains('/') { feature.to_owned() } else { format!("{package}/{feature}") }
 }
 
 /// The binary to run: the one that is asked for, else the only one, else the one that says so by its name.
@@ -352,4 +352,15 @@ fn read_back(file: &mut fs::File) -> String {
     let mut bytes = Vec::new();
     let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
     read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::feature_of;
+
+    #[test]
+    fn a_feature_is_told_with_its_package_unless_it_is_one_of_a_dependency() {
+        assert_eq!(feature_of("hello", "mail"), "hello/mail");
+        assert_eq!(feature_of("hello", "greetings/mail"), "greetings/mail");
+    }
 }
