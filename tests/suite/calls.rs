@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use stackgen::deploy::api::{Call, send, signature};
 use stackgen::deploy::aws::{Account, Keys, Target};
 
 use crate::deploy::{Project, Told, USERS};
-use crate::user::environment;
 
 /// Two pools, each with a route of its own, and a client of which no route takes tokens.
 const TWO: &str = "\
@@ -49,11 +47,7 @@ fn deployed(stack: &str) -> Project {
     let project = Project::with(stack);
     let script = project.path().join("script.json").display().to_string();
     project.write(&stack.replace("{script}", &script));
-    let bootstrap = project.path().join("function/bootstrap");
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/bootstrap.py");
-    fs::create_dir(project.path().join("function")).expect("the folder is ours");
-    fs::copy(program, &bootstrap).expect("the folder is ours");
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project.put_program("function", include_str!("support/bootstrap.py"));
     project.run("deploy --local").ended(0);
     project
 }
@@ -119,7 +113,7 @@ fn a_body_comes_from_a_file_or_from_standard_input() {
 
 /// Deletes an API behind CloudFormation's back.
 async fn delete(project: &Project, path: &str) {
-    let environment = environment(project);
+    let environment = project.environment();
     let said = |wanted: &str| environment.iter().find(|(name, _)| name == wanted).expect("it is told").1.clone();
     let target = Target {
         region: Some("us-east-1".to_owned()),

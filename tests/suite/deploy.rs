@@ -1,6 +1,7 @@
 //! The commands, through the real program, against a local cloud that it starts by itself.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -88,6 +89,21 @@ impl Project {
         let told = self.run(&format!("{command} --output json"));
         told.ended(0);
         serde_json::from_str(&told.stdout).expect("standard output is one document")
+    }
+
+    /// Where the project's local cloud is, and the account's own key.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let environment = self.json("local env");
+        let variables = environment.as_object().expect("it is an object");
+        variables.iter().map(|(name, value)| (name.clone(), value.as_str().expect("it is text").to_owned())).collect()
+    }
+
+    /// Makes a folder that is the code of a function, and needs no building.
+    pub(crate) fn put_program(&self, folder: &str, program: &str) {
+        let bootstrap = self.path().join(folder).join("bootstrap");
+        fs::create_dir(self.path().join(folder)).expect("the folder is ours");
+        fs::write(&bootstrap, program).expect("the folder is ours");
+        fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
     }
 }
 

@@ -1,7 +1,6 @@
 //! A disk that takes no more, and folders that may not be written: what and where is told, and what was there stays whole.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -65,10 +64,7 @@ fn templates() {
 fn zips() {
     let project = Project::with("functions:\n  Hello: { directory: hello }\n");
     let folder = project.path().join("hello");
-    let bootstrap = folder.join("bootstrap");
-    fs::create_dir(&folder).expect("the folder is ours");
-    fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project.put_program("hello", "#!/bin/sh\n");
     project.run("bundle").ended(0);
     let noise: Vec<u8> = (0..2_000_u32).flat_map(|number| Sha256::digest(number.to_le_bytes())).collect();
     fs::write(folder.join("noise"), noise).expect("the folder is ours");

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -154,10 +153,7 @@ httpApis:
 
 fn with_function(stack: &str) -> Project {
     let project = Project::with(stack);
-    let bootstrap = project.path().join("hello/bootstrap");
-    fs::create_dir(project.path().join("hello")).expect("the folder is ours");
-    fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project.put_program("hello", "#!/bin/sh\n");
     project
 }
 

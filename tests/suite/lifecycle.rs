@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -47,14 +46,8 @@ fn error(document: &Value) -> String {
         + document["error"]["help"].as_str().unwrap_or_default()
 }
 
-fn environment(project: &Project) -> Vec<(String, String)> {
-    let environment = project.json("local env");
-    let variables = environment.as_object().expect("it is an object");
-    variables.iter().map(|(name, value)| (name.clone(), value.as_str().expect("it is text").to_owned())).collect()
-}
-
 fn s3(project: &Project) -> aws_sdk_s3::Client {
-    let config = config(&environment(project));
+    let config = config(&project.environment());
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build())
 }
 
@@ -70,10 +63,7 @@ async fn keys(s3: &aws_sdk_s3::Client, bucket: &str) -> Vec<String> {
 
 fn with_function() -> Project {
     let project = Project::with(FUNCTION);
-    let bootstrap = project.path().join("hello/bootstrap");
-    fs::create_dir(project.path().join("hello")).expect("the folder is ours");
-    fs::write(&bootstrap, "#!/bin/sh\n").expect("the folder is ours");
-    fs::set_permissions(&bootstrap, fs::Permissions::from_mode(0o755)).expect("the file is ours");
+    project.put_program("hello", "#!/bin/sh\n");
     project
 }
 
@@ -144,7 +134,7 @@ fn shell(project: &Project, command: &str) {
     let folder = std::path::Path::new(&aws).parent().expect("it lies in a folder").to_owned();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
     shell.args(["-c", command]).env("PATH", path).env("AWS_PAGER", "").env("AWS_CONFIG_FILE", "/dev/null");
-    tools::run(shell.envs(environment(project)));
+    tools::run(shell.envs(project.environment()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,9 +122,7 @@ httpApis:
 #[test]
 fn neither_tokens_nor_calls_for_the_local_cloud_go_through_a_proxy() {
     let project = Project::with(GUARDED);
-    let (program, folder) = (concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/bootstrap.py"), "echo");
-    std::fs::create_dir(project.path().join(folder)).expect("the folder is ours");
-    std::fs::copy(program, project.path().join(folder).join("bootstrap")).expect("the folder is ours");
+    project.put_program("echo", include_str!("support/bootstrap.py"));
     project.run("deploy --local").ended(0);
     project.run("user create alice@example.com").ended(0);
     let proxies = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];

@@ -15,20 +15,13 @@ use crate::project::config;
 const ALICE: &str = "alice@example.com";
 const PASSWORD: &str = "Correct-Horse-7";
 
-/// Where the local cloud of a project is, and the account's own key.
-pub(crate) fn environment(project: &Project) -> Vec<(String, String)> {
-    let environment = project.json("local env");
-    let variables = environment.as_object().expect("it is an object");
-    variables.iter().map(|(name, value)| (name.clone(), value.as_str().expect("it is text").to_owned())).collect()
-}
-
 /// A pool whose users sign up by themselves, where somebody has just done so.
 async fn signed_up() -> Project {
     let open = USERS.replace("  Users:\n", "  Users:\n    selfSignUp: true\n");
     let project = Project::with(&format!("{open}  client: {{ ref: Web }}\n"));
     project.run("deploy --local").ended(0);
     let client = project.json("outputs --local")["notes"]["client"].as_str().expect("it has an id").to_owned();
-    let cognito = Client::new(&config(&environment(&project)));
+    let cognito = Client::new(&config(&project.environment()));
     cognito.sign_up().client_id(client).username(ALICE).password(PASSWORD).send().await.expect("she may sign up");
     let given = [("STACKGEN_PASSWORD", PASSWORD)];
     project.run_with(&format!("token {ALICE}"), &given).ended(1).says("has not been confirmed").says("user confirm");
@@ -120,7 +113,7 @@ async fn why_a_token_is_not_renewed_is_told() {
     project.run(&format!("user create {ALICE}")).ended(0);
     project.run(&format!("token {ALICE}")).ended(0);
     expire(&project, ALICE);
-    let cognito = Client::new(&config(&environment(&project)));
+    let cognito = Client::new(&config(&project.environment()));
     let pool = project.run("outputs --only pool").ended(0).stdout.trim().to_owned();
     let signed_out = cognito.admin_user_global_sign_out().user_pool_id(pool).username(ALICE);
     signed_out.send().await.expect("she may be signed out");
@@ -166,7 +159,7 @@ async fn a_pool_that_was_deleted_is_told() {
     let project = Project::with(USERS);
     project.run("deploy --local").ended(0);
     let pool = project.run("outputs --only pool").ended(0).stdout.trim().to_owned();
-    let cognito = Client::new(&config(&environment(&project)));
+    let cognito = Client::new(&config(&project.environment()));
     cognito.delete_user_pool().user_pool_id(&pool).send().await.expect("it goes");
     for command in ["user list", "token alice@example.com", "user delete alice@example.com"] {
         let told = project.run_with(command, &[("STACKGEN_PASSWORD", PASSWORD)]);
@@ -253,7 +246,7 @@ impl Files {
     /// What `dev` says of the endpoint, the region and the keys, and that nobody else says anything.
     fn new(profile: impl Fn(&str) -> (String, String)) -> Self {
         let project = Project::with(USERS);
-        let said = environment(&project);
+        let said = project.environment();
         let variable = |wanted: &str| {
             said.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone()).expect("it is told")
         };
