@@ -190,10 +190,8 @@ pub(crate) fn main() -> ExitCode {
     cli.refuse_pages();
     output::log_to_standard_error();
     let session = Session::new(Screen::new(cli.globals.output, cli.globals.quiet), cli.globals.project);
-    match cli.command.run(&session).and_then(|()| session.screen.answered()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => session.screen.fail(failure),
-    }
+    let outcome = cli.command.run(&session);
+    session.screen.end(outcome)
 }
 
 #[cfg(test)]

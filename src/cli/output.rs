@@ -1,7 +1,8 @@
 //! The only place that prints: answers to standard output, everything else to standard error.
 //!
 //! A reader that goes away (`| head`) is no failure: what cannot be printed is dropped and the command goes on. An answer
-//! that is lost for another reason, such as a full disk, ends the command as a failure after it has done its work.
+//! that is lost for another reason, such as a full disk, ends the command as a failure after it has done its work, which
+//! standard error tells in any form of the answer.
 
 mod board;
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, Outcome};
+use super::failure::{Exit, Failure, Outcome};
 
 pub(crate) use board::Board;
 
@@ -85,7 +86,7 @@ enum Error {
     #[error("the answer could not be printed: {reason}")]
     #[diagnostic(
         code(stackgen::answer),
-        help("what the command does is done; make room where its output goes, and ask for the answer again")
+        help("what was done stays done; make room where the output goes, and ask for the answer again")
     )]
     Unprinted { reason: String },
 }
@@ -145,7 +146,7 @@ impl Screen {
         }
     }
 
-    /// Keeps why an answer is lost.
+    /// Keeps why an answer is lost. Where the reader went away, nobody misses it.
     fn keep(&self, printed: std::io::Result<()>) {
         if let Err(error) = printed
             && error.kind() != ErrorKind::BrokenPipe
@@ -155,14 +156,6 @@ impl Screen {
         }
     }
 
-    /// Fails where an answer was lost.
-    ///
-    /// # Errors
-    /// When standard output took none, unless its reader just went away.
-    pub(crate) fn answered(&self) -> Outcome {
-        self.lost.get().map_or(Ok(()), |error| Err(Error::Unprinted { reason: error.to_string() }.into()))
-    }
-
     /// Prints what was done before something failed, in one answer with that. Once a command.
     pub(crate) fn answer_in_part(
         &self,
@@ -170,12 +163,13 @@ impl Screen {
         text: impl FnOnce() -> String,
         mut failure: Failure,
     ) -> Failure {
-        if self.format == Format::Json
-            && let Some(report) = failure.report.take()
-        {
+        if let Some(report) = &failure.report {
             document["error"] = self::document(report.as_ref());
         }
         self.answer(&document, text);
+        if self.format == Format::Json && self.lost.get().is_none() {
+            failure.report = None;
+        }
         failure
     }
 
@@ -285,17 +279,27 @@ impl Screen {
         Ok(question.interact().map_err(Error::Unanswered)?)
     }
 
-    /// Renders what ended the command.
-    pub(crate) fn fail(&self, failure: Failure) -> ExitCode {
+    /// Renders what ended the command, and tells of an answer that was lost.
+    pub(crate) fn end(&self, outcome: Outcome) -> ExitCode {
+        let mut exit = outcome.err().map(|failure| self.fail(failure));
+        if let Some(error) = self.lost.get() {
+            tell(&render(&Error::Unprinted { reason: error.to_string() }));
+            exit = exit.or(Some(Exit::Failed));
+        }
+        exit.map_or(ExitCode::SUCCESS, |exit| ExitCode::from(exit as u8))
+    }
+
+    /// Renders what ended the command: on standard error where standard output takes no document, or has half of one.
+    fn fail(&self, failure: Failure) -> Exit {
         if let Some(report) = &failure.report {
-            match self.format {
-                Format::Text | Format::Markdown | Format::Html => {
-                    tell(&render(report.as_ref()));
-                }
-                Format::Json => self.keep(print_document(&json!({ "error": document(report.as_ref()) }))),
+            if self.format == Format::Json && self.lost.get().is_none() {
+                self.keep(print_document(&json!({ "error": document(report.as_ref()) })));
+            }
+            if self.format != Format::Json || self.lost.get().is_some() {
+                tell(&render(report.as_ref()));
             }
         }
-        ExitCode::from(failure.exit as u8)
+        failure.exit
     }
 }
 

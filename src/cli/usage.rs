@@ -22,7 +22,7 @@ pub(super) fn refuse(error: clap::Error) -> ExitCode {
     if !error.use_stderr() || !asks_for_json(std::env::args_os()) {
         error.exit();
     }
-    Screen::new(Format::Json, true).fail(Failure::refused(Error::of(&error.render().to_string())))
+    Screen::new(Format::Json, true).end(Err(Failure::refused(Error::of(&error.render().to_string()))))
 }
 
 /// Whether `--output json` is among the arguments: they could not be parsed.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::deploy::{Project, Told, USERS};
+use crate::lifecycle::BROKEN;
 use crate::user::kept;
 
 /// Runs a command that can make no file longer than so many bytes. What the system says then is what it says of a full
@@ -133,6 +134,28 @@ fn a_device_is_written_to_and_not_replaced() {
     use std::os::unix::fs::FileTypeExt;
     let full = fs::metadata("/dev/full").expect("Linux has it").file_type();
     assert!(full.is_char_device(), "it is what it was");
+}
+
+/// What comes of a command whose standard output takes nothing.
+fn into_the_void(project: &Project, command: &str) -> Told {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    Told::of(&project.command(command).stdout(full).output().expect("the program runs"))
+}
+
+#[test]
+fn an_answer_that_cannot_be_printed_is_a_failure() {
+    let project = Project::with(USERS);
+    project.run("deploy --local").ended(0);
+    for command in ["outputs", "list --output json", "completions bash", "completions bash --output json"] {
+        into_the_void(&project, command).ended(1).says("could not be printed").says("No space left on device");
+    }
+    let told = into_the_void(&project, "outputs --only pol --output json");
+    told.ended(1).says("did you mean `pool`?").says("No space left on device");
+
+    fs::write(project.path().join("stacks/a.yaml"), USERS).expect("the folder is ours");
+    project.write(BROKEN);
+    let told = into_the_void(&project, "deploy --local a notes --output json");
+    told.ended(1).says("stack `notes` was not deployed").says("`a` is deployed").says("No space left on device");
 }
 
 #[test]

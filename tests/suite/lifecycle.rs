@@ -27,7 +27,7 @@ const ALONE: &str =
     "resources:\n  Kept:\n    type: AWS::SSM::Parameter\n    properties: { Type: String, Value: alone }\n";
 
 /// A stack that cannot be made.
-const BROKEN: &str = "resources:\n  Other:\n    type: AWS::Cognito::UserPoolClient\n    \
+pub(crate) const BROKEN: &str = "resources:\n  Other:\n    type: AWS::Cognito::UserPoolClient\n    \
                       properties: { UserPoolId: us-east-1_missing }\n";
 
 fn write(project: &Project, stack: &str, text: &str) {
