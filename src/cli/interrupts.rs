@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::output::yellow;
+use super::failure::Exit;
 use super::{Failure, Outcome, Screen};
 
 /// What the user, or the system, has asked to stop.
@@ -28,6 +28,14 @@ const NOTHING_BEGUN: &str = "nothing was begun";
 #[diagnostic(code(stackgen::interrupted), help("{stands}"))]
 struct Interrupted {
     during: &'static str,
+    stands: String,
+}
+
+/// A command that was left at once.
+#[derive(Debug, Error, Diagnostic)]
+#[error("left; {stands}")]
+#[diagnostic(code(stackgen::interrupted))]
+struct Left {
     stands: String,
 }
 
@@ -78,8 +86,10 @@ impl Interrupts {
         tracing::debug!("asked to stop");
         signals.next().await;
         let stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        screen.note(format_args!("\n{} left; {stands}", yellow("!")));
-        std::process::exit(1);
+        // A line of progress may stand there.
+        screen.note("\n");
+        screen.end(Err(Left { stands }.into()));
+        std::process::exit(Exit::Failed as i32);
     }
 
     /// Cancelled by the first signal.

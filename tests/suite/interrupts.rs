@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use crate::deploy::{Project, Told, USERS};
@@ -329,14 +329,19 @@ fn while_the_change_set_is_worked_out() {
 #[test]
 fn twice_while_the_change_set_is_worked_out() {
     let project = Project::with(USERS);
-    let hold = Hold::before(&endpoint(&project), "Action=DescribeChangeSet");
-    let deploying = Running::through(&hold, &project, "deploy");
-    hold.wait();
-    deploying.interrupt("INT");
-    deploying.signal("INT");
-    deploying.ended().ended(1).says("left;").says("a change set that was never executed may be there");
-    assert_eq!(status(&project), "REVIEW_IN_PROGRESS");
-    hold.release();
+    for form in ["", " --quiet", " --output json"] {
+        let hold = Hold::before(&endpoint(&project), "Action=DescribeChangeSet");
+        let deploying = Running::through(&hold, &project, &format!("deploy{form}"));
+        hold.wait();
+        deploying.interrupt("INT");
+        deploying.signal("INT");
+        let told = deploying.ended();
+        told.ended(1).says("left;").says("a change set that was never executed may be there");
+        let is_document = serde_json::from_str::<Value>(&told.stdout).is_ok();
+        assert_eq!(is_document, form.contains("json"), "{}", told.stdout);
+        assert_eq!(status(&project), "REVIEW_IN_PROGRESS");
+        hold.release();
+    }
     project.run("deploy --local").ended(0).says("never executed").says("notes was created");
 }
 
