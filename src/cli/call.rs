@@ -1,7 +1,7 @@
 //! `stackgen call`: a request to a deployed API.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -19,7 +19,7 @@ use thiserror::Error;
 use super::oauth::{self, Opening, Wanted};
 use super::output::{bold, dim, green, red};
 use super::pool::{Reached, Which};
-use super::target::write_shared;
+use super::target::{check_shared, write_shared};
 use super::token::{SignIn, mint, pick, signed_in};
 use super::{Failure, Outcome, Session, block_on};
 
@@ -127,12 +127,24 @@ impl Arguments {
             call.headers.push(("content-type".to_owned(), form(body).to_owned()));
         }
         call.check().map_err(refused)?;
+        self.body_file.as_deref().map_or(Ok(()), check_shared)?;
         let answer = block_on(self.call(session, call))?;
-        if let Some(file) = &self.body_file {
-            write_shared(file, &answer.body)?;
-        }
-        self.print(session, &answer);
+        self.tell(session, &answer)?;
         if (200..300).contains(&answer.status) { Ok(()) } else { Err(Failure::told()) }
+    }
+
+    /// Writes and prints the answer. A body that cannot be written after all is printed.
+    fn tell(&self, session: &Session, answer: &Answer) -> Outcome {
+        let file = self.body_file.as_deref();
+        match file.map_or(Ok(()), |file| write_shared(file, &answer.body)) {
+            Ok(()) => {
+                session.screen.answer(&document(answer, file), || self.told(answer, file));
+                Ok(())
+            }
+            Err(failure) => {
+                Err(session.screen.answer_in_part(document(answer, None), || self.told(answer, None), failure))
+            }
+        }
     }
 
     fn body(&self) -> Outcome<Option<Vec<u8>>> {
@@ -223,19 +235,7 @@ impl Arguments {
         Ok(oauth::person(session, reached, (pool, client), user, wanted).await?.access)
     }
 
-    fn print(&self, session: &Session, answer: &Answer) {
-        let mut document = json!({ "status": answer.status, "headers": headers(answer) });
-        match &self.body_file {
-            Some(file) => document["bodyFile"] = json!(file),
-            None => match std::str::from_utf8(&answer.body) {
-                Ok(text) => document["body"] = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
-                Err(_) => document["bodyBase64"] = Value::from(BASE64_STANDARD.encode(&answer.body)),
-            },
-        }
-        session.screen.answer(&document, || self.told(answer));
-    }
-
-    fn told(&self, answer: &Answer) -> String {
+    fn told(&self, answer: &Answer, file: Option<&Path>) -> String {
         let status = format!("{} {}", answer.status, answer.reason);
         let status = if (200..300).contains(&answer.status) { green(status) } else { red(status) };
         let mut text = format!("{}\n", bold(status.trim_end()));
@@ -245,7 +245,7 @@ impl Arguments {
             }
             text.push('\n');
         }
-        match &self.body_file {
+        match file {
             Some(file) => text.push_str(&dim(format_args!("{} bytes in {}", answer.body.len(), file.display()))),
             None => text.push_str(&body(&answer.body)),
         }
@@ -281,6 +281,17 @@ fn only(names: &[String]) -> Option<&str> {
 /// What ends the command: a refusal where nothing was sent.
 fn refused(error: api::Error) -> Failure {
     if error.is_refusal() { Failure::refused(error) } else { error.into() }
+}
+
+/// The answer for programs, with the file that has its body.
+fn document(answer: &Answer, file: Option<&Path>) -> Value {
+    let mut document = json!({ "status": answer.status, "headers": headers(answer) });
+    match (file, std::str::from_utf8(&answer.body)) {
+        (Some(file), _) => document["bodyFile"] = json!(file),
+        (None, Ok(text)) => document["body"] = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)),
+        (None, Err(_)) => document["bodyBase64"] = Value::from(BASE64_STANDARD.encode(&answer.body)),
+    }
+    document
 }
 
 /// What a body is, as far as it shows.

@@ -72,7 +72,7 @@ impl Arguments {
             self.stacks.clone()
         };
         if let Some(file) = &self.outputs_file {
-            report::check_outputs_file(file)?;
+            target::check_shared(file)?;
         }
         let planned = plan::synthesize(plan::read(session, &project, &names)?)?;
         block_on(async {

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::deploy::{outputs_table, write_outputs};
 use super::output::dim;
+use super::target::check_shared;
 use super::{Outcome, Session, Target, block_on};
 
 /// Arguments of `stackgen outputs`.
@@ -47,6 +48,7 @@ impl Arguments {
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
         let name = session.stack(&project, self.stack.as_deref(), "")?;
+        self.outputs_file.as_deref().map_or(Ok(()), check_shared)?;
         block_on(async {
             let stack = self.deployed(session, &project, &name).await?;
             if let Some(file) = &self.outputs_file {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use stackgen::local::access::{self, Home};
 use stackgen::project::Project;
 use thiserror::Error;
 
-use super::{Outcome, Session};
+use super::{Failure, Outcome, Session};
 
 /// Where stacks are deployed: AWS, unless told otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -38,9 +38,16 @@ pub(crate) struct Target {
     pub(crate) endpoint_url: Option<String>,
 }
 
-/// Why the state of a project could not be kept.
+/// Why a file could not be written.
 #[derive(Debug, Error, Diagnostic)]
 enum Error {
+    /// The file that an answer is to go into cannot be written, which is found out before anything is done.
+    #[error("`{}` cannot be written", path.display())]
+    #[diagnostic(
+        code(stackgen::file),
+        help("nothing was done; make the folder that it is to be in, or check that it may be written")
+    )]
+    NoPlace { path: PathBuf, source: std::io::Error },
     /// The folder or file cannot be written.
     #[error("`{}` cannot be written", path.display())]
     #[diagnostic(
@@ -188,6 +195,18 @@ pub(crate) fn private_file(path: &Path) -> Outcome<File> {
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
     };
     Ok(open().map_err(|source| Error::Unwritable { path: path.to_owned(), source })?)
+}
+
+/// Refuses a file that cannot be written, before anything is done whose answer is to go into it.
+pub(crate) fn check_shared(path: &Path) -> Outcome {
+    let tried = match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        // Whoever reads a pipe would take the trial for the end.
+        Ok(found) if !found.is_file() => Ok(()),
+        Ok(_) => path.canonicalize().and_then(|path| tempfile::tempfile_in(folder_of(&path)).map(drop)),
+        Err(_) => tempfile::tempfile_in(folder_of(path)).map(drop),
+    };
+    tried.map_err(|source| Failure::refused(Error::NoPlace { path: path.to_owned(), source }))
 }
 
 /// Writes a file that others may read, whole or not at all. A link is followed, and a device is written to.

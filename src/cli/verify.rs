@@ -23,7 +23,7 @@ use super::deploy::pair;
 use super::output::dim;
 use super::plan;
 use super::pool::{Owner, Reached};
-use super::target::write_shared;
+use super::target::{check_shared, write_shared};
 use super::{Failure, Outcome, Session, Step, Target, block_on};
 
 /// Arguments of `stackgen verify`.
@@ -112,9 +112,12 @@ struct Prepared {
 impl Arguments {
     /// Tries every door, and tells what came of it.
     pub(crate) fn run(&self, session: &Session) -> Outcome {
+        let junit = self.junit.as_deref();
+        junit.map_or(Ok(()), check_shared)?;
         let verified = block_on(self.verify(session))?;
-        if let Some(file) = &self.junit {
-            write_shared(file, junit::document(&verified).as_bytes())?;
+        if let Err(failure) = junit.map_or(Ok(()), |file| write_shared(file, junit::document(&verified).as_bytes())) {
+            let text = || told::text(&verified);
+            return Err(session.screen.answer_in_part(told::document(&verified), text, failure));
         }
         session.screen.answer(&told::document(&verified), || told::text(&verified));
         match verified.is_proof() {

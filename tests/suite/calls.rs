@@ -9,6 +9,7 @@ use stackgen::deploy::api::{Call, send, signature};
 use stackgen::deploy::aws::{Account, Keys, Target};
 
 use crate::deploy::{Project, Told, USERS};
+use crate::disk::limited;
 
 /// Two pools, each with a route of its own, and a client of which no route takes tokens.
 const TWO: &str = "\
@@ -89,6 +90,20 @@ fn an_answer_is_told_whole() {
     answer(&json!({ "statusCode": 200, "cookies": ["a=1"], "body": "grün" }));
     let told = project.json("call GET /scripted");
     assert_eq!((&told["headers"]["set-cookie"], &told["body"]), (&json!("a=1"), &json!("grün")), "{told}");
+}
+
+#[test]
+fn a_body_that_its_file_does_not_take_is_told() {
+    let project = deployed(OPEN);
+    let body = "word ".repeat(500);
+    let answer = json!({ "statusCode": 200, "body": body }).to_string();
+    fs::write(project.path().join("script.json"), answer).expect("the folder is ours");
+    let told = limited(&project, 512, "call GET /scripted --body-file kept", &[]);
+    told.ended(1).says("`kept` cannot be written").says("File too large").says("200").says(body.trim_end());
+    let told = limited(&project, 512, "call GET /scripted --body-file kept --output json", &[]);
+    let document: Value = serde_json::from_str(&told.ended(1).stdout).expect("it is one document");
+    assert_eq!((&document["status"], &document["body"]), (&json!(200), &json!(body)), "{document}");
+    assert_eq!(document["error"]["message"], "`kept` cannot be written", "{document}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::user::kept;
 
 /// Runs a command that can make no file longer than so many bytes. What the system says then is what it says of a full
 /// disk, but for the words.
-fn limited(project: &Project, bytes: usize, command: &str, environment: &[(&str, &str)]) -> Told {
+pub(crate) fn limited(project: &Project, bytes: usize, command: &str, environment: &[(&str, &str)]) -> Told {
     let mut shell = Command::new("sh");
     let blocks = bytes.div_ceil(512);
     // An ignored signal stays ignored: without it, the process would not even be told.

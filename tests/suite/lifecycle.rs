@@ -184,11 +184,13 @@ fn what_was_deployed_is_told_beside_what_failed() {
 }
 
 #[test]
-fn a_file_for_outputs_is_tried_before_anything_is_done() {
+fn a_file_for_the_answer_is_tried_before_anything_is_done() {
     let project = Project::with(USERS);
-    for file in ["nope/outputs.json", "stacks"] {
-        let told = project.run(&format!("deploy --local --outputs-file {file}"));
-        told.ended(2).says("cannot be written").says("nothing was done");
+    let commands =
+        ["deploy --outputs-file", "outputs --outputs-file", "call POST /orders --body-file", "verify --junit"];
+    for (command, file) in commands.iter().flat_map(|command| [(command, "nope/answer"), (command, "stacks")]) {
+        let told = project.run(&format!("{command} {file} --local"));
+        told.ended(2).says(file).says("cannot be written").says("nothing was done");
     }
     assert!(!project.path().join(".stackgen/local").exists(), "the local cloud was not even started");
     project.run("deploy --local --outputs-file /dev/null").ended(0);

@@ -1,11 +1,8 @@
 //! What a deployment shows: what will change, what has become of each stack, its outputs.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use miette::Diagnostic;
 use serde::Serialize;
 use serde_json::{Value, json};
 use stackgen::access::change as access;
@@ -14,42 +11,10 @@ use stackgen::deploy::aws::Account;
 use stackgen::deploy::change_set::{Action, Change, ChangeSet, NameTaken};
 use stackgen::deploy::gate::Other;
 use stackgen::deploy::stack::Stack;
-use thiserror::Error;
 
 use super::bucket::Asks;
 use crate::cli::output::{bold, dim, green, red, yellow};
 use crate::cli::{Failure, Outcome, Session, Table, target};
-
-/// The outputs cannot be written.
-#[derive(Debug, Error, Diagnostic)]
-#[error("`{}` cannot be written", path.display())]
-#[diagnostic(
-    code(stackgen::outputs_file),
-    help("nothing was done; make the folder that it is to be in, or check that it may be written")
-)]
-struct Unwritable {
-    path: PathBuf,
-    source: io::Error,
-}
-
-/// Refuses a file that cannot be written, before anything is done.
-pub(super) fn check_outputs_file(file: &Path) -> Outcome {
-    let unwritable = |source| Failure::refused(Unwritable { path: file.to_owned(), source });
-    let tried = match fs::metadata(file) {
-        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // Whoever reads a pipe would take the trial for the end.
-        Ok(found) if !found.is_file() => Ok(()),
-        Ok(_) => file.canonicalize().and_then(|file| try_beside(&file)),
-        Err(_) => try_beside(file),
-    };
-    tried.map_err(unwritable)
-}
-
-/// Makes a file in the same folder, which goes at once.
-fn try_beside(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).map(drop)
-}
 
 /// What became of one stack.
 #[derive(Debug)]
