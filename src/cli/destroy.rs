@@ -74,7 +74,16 @@ enum Error {
 struct Destroyed {
     name: String,
     existed: bool,
-    left: Vec<Leftover>,
+    /// What is left of it; nothing while that is not known.
+    left: Option<Vec<Leftover>>,
+}
+
+/// Where stacks are destroyed.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    session: &'a Session,
+    project: &'a Project,
+    account: &'a Account,
 }
 
 impl Arguments {
@@ -105,14 +114,17 @@ impl Arguments {
         let step = Step { during: "the stacks were looked at", stands: "nothing was destroyed" };
         let stacks = interrupts.step(step, self.in_order(&account, names)).await?;
         let prelude = aws_cli::prelude(&self.target, &account);
+        let place = Place { session, project, account: &account };
         let mut destroyed: Vec<Destroyed> = Vec::new();
         for (at, (name, stack)) in stacks.iter().enumerate() {
             if interrupts.token().is_cancelled() {
                 return Err(answer_in_part(session, &destroyed, &prelude, between(&destroyed, name)));
             }
-            if let Err(failure) = self.take(session, project, &account, (name, stack.as_ref()), &mut destroyed).await {
+            if let Err(failure) = self.take(place, (name, stack.as_ref()), &mut destroyed).await {
                 let rest = stacks[at + 1..].iter().map(|(name, _)| name.as_str());
-                let names: Vec<&str> = destroyed.iter().map(|one| one.name.as_str()).collect();
+                // Of one whose rests are not known the failure tells.
+                let known = destroyed.iter().filter(|one| one.left.is_some());
+                let names: Vec<&str> = known.map(|one| one.name.as_str()).collect();
                 let failure = in_part(failure, ("is destroyed", &names), rest);
                 return Err(answer_in_part(session, &destroyed, &prelude, failure));
             }
@@ -121,22 +133,52 @@ impl Arguments {
         Ok(())
     }
 
-    /// Destroys one of the stacks, if it is there.
+    /// Destroys one of the stacks, if it is there, and looks what is left of it. One that is gone counts as destroyed,
+    /// though something may fail afterwards.
     async fn take(
         &self,
-        session: &Session,
-        project: &Project,
-        account: &Account,
+        place: Place<'_>,
         (name, stack): (&str, Option<&Stack>),
         destroyed: &mut Vec<Destroyed>,
     ) -> Outcome {
-        let one = match stack {
-            Some(stack) => self.destroy_one(session, account, stack).await?,
-            None => Destroyed::missing(account, name).await?,
+        let gone = match stack {
+            Some(stack) => self.destroy_one(place, stack).await?,
+            None => None,
         };
-        destroyed.push(one);
-        target::forget(project, name)?;
-        user::forget(project, name)
+        let (left, looked) = match self.look(place, name, gone.as_ref()).await {
+            Ok(left) => (Some(left), Ok(())),
+            Err(failure) => (None, Err(failure)),
+        };
+        let existed = gone.is_some();
+        if existed || left.is_some() {
+            destroyed.push(Destroyed { name: name.to_owned(), existed, left });
+            target::forget(place.project, name)?;
+            user::forget(place.project, name)?;
+        }
+        looked
+    }
+
+    /// What is left in the name of a stack that was destroyed just now, or that was not there.
+    async fn look(&self, place: Place<'_>, name: &str, gone: Option<&(Stack, Doom)>) -> Outcome<Vec<Leftover>> {
+        let state = if gone.is_some() { "is destroyed" } else { "is not there" };
+        let stands = format!(
+            "stack `{name}` {state}; run `stackgen destroy {name}{}` again to see what is left",
+            self.target.flags()
+        );
+        let interrupts = place.session.interrupts();
+        let looking = async {
+            let left = match gone {
+                Some((stack, doom)) => left_of(place.account, stack, doom).await,
+                None => left_in_the_name(place.account, name).await,
+            };
+            left.map_err(|error| interrupts.lost(error))
+        };
+        if interrupts.token().is_cancelled() {
+            // The destruction was interrupted already and came to its end; so does this.
+            interrupts.stands(stands);
+            return looking.await;
+        }
+        interrupts.step(Step { during: "what is left was looked for", stands: &stands }, looking).await
     }
 
     /// The stacks, those first that take values from others: CloudFormation refuses to remove what is still used.
@@ -186,11 +228,11 @@ impl Arguments {
         Ok(Some(stack))
     }
 
-    async fn destroy_one(&self, session: &Session, account: &Account, stack: &Stack) -> Outcome<Destroyed> {
+    /// Destroys a stack, and returns it with what there was of it; nothing when somebody else has destroyed it by then.
+    async fn destroy_one(&self, place: Place<'_>, stack: &Stack) -> Outcome<Option<(Stack, Doom)>> {
+        let Place { session, account, .. } = place;
         let interrupts = session.interrupts();
-        let Some(stack) = &self.settled(session, account, stack).await? else {
-            return Destroyed::missing(account, &stack.name).await;
-        };
+        let Some(stack) = &self.settled(session, account, stack).await? else { return Ok(None) };
         let step = Step { during: "the stack was looked at", stands: &format!("stack `{}` is untouched", stack.name) };
         let foresee = async { Ok(destroy::foresee(account, stack).await?) };
         let doom = interrupts.step(step, foresee).await?;
@@ -220,12 +262,7 @@ impl Arguments {
             let cause = diagnosis::root_cause(account, &ended.events).await.map_err(|error| interrupts.lost(error))?;
             return Err(self.failed(account, stack, &ended, cause));
         }
-        interrupts.stands(format!(
-            "stack `{0}` is destroyed; run `stackgen destroy {0}{1}` again to see what is left",
-            stack.name,
-            self.target.flags()
-        ));
-        Destroyed::gone(account, stack, &doom).await.map_err(|error| interrupts.lost(error))
+        Ok(Some((stack.clone(), doom)))
     }
 
     /// CloudFormation did not take the deletion, or its answer got lost.
@@ -261,21 +298,19 @@ impl Arguments {
     }
 }
 
-impl Destroyed {
-    /// A stack that was there.
-    async fn gone(account: &Account, stack: &Stack, doom: &Doom) -> Result<Self, aws::Error> {
-        let stored = destroy::sweep(account, stack).await?;
-        let mut left = destroy::leftovers(account, &stack.name, doom).await?;
-        left.extend(stored);
-        Ok(Self { name: stack.name.clone(), existed: true, left })
-    }
+/// What is left of a stack that was destroyed just now.
+async fn left_of(account: &Account, stack: &Stack, doom: &Doom) -> Result<Vec<Leftover>, aws::Error> {
+    let stored = destroy::sweep(account, stack).await?;
+    let mut left = destroy::leftovers(account, &stack.name, doom).await?;
+    left.extend(stored);
+    Ok(left)
+}
 
-    /// A stack that is not there.
-    async fn missing(account: &Account, name: &str) -> Outcome<Self> {
-        let mut left = destroy::leftovers(account, name, &Doom::default()).await?;
-        left.extend(destroy::stored(account, name).await?);
-        Ok(Self { name: name.to_owned(), existed: false, left })
-    }
+/// What there is in the name of a stack that is not there.
+async fn left_in_the_name(account: &Account, name: &str) -> Result<Vec<Leftover>, aws::Error> {
+    let mut left = destroy::leftovers(account, name, &Doom::default()).await?;
+    left.extend(destroy::stored(account, name).await?);
+    Ok(left)
 }
 
 /// An interruption after some stacks were destroyed and before the next.
@@ -331,8 +366,8 @@ fn document(destroyed: &[Destroyed], prelude: &str) -> Value {
     let stacks: Vec<Value> = destroyed
         .iter()
         .map(|one| {
-            let left: Vec<Value> =
-                one.left.iter().map(|left| json!({ "what": left.what, "command": left.command })).collect();
+            let told = |left: &Leftover| json!({ "what": left.what, "command": left.command });
+            let left: Option<Vec<Value>> = one.left.as_ref().map(|left| left.iter().map(told).collect());
             json!({ "stack": one.name, "existed": one.existed, "left": left })
         })
         .collect();
@@ -346,12 +381,16 @@ fn told(one: &Destroyed, prelude: &str) -> String {
     } else {
         format!("{} there is no stack {name}; nothing to destroy\n", green("✓"))
     };
-    if one.left.is_empty() {
+    let Some(left) = &one.left else {
+        text.push_str("  what is left of it is not known\n");
+        return text;
+    };
+    if left.is_empty() {
         text.push_str("  nothing is left\n");
         return text;
     }
     text.push_str(&format!("  still there, each with the command that removes it (after `{prelude}`):\n"));
-    for left in &one.left {
+    for left in left {
         text.push_str(&format!("    {}\n      {}\n", left.what, dim(&left.command)));
     }
     text

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -545,11 +545,14 @@ async fn a_stack_in_use_is_told_with_those_that_use_it() {
 async fn a_stack_that_is_busy_is_destroyed_afterwards() {
     let [busy, done] = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"].map(stack);
     let statuses = [busy.clone(), busy, done.clone(), done, stack("DELETE_COMPLETE"), missing()];
-    let run = run(Script::default().on("DescribeStacks", statuses), &["destroy", "--yes"]).await;
-    run.says("notes is busy (UPDATE_IN_PROGRESS)");
+    let run = run(Script::default().on("DescribeStacks", statuses), &["destroy", "--yes", "--output", "json"]).await;
+    run.ended(1).says("notes is busy (UPDATE_IN_PROGRESS)");
     assert_eq!(run.called("DeleteStack").len(), 1);
     // The endpoint knows no logs.
     run.says("stack `notes` is destroyed; run `stackgen destroy notes");
+    let document: Value = serde_json::from_str(&run.stdout).expect("standard output is one document");
+    let left = json!([{ "stack": "notes", "existed": true, "left": null }]);
+    assert_eq!(document["stacks"], left, "what is done is told beside what failed: {document:#}");
 }
 
 #[tokio::test]
