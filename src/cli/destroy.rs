@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::in_part;
 use super::output::{Board, bold, dim, green, red};
-use super::{Failure, Outcome, Session, Step, Table, Target, Turn, aws_cli, block_on, interrupts, plan, target, user};
+use super::{Failure, Outcome, Session, Step, Table, Target, Turn, aws_cli, block_on, interrupts, plan, pool, target};
 
 /// Arguments of `stackgen destroy`.
 #[derive(Debug, Args)]
@@ -152,8 +152,10 @@ impl Arguments {
         let existed = gone.is_some();
         if existed || left.is_some() {
             destroyed.push(Destroyed { name: name.to_owned(), existed, left });
-            target::forget(place.project, name)?;
-            user::forget(place.project, name)?;
+            target::forget(place.project, name, &self.target)?;
+        }
+        if let Some((_, doom)) = &gone {
+            forget_users(place.project, name, doom)?;
         }
         looked
     }
@@ -296,6 +298,13 @@ impl Arguments {
         let (stack, status, aws) = (stack.name.clone(), ended.status.clone(), aws_cli::call(&self.target, account));
         Error::Failed { stack, status, cause, ids, aws }.into()
     }
+}
+
+/// Forgets the users of the pools that went with a stack. Pools that stay have theirs still, and so has a stack of the same
+/// name in another account.
+fn forget_users(project: &Project, name: &str, doom: &Doom) -> Outcome {
+    let pools = doom.goes.iter().filter(|resource| resource.kind == "AWS::Cognito::UserPool");
+    pool::forget_users(project, name, pools.map(|pool| pool.physical_id.as_str()))
 }
 
 /// What is left of a stack that was destroyed just now.

@@ -289,12 +289,10 @@ fn remove(path: &Path) -> Outcome {
     gone(path, std::fs::remove_file(path))
 }
 
-/// Removes what is kept of all users of a stack.
-pub(crate) fn forget_users(project: &Project, stack: &str) -> Outcome {
-    KEPT.iter().try_for_each(|kept| {
-        let path = folder(project, kept, stack);
-        gone(&path, std::fs::remove_dir_all(&path))
-    })
+/// Removes what is kept of all users of these pools of a stack.
+pub(crate) fn forget_users<'a>(project: &Project, stack: &str, pools: impl Iterator<Item = &'a str>) -> Outcome {
+    let mut folders = pools.flat_map(|pool| KEPT.map(|kept| folder(project, kept, stack).join(file_name(pool))));
+    folders.try_for_each(|path| gone(&path, std::fs::remove_dir_all(&path)))
 }
 
 fn gone(path: &Path, removed: io::Result<()>) -> Outcome {

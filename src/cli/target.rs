@@ -167,12 +167,13 @@ pub(crate) fn remember(project: &Project, stack: &str, target: &Target) -> Outco
     write_memory(project, &known)
 }
 
-/// Forgets where a stack was deployed.
-pub(crate) fn forget(project: &Project, stack: &str) -> Outcome {
+/// Forgets that a stack was deployed there; where it is somewhere else, that stays known.
+pub(crate) fn forget(project: &Project, stack: &str, target: &Target) -> Outcome {
     let mut known = recall(project);
-    if known.remove(stack).is_none() {
+    if known.get(stack).map(Target::lasting) != Some(target.lasting()) {
         return Ok(());
     }
+    known.remove(stack);
     write_memory(project, &known)
 }
 

@@ -11,8 +11,6 @@ use super::output::{Repeat, bold, dim, green, yellow};
 use super::pool::{Owner, PASSWORD_VARIABLE, Reached, Which, given_password};
 use super::{Outcome, Session, Table, block_on};
 
-pub(crate) use super::pool::forget_users as forget;
-
 /// What to do with users.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

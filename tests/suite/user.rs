@@ -154,6 +154,25 @@ fn what_is_kept_goes_with_a_user_by_whatever_name() {
     assert!(!files.iter().any(|file| file.exists()), "{files:?}");
 }
 
+#[test]
+fn what_is_destroyed_elsewhere_forgets_nobody_here() {
+    let (project, elsewhere) = (Project::with(USERS), Project::with(USERS));
+    project.run("deploy --local").ended(0);
+    project.run(&format!("user create {ALICE}")).ended(0);
+    let password = kept(&project, "passwords", ALICE);
+    let there = environment(&elsewhere);
+    let there: Vec<(&str, &str)> = there.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for told in ["nothing to destroy", "is destroyed"] {
+        project.run_with("destroy notes --yes", &there).ended(0).says(told);
+        assert!(password.exists(), "{told}");
+        project.run(&format!("token {ALICE}")).ended(0);
+        elsewhere.run("deploy --local").ended(0);
+    }
+    project.run("destroy --local").ended(0);
+    assert!(!password.exists(), "it goes with the pool");
+    assert!(!fs::read_to_string(project.path().join(".stackgen/deployed.json")).expect("it is kept").contains("notes"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_that_was_deleted_is_told() {
     let project = Project::with(USERS);
