@@ -62,8 +62,8 @@ enum Error {
     Failed { stack: String, status: String, cause: String, ids: String, aws: String },
     /// Others take values from it.
     #[error("stack `{stack}` is used by others: {cause}")]
-    #[diagnostic(code(stackgen::destroy::used), help("destroy them as well, with `stackgen destroy {all}{flags}`"))]
-    Used { stack: String, cause: String, all: String, flags: String },
+    #[diagnostic(code(stackgen::destroy::used), help("{help}"))]
+    Used { stack: String, cause: String, help: String },
     /// The name can be that of no stack.
     #[error("`{name}` is no name of a stack")]
     #[diagnostic(code(stackgen::destroy::name), help("see `stackgen list`"))]
@@ -256,34 +256,49 @@ impl Arguments {
             stack.name,
             self.target.flags()
         ));
-        destroy::start(account, &stack.id).await.map_err(|error| self.not_begun(session, stack, error))?;
+        destroy::start(account, &stack.id).await.map_err(|error| self.not_begun(place, stack, error))?;
         let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
         let ended = ended.map_err(|error| interrupts.lost(error))?;
         if ended.status != "DELETE_COMPLETE" {
             let cause = diagnosis::root_cause(account, &ended.events).await.map_err(|error| interrupts.lost(error))?;
-            return Err(self.failed(account, stack, &ended, cause));
+            return Err(self.failed(place, stack, &ended, cause));
         }
         Ok(Some((stack.clone(), doom)))
     }
 
     /// CloudFormation did not take the deletion, or its answer got lost.
-    fn not_begun(&self, session: &Session, stack: &Stack, error: aws::Error) -> Failure {
+    fn not_begun(&self, place: Place<'_>, stack: &Stack, error: aws::Error) -> Failure {
         let cause = error.to_string();
         if !diagnosis::importers(&cause).is_empty() {
-            return self.used(stack, cause).into();
+            return self.used(place.project, stack, cause).into();
         }
         let untouched = format!("stack `{}` is untouched", stack.name);
-        if error.is_refusal() { Failure::from(error).standing(&untouched) } else { session.interrupts().lost(error) }
+        if error.is_refusal() {
+            Failure::from(error).standing(&untouched)
+        } else {
+            place.session.interrupts().lost(error)
+        }
     }
 
-    fn used(&self, stack: &Stack, cause: String) -> Error {
-        let mut all = diagnosis::importers(&cause);
-        all.push(stack.name.clone());
-        Error::Used { stack: stack.name.clone(), cause, all: all.join(" "), flags: self.target.flags() }
+    /// Others take values from the stack. Those that are not of this project may be anybody's in the account.
+    fn used(&self, project: &Project, stack: &Stack, cause: String) -> Error {
+        let (mut own, foreign): (Vec<_>, Vec<_>) =
+            diagnosis::importers(&cause).into_iter().partition(|name| project.stack_file(name).is_ok());
+        own.push(stack.name.clone());
+        let command = format!("`stackgen destroy {}{}`", own.join(" "), self.target.flags());
+        let help = if foreign.is_empty() {
+            format!("destroy them as well, with {command}")
+        } else {
+            let names = foreign.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!(
+                "not of this project: {names}; whoever has it must let it take the value no more, then run {command}"
+            )
+        };
+        Error::Used { stack: stack.name.clone(), cause, help }
     }
 
-    fn failed(&self, account: &Account, stack: &Stack, ended: &Ended, cause: Option<diagnosis::Cause>) -> Failure {
+    fn failed(&self, place: Place<'_>, stack: &Stack, ended: &Ended, cause: Option<diagnosis::Cause>) -> Failure {
         let ids: String = diagnosis::not_removed(&ended.events).iter().map(|id| format!(" {id}")).collect();
         let cause = cause.map_or_else(
             || "CloudFormation gives no reason".to_owned(),
@@ -293,9 +308,10 @@ impl Arguments {
             },
         );
         if !diagnosis::importers(&cause).is_empty() {
-            return self.used(stack, cause).into();
+            return self.used(place.project, stack, cause).into();
         }
-        let (stack, status, aws) = (stack.name.clone(), ended.status.clone(), aws_cli::call(&self.target, account));
+        let (stack, status, aws) =
+            (stack.name.clone(), ended.status.clone(), aws_cli::call(&self.target, place.account));
         Error::Failed { stack, status, cause, ids, aws }.into()
     }
 }

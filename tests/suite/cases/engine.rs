@@ -537,7 +537,8 @@ async fn a_stack_in_use_is_told_with_those_that_use_it() {
     let told = kept().on("DescribeStackEvents", [events(&[]), events(&[("notes", "CREATE_COMPLETE", reason)])]);
     for script in [refused, told] {
         let run = run(script, &["destroy", "--yes"]).await;
-        run.ended(1).says("stack `notes` is used by others").says("`stackgen destroy b c notes --endpoint-url http");
+        run.ended(1).says("stack `notes` is used by others").says("not of this project: `b`, `c`;");
+        run.says("then run `stackgen destroy notes --endpoint-url http");
     }
 }
 
