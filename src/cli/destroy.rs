@@ -52,14 +52,8 @@ enum Error {
     Protected { stack: String, flags: String, aws: String },
     /// CloudFormation could not remove everything.
     #[error("stack `{stack}` could not be removed ({status}): {cause}")]
-    #[diagnostic(
-        code(stackgen::destroy::failed),
-        help(
-            "mend the cause and repeat the command; what must stay can be left behind with `{aws} cloudformation \
-             delete-stack --stack-name {stack} --retain-resources{ids}`"
-        )
-    )]
-    Failed { stack: String, status: String, cause: String, ids: String, aws: String },
+    #[diagnostic(code(stackgen::destroy::failed), help("mend the cause and repeat the command{left_behind}"))]
+    Failed { stack: String, status: String, cause: String, left_behind: String },
     /// Others take values from it.
     #[error("stack `{stack}` is used by others: {cause}")]
     #[diagnostic(code(stackgen::destroy::used), help("{help}"))]
@@ -299,7 +293,6 @@ impl Arguments {
     }
 
     fn failed(&self, place: Place<'_>, stack: &Stack, ended: &Ended, cause: Option<diagnosis::Cause>) -> Failure {
-        let ids: String = diagnosis::not_removed(&ended.events).iter().map(|id| format!(" {id}")).collect();
         let cause = cause.map_or_else(
             || "CloudFormation gives no reason".to_owned(),
             |cause| match cause.resource {
@@ -310,9 +303,22 @@ impl Arguments {
         if !diagnosis::importers(&cause).is_empty() {
             return self.used(place.project, stack, cause).into();
         }
-        let (stack, status, aws) =
-            (stack.name.clone(), ended.status.clone(), aws_cli::call(&self.target, place.account));
-        Error::Failed { stack, status, cause, ids, aws }.into()
+        let left_behind = self.left_behind(place.account, stack, ended);
+        Error::Failed { stack: stack.name.clone(), status: ended.status.clone(), cause, left_behind }.into()
+    }
+
+    /// How to go on without what cannot be removed. CloudFormation takes that of stacks in one status only:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>.
+    fn left_behind(&self, account: &Account, stack: &Stack, ended: &Ended) -> String {
+        let ids = diagnosis::not_removed(&ended.events);
+        if ids.is_empty() || ended.status != "DELETE_FAILED" {
+            return String::new();
+        }
+        let (aws, name, ids) = (aws_cli::call(&self.target, account), &stack.name, ids.join(" "));
+        format!(
+            "; what must stay can be left behind with `{aws} cloudformation delete-stack --stack-name {name} \
+             --retain-resources {ids}`"
+        )
     }
 }
 

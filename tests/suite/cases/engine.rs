@@ -543,6 +543,22 @@ async fn a_stack_in_use_is_told_with_those_that_use_it() {
 }
 
 #[tokio::test]
+async fn only_what_cannot_be_removed_is_left_behind() {
+    for (happened, is_left) in [
+        (vec![("Topic", "DELETE_FAILED", "it is used"), ("notes", "DELETE_FAILED", "not all went")], true),
+        (vec![("notes", "DELETE_FAILED", "the role is gone")], false),
+    ] {
+        let script = Script::default()
+            .on("DescribeStacks", [stack("CREATE_COMPLETE"), stack("DELETE_FAILED")])
+            .on("DescribeStackEvents", [events(&[]), events(&happened)]);
+        let run = run(script, &["destroy", "--yes"]).await;
+        run.ended(1).says("mend the cause and repeat the command");
+        assert_eq!(run.stderr.contains("--retain-resources Topic`"), is_left, "{}", run.stderr);
+        assert_eq!(run.stderr.contains("--retain-resources"), is_left, "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_stack_that_is_busy_is_destroyed_afterwards() {
     let [busy, done] = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"].map(stack);
     let statuses = [busy.clone(), busy, done.clone(), done, stack("DELETE_COMPLETE"), missing()];
