@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::deploy::{Asks, Bootstrap};
 use super::output::{Board, bold, dim, green};
-use super::{Outcome, Session, Step, Target, Turn, block_on, policy};
+use super::{Failure, Outcome, Session, Step, Target, Turn, block_on, policy};
 
 /// Arguments of `stackgen bootstrap`.
 #[derive(Debug, Args)]
@@ -127,11 +127,16 @@ impl Arguments {
 
     async fn remove_stack(&self, session: &Session, account: &Account, found: &stack::Stack) -> Outcome {
         let (interrupts, again) = (session.interrupts(), self.again());
-        interrupts.stands(format!("the bucket is empty, and CloudFormation goes on removing it; repeat {again}"));
         let board = Board::new(&session.screen);
         let operation = Operation::on(account, &found.id).await?;
         board.tell(Progress::Started { stack: found.name.clone(), resources: 2 });
-        destroy::start(account, &found.id).await.map_err(|error| interrupts.lost(error))?;
+        interrupts
+            .stands(format!("the bucket is empty, and whether CloudFormation removes it is not known; repeat {again}"));
+        destroy::start(account, &found.id).await.map_err(|error| {
+            let refused = format!("the bucket is empty, and stays; repeat {again}");
+            if error.is_refusal() { Failure::from(error).standing(&refused) } else { interrupts.lost(error) }
+        })?;
+        interrupts.stands(format!("the bucket is empty, and CloudFormation goes on removing it; repeat {again}"));
         let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
         let status = ended.map_err(|error| interrupts.lost(error))?.status;

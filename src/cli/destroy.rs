@@ -245,12 +245,11 @@ impl Arguments {
         let board = Board::new(&session.screen);
         let operation = Operation::on(account, &stack.id).await?;
         board.tell(Progress::Started { stack: stack.name.clone(), resources: doom.goes.len() });
-        interrupts.stands(format!(
-            "CloudFormation goes on removing stack `{0}`; run `stackgen destroy {0}{1}` again to see what is left",
-            stack.name,
-            self.target.flags()
-        ));
+        let name = &stack.name;
+        let again = format!("run `stackgen destroy {name}{}` again to see what is left", self.target.flags());
+        interrupts.stands(format!("it is not known whether CloudFormation removes stack `{name}`; {again}"));
         destroy::start(account, &stack.id).await.map_err(|error| self.not_begun(place, stack, error))?;
+        interrupts.stands(format!("CloudFormation goes on removing stack `{name}`; {again}"));
         let ended = operation.follow(&|progress| board.tell(progress), interrupts.token()).await;
         board.clean();
         let ended = ended.map_err(|error| interrupts.lost(error))?;

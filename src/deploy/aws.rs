@@ -178,10 +178,16 @@ impl Error {
         matches!(self, Self::Service { code, .. } if code == wanted)
     }
 
-    /// Whether AWS has refused to do what it was asked, so that it is certain that nothing has begun.
+    /// Whether AWS has refused to do what it was asked, so that it is certain that nothing has begun. A call that is
+    /// throttled in the end may have been taken at an earlier try, whose answer got lost.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Denied { .. } | Self::Expired | Self::Unknown { .. } | Self::Throttled { .. })
+        match self {
+            Self::Denied { .. } | Self::Expired | Self::Unknown { .. } => true,
+            // <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html>
+            Self::Service { code, .. } => !["InternalFailure", "ServiceUnavailable"].contains(&code.as_str()),
+            _ => false,
+        }
     }
 
     /// Whether this is one of CloudFormation's ways to say that a stack or change set does not exist. Its wordings
@@ -541,6 +547,16 @@ mod tests {
         assert!(matches!(refusal("x", "AccessDenied", "m"), Error::Denied { .. }));
         assert!(matches!(refusal("x", "Throttling", "Rate exceeded"), Error::Throttled { .. }));
         assert!(matches!(refusal("x", "ValidationError", "m"), Error::Service { .. }));
+    }
+
+    #[test]
+    fn only_a_refusal_is_certain() {
+        for code in ["AccessDenied", "ExpiredToken", "InvalidChangeSetStatus", "ValidationError"] {
+            assert!(refusal("x", code, "m").is_refusal(), "{code}");
+        }
+        for code in ["Throttling", "InternalFailure", "ServiceUnavailable"] {
+            assert!(!refusal("x", code, "m").is_refusal(), "{code}");
+        }
     }
 
     #[test]

@@ -595,6 +595,8 @@ async fn discard_by_id(account: &Account, id: &str, stack_id: &str, is_new: bool
 /// When AWS refuses.
 pub async fn execute(account: &Account, change_set: &ChangeSet) -> Result<(), AwsError> {
     let request = account.cloudformation.execute_change_set();
+    // A try that is repeated since its answer got lost would be refused without it: the change set is being executed.
+    let request = request.set_client_request_token(change_set.id.rsplit('/').next().map(str::to_owned));
     let answer = request.change_set_name(&change_set.id).stack_name(&change_set.stack_id).send().await;
     answer.during("cloudformation:ExecuteChangeSet", &account.config).map(drop)
 }

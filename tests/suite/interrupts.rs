@@ -498,7 +498,7 @@ fn during_the_destruction() {
     hold.wait();
     destroying.interrupt("TERM");
     destroying.signal("TERM");
-    destroying.ended().ended(1).says("left; CloudFormation goes on removing stack `notes`");
+    destroying.ended().ended(1).says("left; it is not known whether CloudFormation removes stack `notes`");
 
     let hold = Hold::before(&endpoint(&project), "Action=ListStackResources");
     let destroying = Running::through(&hold, &project, "destroy");

@@ -297,12 +297,11 @@ impl Run<'_> {
         let operation = Operation::on(self.account, &change_set.stack_id).await?;
         let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
         self.board.tell(started);
-        interrupts.stands(format!(
-            "CloudFormation goes on by itself with stack `{}`; see what became of it with `stackgen list{}`",
-            change_set.stack,
-            self.arguments.target.flags()
-        ));
+        let look = format!("see what became of it with `stackgen list{}`", self.arguments.target.flags());
+        let stack = &change_set.stack;
+        interrupts.stands(format!("it is not known whether CloudFormation has begun with stack `{stack}`; {look}"));
         change_set::execute(self.account, change_set).await.map_err(|error| self.not_begun(error))?;
+        interrupts.stands(format!("CloudFormation goes on by itself with stack `{stack}`; {look}"));
         let cancel = interrupts.token();
         let ended = self.follow(operation, cancel).await.map_err(|failure| interrupts.lost(failure))?;
         if !stack::is_success(&ended.status) || (!change_set.is_new && ended.status == "DELETE_COMPLETE") {

@@ -514,19 +514,29 @@ async fn what_is_lost_sight_of_is_told_with_what_goes_on() {
     let lost = run(script, &["deploy", "--yes"]).await;
     lost.ended(1).says("have expired").says("CloudFormation goes on by itself with stack `notes`");
 
-    let denied = creation(&[], &[]).on("ExecuteChangeSet", [refusal("AccessDenied", "no")]);
-    let denied = run(denied, &["deploy", "--yes"]).await;
-    denied
-        .ended(1)
-        .says("AWS denies `cloudformation:ExecuteChangeSet`")
-        .says("nothing was changed; run `stackgen deploy");
-    assert!(!denied.stderr.contains("goes on by itself"), "{}", denied.stderr);
+    // The second is what CloudFormation says when somebody has deployed since the change set was made.
+    for code in ["AccessDenied", "InvalidChangeSetStatus"] {
+        let refused = creation(&[], &[]).on("ExecuteChangeSet", [refusal(code, "no")]);
+        let refused = run(refused, &["deploy", "--yes"]).await;
+        refused.ended(1).says("`cloudformation:ExecuteChangeSet`").says("nothing was changed; run `stackgen deploy");
+        assert!(!refused.stderr.contains("goes on by itself"), "{code}: {}", refused.stderr);
+        let token = &refused.called("ExecuteChangeSet")[0]["ClientRequestToken"];
+        assert!(CHANGE_SET.ends_with(token.as_str()), "a try that is repeated is known by it: {token}");
+    }
+    let failing = Reply::Error(500, "InternalFailure".to_owned(), "again".to_owned());
+    let unknown = run(creation(&[], &[]).on("ExecuteChangeSet", [failing]), &["deploy", "--yes"]).await;
+    unknown.ended(1).says("it is not known whether CloudFormation has begun with stack `notes`");
 
     let going = || Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE"), stack("DELETE_IN_PROGRESS")]);
     let lost = run(going().on("DescribeStackEvents", [events(&[]), expired()]), &["destroy", "--yes"]).await;
     lost.ended(1).says("have expired").says("CloudFormation goes on removing stack `notes`");
-    let denied = run(going().on("DeleteStack", [refusal("AccessDenied", "no")]), &["destroy", "--yes"]).await;
-    denied.ended(1).says("AWS denies `cloudformation:DeleteStack`").says("stack `notes` is untouched");
+    for (code, message) in [("AccessDenied", "no"), ("ValidationError", "TerminationProtection is enabled")] {
+        let refused = run(going().on("DeleteStack", [refusal(code, message)]), &["destroy", "--yes"]).await;
+        refused.ended(1).says("`cloudformation:DeleteStack`").says(message).says("stack `notes` is untouched");
+    }
+    let denied = going().on("DeleteStack", [refusal("AccessDenied", "no")]);
+    let denied = run(denied, &["bootstrap", "--destroy", "--yes"]).await;
+    denied.ended(1).says("AWS denies `cloudformation:DeleteStack`").says("the bucket is empty, and stays");
 }
 
 #[tokio::test]
