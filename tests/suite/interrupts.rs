@@ -437,6 +437,15 @@ fn an_update_that_is_interrupted_between_its_two_steps_goes_on() {
 }
 
 #[test]
+fn an_update_that_loses_its_cloud_between_its_two_steps_says_what_is_still_served() {
+    let (project, hold, deploying) = between_two_steps();
+    project.run("local stop").ended(0);
+    hold.release();
+    let told = deploying.ended();
+    told.ended(1).says("cannot be reached").says("the first of two steps is done").says("which goes on");
+}
+
+#[test]
 fn an_update_whose_second_step_fails_says_what_is_still_served() {
     let (project, hold, deploying) = between_two_steps();
     let delete = "import boto3\napi = boto3.client('apigateway')\n\

@@ -173,7 +173,8 @@ impl Run<'_> {
         let listener = |progress| self.board.tell(progress);
         let interrupts = self.session.interrupts();
         interrupts.stands(format!(
-            "a change set that was never executed may be there, and changes nothing; {} goes on",
+            "{}; a change set that was never executed may be there; {} goes on",
+            self.part.stands(),
             self.again()
         ));
         let preparation = change_set::Preparation { unit: self.unit, deployed: existing, store };
@@ -184,15 +185,26 @@ impl Run<'_> {
 
     /// CloudFormation does not work the changes out, with what it names underlined.
     fn refused(&self, error: change_set::Error) -> Failure {
-        let change_set::Error::Failed { stack, reason, resources } = error else { return error.into() };
+        let change_set::Error::Failed { stack, reason, resources } = error else { return self.before_execution(error) };
         let remedy = if reason.contains("already exists") {
             "Give it another name, or none, or remove what has it; then run"
         } else {
             "Mend it and run"
         };
-        let help = format!("nothing was changed. {remedy} {}", self.again());
+        let help = format!("{}. {remedy} {}", self.part.stands(), self.again());
         let places = resources.iter().filter_map(|logical_id| self.file.place(logical_id)).collect();
         Refused { stack, reason, source_code: self.file.source(), places, help }.into()
+    }
+
+    /// What fails before a change set is executed, with what an earlier step has left.
+    pub(super) fn before_execution(&self, error: impl Into<Failure>) -> Failure {
+        match self.part {
+            Part::Whole | Part::First => error.into(),
+            Part::Second => {
+                let stands = format!("{}; run {}, which goes on", self.part.stands(), self.again());
+                error.into().standing(&stands)
+            }
+        }
     }
 
     /// The stack, once it can be deployed to; nothing when it is to be made.
@@ -294,7 +306,8 @@ impl Run<'_> {
     /// Has CloudFormation make the changes, and follows it to the end.
     pub(super) async fn carry_out(&self, change_set: &ChangeSet) -> Outcome<Stack> {
         let interrupts = self.session.interrupts();
-        let operation = Operation::on(self.account, &change_set.stack_id).await?;
+        let operation = Operation::on(self.account, &change_set.stack_id).await;
+        let operation = operation.map_err(|error| self.before_execution(error))?;
         let started = Progress::Started { stack: change_set.stack.clone(), resources: change_set.changes.len() };
         self.board.tell(started);
         let look = format!("see what became of it with `stackgen list{}`", self.arguments.target.flags());
@@ -336,8 +349,11 @@ impl Run<'_> {
         if change_set.is_new {
             return Ok(());
         }
-        let deployed = stack::describe(self.account, &change_set.stack_id).await?;
-        let compared = gate::compare(self.account, self.unit, deployed.as_ref()).await?;
+        let comparing = async {
+            let deployed = stack::describe(self.account, &change_set.stack_id).await?;
+            gate::compare(self.account, self.unit, deployed.as_ref()).await
+        };
+        let compared = comparing.await.map_err(|error| self.before_execution(error))?;
         let fresh: Vec<access::Change> =
             compared.access.into_iter().filter(|change| !self.agreed.contains(change)).collect();
         self.gate.judge(&self.unit.stack, &fresh, self.part.stands())

@@ -69,7 +69,8 @@ impl Run<'_> {
         match self.prepare(existing, store).await? {
             Prepared::Ready(change_set) => {
                 if let Err(weaker) = self.still_agreed(&change_set).await {
-                    change_set::discard(self.account, &change_set).await?;
+                    let discarded = change_set::discard(self.account, &change_set).await;
+                    discarded.map_err(|error| self.before_execution(error))?;
                     return Err(weaker);
                 }
                 self.carry_out(&change_set).await.map(Some)
