@@ -1,7 +1,7 @@
 //! `stackgen list`: the stacks of the project and what has become of them.
 
 use clap::Args;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::stack::{self, Next, Stack};
@@ -22,35 +22,20 @@ impl Arguments {
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
         let names = project.stacks().map_err(Failure::refused)?;
-        block_on(async {
-            let accounts = self.accounts(session, &project, &names).await?;
-            let look = async |(name, account): (&String, &Account)| {
-                let stack = stack::describe(account, name).await?;
-                Ok::<_, Failure>(Row { name: name.clone(), target: account.title(), stack })
+        let rows = block_on(async {
+            let targets = self.targets(&project, &names);
+            let places = match <[Place; 1]>::try_from(places(session, &project, &targets).await) {
+                // Where all are looked for in one place, there is nothing to tell but what is wrong with it.
+                Ok([Place { account: Err(failure), .. }]) => return Err(failure),
+                Ok(one) => one.into(),
+                Err(places) => places,
             };
-            answer(session, &try_join_all(names.iter().zip(&accounts).map(look)).await?);
-            Ok(())
-        })
-    }
-
-    /// Where each stack is looked for. Each account is reached once.
-    async fn accounts(&self, session: &Session, project: &Project, names: &[String]) -> Outcome<Vec<Account>> {
-        let mut reached: Vec<(Target, Account)> = Vec::new();
-        let mut accounts = Vec::new();
-        for target in self.targets(project, names) {
-            let known = reached.iter().find(|(known, _)| *known == target).map(|(_, account)| account.clone());
-            let account = match known {
-                Some(account) => account,
-                None => {
-                    let account = target.connect(session, project).await?;
-                    session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
-                    reached.push((target, account.clone()));
-                    account
-                }
-            };
-            accounts.push(account);
-        }
-        Ok(accounts)
+            let place = |target: &Target| places.iter().find(|place| place.target == *target);
+            let rows = names.iter().zip(&targets).filter_map(|(name, target)| Some(row(name, place(target)?)));
+            Ok(join_all(rows).await)
+        })?;
+        answer(session, &rows);
+        if rows.iter().all(|row| row.found.is_ok()) { Ok(()) } else { Err(Failure::told()) }
     }
 
     /// The target that is named, else where the stack was deployed last, else where another one of the project was.
@@ -61,11 +46,61 @@ impl Arguments {
     }
 }
 
+/// Where stacks are looked for, or why they cannot be looked for there.
+struct Place {
+    target: Target,
+    account: Outcome<Account>,
+}
+
+/// All these targets, each reached once and all at the same time. One that cannot be reached keeps nobody from the others.
+async fn places(session: &Session, project: &Project, targets: &[Target]) -> Vec<Place> {
+    let mut different: Vec<&Target> = Vec::new();
+    for target in targets {
+        if !different.contains(&target) {
+            different.push(target);
+        }
+    }
+    let reach = async |target: &Target| {
+        let account = target.connect(session, project).await;
+        if let Ok(account) = &account {
+            session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
+        }
+        Place { target: target.clone(), account }
+    };
+    join_all(different.into_iter().map(reach)).await
+}
+
 /// A stack, and what there is of it where it was looked for.
 struct Row {
     name: String,
     target: String,
-    stack: Option<Stack>,
+    found: Result<Option<Stack>, Trouble>,
+}
+
+/// Why nobody knows what there is.
+struct Trouble {
+    message: String,
+    help: Option<String>,
+}
+
+impl Trouble {
+    fn of(failure: &Failure) -> Self {
+        let report = failure.report.as_ref();
+        let message = report.map(ToString::to_string).unwrap_or_default();
+        Self { message, help: report.and_then(|report| report.help()).map(|help| help.to_string()) }
+    }
+}
+
+async fn row(name: &str, place: &Place) -> Row {
+    let name = name.to_owned();
+    match &place.account {
+        Ok(account) => {
+            let found = stack::describe(account, &name).await;
+            let found = found.map_err(|error| Trouble::of(&error.into()));
+            Row { name, target: account.title(), found }
+        }
+        Err(failure) => Row { name, target: place.target.title(), found: Err(Trouble::of(failure)) },
+    }
 }
 
 fn answer(session: &Session, rows: &[Row]) {
@@ -74,25 +109,37 @@ fn answer(session: &Session, rows: &[Row]) {
         let is_one_target = rows.array_windows().all(|[one, other]| one.target == other.target);
         let mut table = Table::new(["stack", "state", "", if is_one_target { "" } else { "target" }]);
         for row in rows {
-            let (state, status) = match &row.stack {
-                Some(stack) => (state(stack), dim(&stack.status)),
-                None => (dim("not deployed"), String::new()),
+            let (state, status) = match &row.found {
+                Ok(Some(stack)) => (state(stack), dim(&stack.status)),
+                Ok(None) => (dim("not deployed"), String::new()),
+                Err(_) => (red("not known"), String::new()),
             };
             let target = if is_one_target { String::new() } else { dim(&row.target) };
             table.row([bold(&row.name), state, status, target]);
         }
-        table.to_string()
+        let mut text = table.to_string();
+        for row in rows {
+            if let Err(Trouble { message, help }) = &row.found {
+                let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                text.push_str(&format!("{} {}: {message}{help}\n", red("✗"), bold(&row.name)));
+            }
+        }
+        text
     });
 }
 
 impl Row {
     fn document(&self) -> Value {
         let (name, target) = (&self.name, &self.target);
-        match &self.stack {
-            Some(Stack { status, reason, id, .. }) => {
+        match &self.found {
+            Ok(Some(Stack { status, reason, id, .. })) => {
                 json!({ "stack": name, "target": target, "status": status, "reason": reason, "id": id })
             }
-            None => json!({ "stack": name, "target": target, "status": null }),
+            Ok(None) => json!({ "stack": name, "target": target, "status": null }),
+            Err(Trouble { message, help }) => {
+                let error = json!({ "message": message, "help": help });
+                json!({ "stack": name, "target": target, "status": null, "error": error })
+            }
         }
     }
 }

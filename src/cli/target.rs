@@ -74,7 +74,10 @@ impl Target {
         match self.endpoint() {
             _ if self.local => "the local cloud".to_owned(),
             Some(endpoint) => format!("`{endpoint}`"),
-            None => "AWS".to_owned(),
+            None => match &self.profile {
+                Some(profile) => format!("AWS by profile `{profile}`"),
+                None => "AWS".to_owned(),
+            },
         }
     }
 

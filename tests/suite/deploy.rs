@@ -374,6 +374,20 @@ fn each_stack_is_looked_for_where_it_was_deployed() {
     assert_ne!(stacks[0]["target"], stacks[2]["target"]);
     project.run_with("list --quiet", &keys).ended(0).says(endpoint);
     assert!(!project.run("list --local --quiet").ended(0).stdout.contains("target"), "there is only one");
+
+    elsewhere.run("local stop").ended(0);
+    let listed = project.run_with("list --output json", &keys);
+    let listed: Value = serde_json::from_str(&listed.ended(1).stdout).expect("standard output is one document");
+    let stacks = listed["stacks"].as_array().expect("it lists");
+    let error = stacks[0]["error"]["message"].as_str().unwrap_or_default();
+    assert!(error.contains("cannot be reached"), "{listed:#}");
+    assert_eq!((&stacks[2]["stack"], stacks[2]["status"].as_str()), (&Value::from("notes"), created), "{listed:#}");
+    project
+        .run_with("list", &keys)
+        .ended(1)
+        .says("CREATE_COMPLETE")
+        .says("another: `http://")
+        .says("cannot be reached");
 }
 
 #[test]
