@@ -6,10 +6,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::imds::region::ImdsRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::meta::region::{ProvideRegion as _, RegionProviderChain};
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -494,14 +497,33 @@ async fn credentials(target: &Target, region: Option<Region>) -> Result<SharedCr
         };
     };
     // The default chain asks the environment first: keys of another account there would win over the profile that is named.
-    let place = ProviderConfig::without_region().with_region(Some(region));
-    let named = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&place).build();
-    match named.provide_credentials().await {
-        Ok(_) => Ok(SharedCredentialsProvider::new(named)),
-        Err(error) => Err(match credential_error(&error) {
-            Error::NoCredentials => Error::EmptyProfile { profile: profile.clone() },
-            error => error,
-        }),
+    named_credentials(profile, &ProviderConfig::without_region().with_region(Some(region))).await
+}
+
+/// What a profile gives. One that is there and gives no credentials leaves them to the container or the instance, as it
+/// does for the aws CLI: <https://github.com/boto/botocore/blob/develop/botocore/credentials.py>
+/// (`create_credential_resolver`, which takes out the environment alone).
+async fn named_credentials(profile: &str, place: &ProviderConfig) -> Result<SharedCredentialsProvider, Error> {
+    let named = ProfileFileCredentialsProvider::builder().profile_name(profile).configure(place).build();
+    let error = match named.provide_credentials().await {
+        Ok(_) => return Ok(SharedCredentialsProvider::new(named)),
+        Err(error) => credential_error(&error),
+    };
+    let empty = || Error::EmptyProfile { profile: profile.to_owned() };
+    let is_there = ProfileFileRegionProvider::builder().profile_name(profile).build().region().await.is_some();
+    match error {
+        Error::NoCredentials if is_there => {
+            let container = EcsCredentialsProvider::builder().configure(place).build();
+            let instance = ImdsCredentialsProvider::builder().imds_client(metadata()).build();
+            let machine = CredentialsProviderChain::first_try("Container", container).or_else("Instance", instance);
+            match machine.provide_credentials().await.map_err(|error| credential_error(&error)) {
+                Ok(_) => Ok(SharedCredentialsProvider::new(machine)),
+                Err(Error::NoCredentials) => Err(empty()),
+                Err(error) => Err(error),
+            }
+        }
+        Error::NoCredentials => Err(empty()),
+        error => Err(error),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,14 @@ use crate::tools;
 const SOON: Duration = Duration::from_secs(25);
 
 /// Something that listens and is no AWS: it gives each request the same bytes, or none at all.
-fn stranger(answer: &'static [u8]) -> String {
+pub(crate) fn stranger(answer: impl Into<Vec<u8>>) -> String {
+    let answer: Arc<[u8]> = answer.into().into();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port();
     spawn(move || {
         for connection in listener.incoming().flatten() {
-            spawn(move || speak(connection, answer));
+            let answer = Arc::clone(&answer);
+            spawn(move || speak(connection, &answer));
         }
     });
     format!("http://127.0.0.1:{port}")

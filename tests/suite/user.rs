@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::deploy::{Project, Told, USERS, claims};
 use crate::interrupts::at_a_terminal;
+use crate::network::stranger;
 use crate::project::config;
 
 const ALICE: &str = "alice@example.com";
@@ -318,6 +319,28 @@ fn the_environments_keys_do_not_stand_in_for_a_named_profiles_and_its_region_doe
     files.run("list --profile nope").ended(1).says("`nope`");
     files.environment.push(("AWS_REGION", "eu-central-1".to_owned()));
     files.run("list --profile dev").ended(1).says("not 'eu-central-1'");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_without_credentials_leaves_them_to_the_container() {
+    let mut files = Files::new(|endpoint| (dev(endpoint).0, String::new()));
+    let sts = aws_sdk_sts::Client::new(&config(&environment(&files.project)));
+    let session = sts.get_session_token().send().await.expect("the account may have one").credentials;
+    let session = session.expect("it was asked for");
+    let keys = json!({
+        "AccessKeyId": session.access_key_id,
+        "SecretAccessKey": session.secret_access_key,
+        "Token": session.session_token,
+        "Expiration": "2100-01-01T00:00:00Z",
+    })
+    .to_string();
+    let length = keys.len();
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{keys}");
+    files.environment.push(("AWS_CONTAINER_CREDENTIALS_FULL_URI", stranger(answer.into_bytes())));
+    files.environment.push(("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE".to_owned()));
+    files.environment.push(("AWS_SECRET_ACCESS_KEY", "another account's".to_owned()));
+    files.run("deploy --profile dev --yes").ended(0).says("notes was created");
+    files.run("list --profile nope").ended(1).says("`nope`");
 }
 
 #[test]
