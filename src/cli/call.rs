@@ -162,7 +162,7 @@ impl Arguments {
         let api = api::choose(&reached.stack.name, &apis, self.api.as_deref(), &call).map_err(refused)?;
         let stage = api.stage(self.stage.as_deref()).map_err(refused)?;
         let base = api::base_url(&reached.account, &reached.stack.name, (api, stage), &reached.resources).await;
-        let base = base.map_err(refused)?;
+        let base = base.map_err(|error| refused(error.with_flags(reached.target.flags())))?;
         let url = format!("{base}{}", self.path);
         let route = api.route(&call);
         let asks = route.map(|route| route.asks);

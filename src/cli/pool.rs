@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::stack::{self, Deployed, Stack};
-use stackgen::deploy::users::{Pool, PoolClient};
+use stackgen::deploy::users::{Flags, Pool, PoolClient};
 use stackgen::project::Project;
 use stackgen::template::text;
 use thiserror::Error;
@@ -77,6 +77,8 @@ pub(crate) struct Reached {
     pub(crate) stack: Stack,
     pub(crate) resources: Vec<Deployed>,
     pub(crate) template: Value,
+    /// Where it is: the target that was named, or the one that is remembered.
+    pub(crate) target: Target,
     /// What a command says that means this stack there.
     flags: String,
 }
@@ -96,14 +98,17 @@ impl Reached {
         let (resources, template) =
             tokio::try_join!(stack::resources(&account, &stack.id), stack::template(&account, &stack.id))?;
         let template = text::parse(&template).unwrap_or_default();
-        Ok(Self { project, account, stack, resources, template, flags })
+        Ok(Self { project, account, stack, resources, template, target, flags })
     }
 
     /// The pool that is meant, with its id in the template.
     pub(crate) fn pool(&self, named: Option<&str>) -> Outcome<(String, Pool)> {
         let pools = self.of_kind("AWS::Cognito::UserPool");
         let pool = self.choose(&pools, "user pool", named, "pool")?;
-        let flags = self.pool_flags(named.map(|_| pool.logical_id.as_str()));
+        let flags = Flags {
+            pool: self.pool_flags(named.map(|_| pool.logical_id.as_str())),
+            removal: format!(" {}{}", self.stack.name, self.target.flags()),
+        };
         Ok((pool.logical_id.clone(), Pool::new(&self.account, &pool.physical_id).with_flags(flags)))
     }
 

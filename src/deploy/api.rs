@@ -166,11 +166,11 @@ pub enum Error {
     #[diagnostic(
         code(stackgen::api::gone),
         help(
-            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen destroy {stack}`, \
-             and deploy it again"
+            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen destroy \
+             {stack}{flags}`, and deploy it again"
         )
     )]
-    Gone { api: String, stack: String },
+    Gone { api: String, stack: String, flags: String },
     /// Nobody answered.
     #[error("`{url}` does not answer: {cause}")]
     #[diagnostic(code(stackgen::api::unreachable), help("see `stackgen list` for what is deployed where"))]
@@ -186,6 +186,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, with what a command says that means the account in which the stack is.
+    #[must_use]
+    pub fn with_flags(self, flags: String) -> Self {
+        match self {
+            Self::Gone { api, stack, .. } => Self::Gone { api, stack, flags },
+            other => other,
+        }
+    }
+
     /// Whether the call was refused, and nothing was sent to the API.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
@@ -344,7 +353,7 @@ pub async fn base_url(
         Kind::Rest => described(account, &format!("{endpoint}/restapis/{id}")).await?,
     };
     let Some(described) = described else {
-        return Err(Error::Gone { api: api.logical_id.clone(), stack: stack.to_owned() });
+        return Err(Error::Gone { api: api.logical_id.clone(), stack: stack.to_owned(), flags: String::new() });
     };
     let address = described.get("apiEndpoint").and_then(Value::as_str).map(str::to_owned);
     let address = address.unwrap_or_else(|| format!("{endpoint}/_aws/execute-api/{id}"));

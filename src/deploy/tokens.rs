@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::api::{self, Call, Error as ApiError};
 use super::aws::{Account, refusal};
-use super::users::Error as UsersError;
+use super::users::{Error as UsersError, Flags};
 use crate::access::flaw::Flaw;
 
 pub use crate::access::probe::TokenKind as Kind;
@@ -148,7 +148,7 @@ impl Mint {
         if answer.status != 200 {
             let refused =
                 refusal("stackgen:MintToken", text("__type").unwrap_or_default(), text("message").unwrap_or_default());
-            return Err(UsersError::of(refused, user, "").into());
+            return Err(UsersError::of(refused, user, &Flags::default()).into());
         }
         text("Token").map(str::to_owned).ok_or(Error::Protocol)
     }

@@ -20,7 +20,7 @@ use super::tokens::claims;
 pub struct Pool {
     /// Its id, such as `eu-central-1_AbC`.
     pub id: String,
-    flags: String,
+    flags: Flags,
     account: Account,
     cognito: Cognito,
 }
@@ -200,28 +200,24 @@ pub enum Error {
     #[diagnostic(
         code(stackgen::user::gone),
         help(
-            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen destroy` the \
-             stack, and deploy it again"
+            "it was deleted behind CloudFormation's back, which does not make it again by itself: `stackgen \
+             destroy{removal}`, and deploy it again"
         )
     )]
-    Gone { message: String },
+    Gone { message: String, removal: String },
     /// AWS refuses.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Aws(AwsError),
 }
 
-impl From<AwsError> for Error {
-    fn from(error: AwsError) -> Self {
-        match error {
-            AwsError::Service { code, message, .. }
-                if code == "ResourceNotFoundException" && message.starts_with("User pool") =>
-            {
-                Self::Gone { message: message.trim_end_matches('.').to_owned() }
-            }
-            other => Self::Aws(other),
-        }
-    }
+/// What commands say that mean a pool: errors tell such commands.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// What those about its users end in, such as ` --stack notes --pool Users`.
+    pub pool: String,
+    /// What follows `stackgen destroy`: the stack and where it is, such as ` notes --local`.
+    pub removal: String,
 }
 
 /// Whether an operation is part of a sign-in.
@@ -230,9 +226,22 @@ fn is_sign_in(operation: &str) -> bool {
 }
 
 impl Error {
-    /// What a refusal means that is about the user of this name. The flags are what a command says that means the pool.
-    pub(crate) fn of(error: AwsError, name: &str, flags: &str) -> Self {
-        let (name, flags) = (name.to_owned(), flags.to_owned());
+    /// What a refusal means that is about a pool and its clients.
+    fn about_the_pool(error: AwsError, flags: &Flags) -> Self {
+        match error {
+            AwsError::Service { code, message, .. }
+                if code == "ResourceNotFoundException" && message.starts_with("User pool") =>
+            {
+                let message = message.trim_end_matches('.').to_owned();
+                Self::Gone { message, removal: flags.removal.clone() }
+            }
+            other => Self::Aws(other),
+        }
+    }
+
+    /// What a refusal means that is about the user of this name.
+    pub(crate) fn of(error: AwsError, name: &str, said: &Flags) -> Self {
+        let (name, flags) = (name.to_owned(), said.pool.clone());
         match error {
             AwsError::Service { code, message, operation } => match code.as_str() {
                 "UsernameExistsException" | "AliasExistsException" => Self::Exists { name, flags },
@@ -246,9 +255,9 @@ impl Error {
                 }
                 // Cognito says so of groups too.
                 "ResourceNotFoundException" if message.to_lowercase().contains("group") => Self::Invalid { message },
-                _ => AwsError::Service { code, message, operation }.into(),
+                _ => Self::about_the_pool(AwsError::Service { code, message, operation }, said),
             },
-            other => other.into(),
+            other => Self::Aws(other),
         }
     }
 }
@@ -269,12 +278,12 @@ impl Pool {
     #[must_use]
     pub fn new(account: &Account, id: &str) -> Self {
         let cognito = Cognito::new(&account.config);
-        Self { id: id.to_owned(), flags: String::new(), account: account.clone(), cognito }
+        Self { id: id.to_owned(), flags: Flags::default(), account: account.clone(), cognito }
     }
 
-    /// The same, with what a command says that means it, such as ` --stack notes --pool Users`: errors tell such commands.
+    /// The same, with what commands say that mean it.
     #[must_use]
-    pub fn with_flags(self, flags: String) -> Self {
+    pub fn with_flags(self, flags: Flags) -> Self {
         Self { flags, ..self }
     }
 
@@ -306,7 +315,7 @@ impl Pool {
         made.map_err(|error| self.refusal(error, &user.name))?;
         let Err(reason) = self.finish(user).await else { return Ok(()) };
         let removed = self.delete(&user.name).await;
-        Err(reason.after(removed, &user.name, &self.flags))
+        Err(reason.after(removed, &user.name, &self.flags.pool))
     }
 
     async fn finish(&self, user: &NewUser) -> Result<(), Error> {
@@ -359,7 +368,8 @@ impl Pool {
         let mut users = Vec::new();
         let mut listed = self.cognito.list_users().user_pool_id(&self.id).into_paginator().items().send();
         while let Some(found) = listed.next().await {
-            users.push(user(&found.during("cognito-idp:ListUsers", &self.account.config)?));
+            let found = found.during("cognito-idp:ListUsers", &self.account.config);
+            users.push(user(&found.map_err(|error| Error::about_the_pool(error, &self.flags))?));
         }
         users.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(users)
@@ -406,7 +416,8 @@ impl Pool {
 
     async fn describe(&self) -> Result<aws_sdk_cognitoidentityprovider::types::UserPoolType, Error> {
         let answer = self.cognito.describe_user_pool().user_pool_id(&self.id).send().await;
-        let described = answer.during("cognito-idp:DescribeUserPool", &self.account.config)?;
+        let described = answer.during("cognito-idp:DescribeUserPool", &self.account.config);
+        let described = described.map_err(|error| Error::about_the_pool(error, &self.flags))?;
         described.user_pool.ok_or(Error::Protocol)
     }
 
@@ -433,7 +444,8 @@ impl Pool {
     /// When the pool refuses.
     pub async fn client(&self, id: &str) -> Result<PoolClient, Error> {
         let answer = self.cognito.describe_user_pool_client().user_pool_id(&self.id).client_id(id).send().await;
-        let described = answer.during("cognito-idp:DescribeUserPoolClient", &self.account.config)?;
+        let described = answer.during("cognito-idp:DescribeUserPoolClient", &self.account.config);
+        let described = described.map_err(|error| Error::about_the_pool(error, &self.flags))?;
         let described = described.user_pool_client.ok_or(Error::Protocol)?;
         Ok(PoolClient {
             id: id.to_owned(),
@@ -735,7 +747,7 @@ mod tests {
     use aws_sdk_cognitoidentityprovider::types::ExplicitAuthFlowsType as Allowed;
     use miette::Diagnostic as _;
 
-    use super::{AwsError, Error, Flow, PasswordRules, PoolClient};
+    use super::{AwsError, Error, Flags, Flow, PasswordRules, PoolClient};
 
     fn client(flows: &[Allowed]) -> PoolClient {
         let none = Vec::new;
@@ -786,7 +798,7 @@ mod tests {
         let error = |code: &str| {
             let (operation, message) = ("cognito-idp:AdminSetUserPassword".to_owned(), "no".to_owned());
             let error = AwsError::Service { operation, code: code.to_owned(), message };
-            Error::of(error, "alice", " --pool Users")
+            Error::of(error, "alice", &Flags { pool: " --pool Users".to_owned(), ..Flags::default() })
         };
         let weak = || error("InvalidPasswordException");
         assert_eq!(weak().after(Ok(()), "alice", "").to_string(), weak().to_string());
@@ -799,7 +811,7 @@ mod tests {
     fn cognitos_codes_become_sentences() {
         let during = |operation: &str, code: &str, message: &str| {
             let error = AwsError::Service { operation: operation.into(), code: code.into(), message: message.into() };
-            Error::of(error, "alice", " --pool Users")
+            Error::of(error, "alice", &Flags { pool: " --pool Users".to_owned(), ..Flags::default() })
         };
         let of = |code: &str, message: &str| during("x", code, message).to_string();
         assert_eq!(of("UsernameExistsException", "User account already exists"), "user `alice` exists already");

@@ -165,7 +165,7 @@ outputs:
             .run(call)
             .ended(1)
             .says("API `Api` of stack `notes` is not there any more")
-            .says("stackgen destroy notes");
+            .says("`stackgen destroy notes --local`");
     }
 }
 

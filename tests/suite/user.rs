@@ -183,7 +183,7 @@ async fn a_pool_that_was_deleted_is_told() {
     cognito.delete_user_pool().user_pool_id(&pool).send().await.expect("it goes");
     for command in ["user list", "token alice@example.com", "user delete alice@example.com"] {
         let told = project.run_with(command, &[("STACKGEN_PASSWORD", PASSWORD)]);
-        told.ended(1).says(&format!("User pool {pool} does not exist")).says("`stackgen destroy`");
+        told.ended(1).says(&format!("User pool {pool} does not exist")).says("`stackgen destroy notes --local`");
     }
 }
 
