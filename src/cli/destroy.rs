@@ -85,7 +85,7 @@ impl Arguments {
     pub(crate) fn run(&self, session: &Session) -> Outcome {
         let project = session.project()?;
         let names = if self.all {
-            project.stacks().map_err(Failure::refused)?
+            session.stacks(&project, &[])?
         } else if self.stacks.is_empty() {
             vec![session.stack(&project, None, ", or destroy them with `--all`")?]
         } else {

@@ -409,7 +409,8 @@ fn mistakes_are_refused_before_anything_is_done() {
 fn a_project_without_stacks_is_told() {
     let project = Project::with(USERS);
     fs::remove_file(project.path().join("stacks/notes.yaml")).expect("the file is ours");
-    for command in ["synth", "check", "bundle", "access", "diff --local", "deploy --local"] {
+    let of_all = ["deploy --local --all", "destroy --local --all"];
+    for command in ["synth", "check", "bundle", "access", "diff --local", "deploy --local"].iter().chain(&of_all) {
         project.run(command).ended(2).says("`stacks/` holds no stack");
     }
 }
