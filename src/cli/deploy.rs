@@ -131,8 +131,8 @@ impl Arguments {
         let mut one = one?;
         let protected = run.protect(&mut one.stack).await;
         deployed.push(one);
-        protected?;
-        target::remember(project, &run.unit.stack, &self.target)
+        target::remember(project, &run.unit.stack, &self.target)?;
+        protected
     }
 
     /// Writes and tells what was deployed, beside what ended it before all was.

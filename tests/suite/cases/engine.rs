@@ -96,6 +96,7 @@ struct Run {
     stdout: String,
     stderr: String,
     calls: Vec<Call>,
+    project: TempDir,
 }
 
 impl Run {
@@ -146,7 +147,8 @@ async fn run_with(script: Script, stack: &str, arguments: &[&str]) -> Run {
     let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
     let router = Router::new().fallback(answer).with_state(script.clone());
     let serving: JoinHandle<_> = tokio::spawn(async move { axum::serve(listener, router).await });
-    let output = program(&project(stack), &endpoint, arguments).await;
+    let project = project(stack);
+    let output = program(&project, &endpoint, arguments).await;
     serving.abort();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Run {
@@ -154,6 +156,7 @@ async fn run_with(script: Script, stack: &str, arguments: &[&str]) -> Run {
         stdout: text(output.stdout),
         stderr: text(output.stderr),
         calls: script.played(|played| std::mem::take(&mut played.calls)),
+        project,
     }
 }
 
@@ -537,6 +540,17 @@ async fn what_is_lost_sight_of_is_told_with_what_goes_on() {
     let denied = going().on("DeleteStack", [refusal("AccessDenied", "no")]);
     let denied = run(denied, &["bootstrap", "--destroy", "--yes"]).await;
     denied.ended(1).says("AWS denies `cloudformation:DeleteStack`").says("the bucket is empty, and stays");
+}
+
+#[tokio::test]
+async fn what_is_deployed_and_not_protected_is_remembered() {
+    let done = [("notes", "CREATE_COMPLETE", "")];
+    let script =
+        creation(&["CREATE_COMPLETE"], &done).on("UpdateTerminationProtection", [refusal("AccessDenied", "no")]);
+    let run = run_with(script, &format!("terminationProtection: true\n{STACK}"), &["deploy", "--yes"]).await;
+    run.ended(1).says("AWS denies `cloudformation:UpdateTerminationProtection`").says("notes was created");
+    let known = std::fs::read_to_string(run.project.path().join(".stackgen/deployed.json"));
+    assert!(known.is_ok_and(|known| known.contains("endpointUrl")), "the next command goes there");
 }
 
 #[tokio::test]
