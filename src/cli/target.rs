@@ -213,7 +213,8 @@ pub(crate) fn check_shared(path: &Path) -> Outcome {
     tried.map_err(|source| Failure::refused(Error::NoPlace { path: path.to_owned(), source }))
 }
 
-/// Writes a file that others may read, whole or not at all. A link is followed, and a device is written to.
+/// Writes a file that others may read, whole or not at all. One that is there lets read whom it did; a link is followed, and
+/// a device is written to.
 pub(crate) fn write_shared(path: &Path, contents: &[u8]) -> Outcome {
     let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
     match fs::metadata(path) {
@@ -221,7 +222,10 @@ pub(crate) fn write_shared(path: &Path, contents: &[u8]) -> Outcome {
             let mut device = OpenOptions::new().write(true).open(path).map_err(unwritable)?;
             Ok(device.write_all(contents).map_err(unwritable)?)
         }
-        Ok(_) => write_whole(&path.canonicalize().map_err(unwritable)?, contents, 0o644),
+        Ok(found) => {
+            let mode = found.permissions().mode() & 0o777;
+            write_whole(&path.canonicalize().map_err(unwritable)?, contents, mode)
+        }
         Err(_) => write_whole(path, contents, 0o644),
     }
 }

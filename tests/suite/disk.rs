@@ -179,7 +179,13 @@ fn a_link_leads_to_the_file_that_is_written() {
     std::os::unix::fs::symlink("kept/outputs.json", project.path().join("outputs.json")).expect("the folder is ours");
     project.run("deploy --local --outputs-file outputs.json").ended(0);
     assert!(fs::symlink_metadata(project.path().join("outputs.json")).expect("it is there").is_symlink());
-    assert!(read(&project.path().join("kept/outputs.json")).contains("notes"));
+    let outputs = project.path().join("kept/outputs.json");
+    assert!(read(&outputs).contains("notes"));
+
+    fs::set_permissions(&outputs, fs::Permissions::from_mode(0o600)).expect("the file is ours");
+    project.run("outputs --outputs-file outputs.json").ended(0);
+    let mode = fs::metadata(&outputs).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "what others could not read they cannot read now");
 }
 
 /// Even root may not write where nothing can be written at all.
