@@ -22,7 +22,7 @@ use super::plan::{self, Planned};
 use super::{Failure, Interrupts, Outcome, Session, Step, Target, Turn, block_on, interrupts, target};
 pub(crate) use bucket::{Asks, Bootstrap};
 use gate::Gate;
-use report::{Deployed, answer, answer_in_part};
+use report::{Deployed, answer, answer_in_part, write_more_outputs};
 pub(crate) use report::{others_table, outputs_table, write_outputs};
 use run::Run;
 use two_steps::Part;
@@ -137,12 +137,15 @@ impl Arguments {
 
     /// Writes and tells what was deployed, beside what ended it before all was.
     fn tell(&self, session: &Session, account: &Account, deployed: &[Deployed], ended: Outcome) -> Outcome {
-        let written = match &self.outputs_file {
-            Some(file) if ended.is_ok() || !deployed.is_empty() => {
-                write_outputs(file, deployed.iter().map(|one| &one.stack))
-            }
+        let stacks = || deployed.iter().map(|one| &one.stack);
+        let written = match (&self.outputs_file, &ended) {
+            (Some(file), Ok(())) => write_outputs(file, stacks()),
+            (Some(file), Err(_)) if !deployed.is_empty() => write_more_outputs(file, stacks()),
             _ => Ok(()),
         };
+        if let (Err(_), Err(Failure { report: Some(report), .. })) = (&ended, &written) {
+            session.screen.doubt(report.as_ref());
+        }
         match ended.and(written) {
             Ok(()) => {
                 answer(session, account, deployed);

@@ -169,6 +169,8 @@ fn what_was_deployed_is_told_beside_what_failed() {
     for (stack, text) in [("a", USERS), ("b", BROKEN), ("c", USERS)] {
         write(&project, stack, text);
     }
+    let outputs = project.path().join("outputs.json");
+    fs::write(&outputs, r#"{ "a": { "pool": "old" }, "c": { "pool": "kept" } }"#).expect("the folder is ours");
     let told = project.run("deploy --local --all --outputs-file outputs.json --output json");
     let document = document(told.ended(1));
     assert_eq!((&document["stacks"][0]["stack"], &document["stacks"][0]["result"]), (&json!("a"), &json!("created")));
@@ -177,9 +179,9 @@ fn what_was_deployed_is_told_beside_what_failed() {
         error.contains("stack `b` was not deployed") && error.contains("`a` is deployed; not tried: `c`"),
         "{error}"
     );
-    let written = fs::read(project.path().join("outputs.json")).expect("the outputs are written");
-    let written: Value = serde_json::from_slice(&written).expect("they are JSON");
+    let written: Value = serde_json::from_slice(&fs::read(&outputs).expect("they are written")).expect("they are JSON");
     assert_eq!(written["a"], document["stacks"][0]["outputs"]);
+    assert_eq!(written["c"]["pool"], "kept", "what another stack has given holds still");
     project.run("deploy --local --all").ended(1).says("a is deployed as it is").says("not tried: `c`");
 }
 

@@ -1,10 +1,10 @@
 //! What a deployment shows: what will change, what has become of each stack, its outputs.
 
-use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stackgen::access::change as access;
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::Account;
@@ -110,11 +110,20 @@ pub(super) fn names_taken(taken: &[NameTaken]) -> String {
 
 /// The outputs as the CDK writes them, whole or not at all.
 pub(crate) fn write_outputs<'a>(file: &Path, stacks: impl Iterator<Item = &'a Stack>) -> Outcome {
-    let document: BTreeMap<&str, &BTreeMap<String, String>> =
-        stacks.map(|stack| (stack.name.as_str(), &stack.outputs)).collect();
-    let mut text = serde_json::to_string_pretty(&document).expect("names and texts can be written as JSON");
-    text.push('\n');
-    target::write_shared(file, text.as_bytes())
+    write_beside(Map::new(), file, stacks)
+}
+
+/// The same beside what the file says of other stacks: where not all were deployed, those of before hold still.
+pub(super) fn write_more_outputs<'a>(file: &Path, stacks: impl Iterator<Item = &'a Stack>) -> Outcome {
+    // A file that says something else is written anew, as it is when all goes well; what a device would say may not end.
+    let is_file = fs::metadata(file).is_ok_and(|found| found.is_file());
+    let before = is_file.then(|| serde_json::from_slice(&fs::read(file).ok()?).ok()).flatten();
+    write_beside(before.unwrap_or_default(), file, stacks)
+}
+
+fn write_beside<'a>(mut outputs: Map<String, Value>, file: &Path, stacks: impl Iterator<Item = &'a Stack>) -> Outcome {
+    outputs.extend(stacks.map(|stack| (stack.name.clone(), json!(stack.outputs))));
+    target::write_shared(file, format!("{:#}\n", Value::from(outputs)).as_bytes())
 }
 
 pub(super) fn answer(session: &Session, account: &Account, deployed: &[Deployed]) {
