@@ -41,6 +41,8 @@ struct Compared {
     comparison: Comparison,
     /// What keeps it from being deployed as it is, or goes on with it.
     state: Option<String>,
+    /// Whether it has code, which is not built to compare.
+    has_code: bool,
     /// What the rules of updates refuse, if they can be asked.
     refused: Result<Vec<Finding>, Unreadable>,
 }
@@ -78,7 +80,8 @@ impl Arguments {
                     Some(deployed) => update::found(&account, file, unit, deployed).await?,
                     None => Ok(Vec::new()),
                 };
-                compared.push(Compared { stack: unit.stack.clone(), comparison, state, refused });
+                let has_code = !file.stack.functions.is_empty();
+                compared.push(Compared { stack: unit.stack.clone(), comparison, state, has_code, refused });
             }
             Ok(compared)
         };
@@ -161,9 +164,10 @@ impl Compared {
             return format!("{name} is not deployed yet: all of it is new. {whole}\n{open}");
         }
         if access.is_empty() && resources.is_empty() && others.is_empty() {
+            let but = if self.has_code { "; code is not compared" } else { "" };
             return match self.state {
-                None => format!("{} {name} is deployed as it is; nothing changes\n", green("✓")),
-                Some(_) => format!("{name}: nothing changes\n"),
+                None => format!("{} {name} is deployed as it is; nothing changes{but}\n", green("✓")),
+                Some(_) => format!("{name}: nothing changes{but}\n"),
             };
         }
         let mut text = if access.is_empty() {
@@ -216,7 +220,7 @@ mod tests {
         let cause = text::parse("a: [").expect_err("it is no template");
         let refused = Err(Unreadable { stack: "notes".to_owned(), cause });
         let comparison = Comparison { access: vec![gate::unreadable()], ..Comparison::default() };
-        let compared = Compared { stack: "notes".to_owned(), comparison, state: None, refused };
+        let compared = Compared { stack: "notes".to_owned(), comparison, state: None, has_code: false, refused };
         let document = compared.document();
         let message = document["refused"][0]["message"].as_str().expect("it is refused");
         assert!(message.starts_with("the deployed template of stack `notes` cannot be read"), "{message}");

@@ -11,6 +11,7 @@ use super::aws::{Account, During, Error as AwsError};
 use super::stack::Stack;
 use crate::access::change::{self, Change, Subject, Verdict};
 use crate::access::matrix::Matrix;
+use crate::synth::code::code_key;
 use crate::template::{function, text};
 
 /// What stands for the value of a parameter that CloudFormation does not show.
@@ -51,7 +52,7 @@ pub struct Resource {
 pub struct Other {
     /// What becomes of it: `added`, `changed` or `removed`.
     pub action: &'static str,
-    /// What it is: `output`, `tag`, `parameter` or `section`.
+    /// What it is: `output`, `tag`, `parameter`, the `value` of one, or `section`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -134,7 +135,7 @@ fn judge(text: &str, stack: &Stack, unit: &Unit, (wanted, place): (&Matrix, &BTr
     Comparison {
         access: change::changes(&deployed, wanted),
         resources: resources(&before, &after),
-        others: others((&before, &stack.tags), (&after, unit)),
+        others: others((&before, stack), (&after, unit)),
         ..Comparison::default()
     }
 }
@@ -167,18 +168,33 @@ async fn original(account: &Account, stack: &str) -> Result<String, AwsError> {
     Ok(answer.template_body.unwrap_or_default())
 }
 
-/// In what else two templates and their stacks' tags differ.
-fn others((before, tags): (&Value, &BTreeMap<String, String>), (after, unit): (&Value, &Unit)) -> Vec<Other> {
+/// In what else two templates, and their stacks' tags and parameters, differ.
+fn others((before, stack): (&Value, &Stack), (after, unit): (&Value, &Unit)) -> Vec<Other> {
     let mut found = differing("output", &before["Outputs"], &after["Outputs"]);
     for output in &mut found {
         let of = |template: &Value| export_name(&template["Outputs"][&output.name], &unit.stack);
         output.export = of(after).or_else(|| of(before));
     }
     found.extend(differing("parameter", &before["Parameters"], &after["Parameters"]));
-    found.extend(differing("tag", &serde_json::json!(tags), &serde_json::json!(unit.tags)));
+    found.extend(values((before, stack), (after, unit)));
+    found.extend(differing("tag", &serde_json::json!(stack.tags), &serde_json::json!(unit.tags)));
     let is_told = |name: &String| ["Resources", "Outputs", "Parameters"].contains(&name.as_str());
     found.extend(differing("section", before, after).into_iter().filter(|section| !is_told(&section.name)));
     found
+}
+
+/// The parameters that get another value, or one that is not shown and may be another. The keys of code are left out: code
+/// is not built to compare.
+fn values((before, stack): (&Value, &Stack), (after, unit): (&Value, &Unit)) -> Vec<Other> {
+    let shown = shown(before, stack);
+    let functions = || after["Resources"].as_object().into_iter().flatten().map(|(id, _)| code_key(id));
+    let differs = |(name, value): &(&String, &String)| {
+        stack.parameters.contains_key(*name)
+            && shown.get(*name) != Some(*value)
+            && !functions().any(|key| key == **name)
+    };
+    let changed = unit.parameters.iter().filter(differs);
+    changed.map(|(name, _)| Other { action: "changed", kind: "value", name: name.clone(), export: None }).collect()
 }
 
 /// The name under which a template exports an output, if it can be told from the stack's.
@@ -343,13 +359,27 @@ mod tests {
         let new = json!({ "Description": "b", "Resources": {}, "Outputs": { "Kept": { "Value": "1" } } });
         let tags = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
         let unit = Unit { stack: "s".to_owned(), tags, ..Unit::default() };
-        let told: Vec<_> = others((&old, &BTreeMap::new()), (&new, &unit))
+        let told: Vec<_> = others((&old, &stack(&[])), (&new, &unit))
             .into_iter()
             .map(|one| format!("{} {} {} {:?}", one.action, one.kind, one.name, one.export))
             .collect();
         let wanted =
             ["removed output Gone Some(\"s:Gone\")", "added tag team None", "changed section Description None"];
         assert_eq!(told, wanted);
+    }
+
+    #[test]
+    fn values_of_parameters_are_told_as_well() {
+        let mut template = template(&json!("NONE"));
+        template["Resources"]["Door"] = json!({ "Type": "AWS::Lambda::Function" });
+        let deployed = stack(&[("Kind", "NONE"), ("Secret", HIDDEN), ("DoorCodeKey", "old")]);
+        let told = |given: &[(&str, &str)]| -> Vec<String> {
+            let others = others((&template, &deployed), (&template, &unit(&template, given)));
+            others.into_iter().map(|one| format!("{} {} {}", one.action, one.kind, one.name)).collect()
+        };
+        assert_eq!(told(&[("Kind", "NONE"), ("DoorCodeKey", "new")]), [""; 0]);
+        assert_eq!(told(&[("Kind", "AWS_IAM")]), ["changed value Kind"]);
+        assert_eq!(told(&[("Secret", "NONE")]), ["changed value Secret"], "what is not shown may be another");
     }
 
     #[test]

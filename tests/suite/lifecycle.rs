@@ -292,6 +292,12 @@ fn a_parameter_without_a_value_is_told_before_anything_is_built() {
     project.run("deploy --local --parameter Stage=alpha").ended(1).says("--parameter NAME=VALUE");
     project.run("deploy --local --parameter Stage=beta").ended(0);
     project.run("deploy --local").ended(0).says("nothing to change");
+
+    let changed = json!([{ "action": "changed", "kind": "value", "name": "Stage" }]);
+    let diff = project.json("diff --local --parameter Stage=live");
+    assert_eq!(diff["stacks"][0]["others"], changed, "{diff:#}");
+    project.run("diff --local --parameter Stage=live").ended(0).says("other changes").says("Stage");
+    project.run("diff --local --parameter Stage=beta").ended(0).says("nothing changes");
 }
 
 #[test]
