@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stackgen::assembly::Protection;
 use stackgen::deploy::aws::{self, Account};
 use stackgen::deploy::change_set::{BUCKET, holds_data};
-use stackgen::deploy::destroy::{self, Doom, Leftover};
+use stackgen::deploy::destroy::{self, Doom, Leftover, Stored};
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Deployed, Stack};
 use stackgen::deploy::{Progress, diagnosis};
@@ -70,6 +70,13 @@ struct Destroyed {
     existed: bool,
     /// What is left of it; nothing while that is not known.
     left: Option<Vec<Leftover>>,
+}
+
+/// A stack that was destroyed just now: its name, and what there was of it.
+struct Gone {
+    stack: String,
+    doom: Doom,
+    stored: Stored,
 }
 
 /// Where stacks are destroyed.
@@ -139,23 +146,24 @@ impl Arguments {
             Some(stack) => self.destroy_one(place, stack).await?,
             None => None,
         };
-        let (left, looked) = match self.look(place, name, gone.as_ref()).await {
+        let existed = gone.is_some();
+        let forgotten = match &gone {
+            Some(gone) => forget_users(place.project, name, &gone.doom),
+            None => Ok(()),
+        };
+        let (left, looked) = match self.look(place, name, gone).await {
             Ok(left) => (Some(left), Ok(())),
             Err(failure) => (None, Err(failure)),
         };
-        let existed = gone.is_some();
         if existed || left.is_some() {
             destroyed.push(Destroyed { name: name.to_owned(), existed, left });
             target::forget(place.project, name, &self.target)?;
         }
-        if let Some((_, doom)) = &gone {
-            forget_users(place.project, name, doom)?;
-        }
-        looked
+        looked.and(forgotten)
     }
 
     /// What is left in the name of a stack that was destroyed just now, or that was not there.
-    async fn look(&self, place: Place<'_>, name: &str, gone: Option<&(Stack, Doom)>) -> Outcome<Vec<Leftover>> {
+    async fn look(&self, place: Place<'_>, name: &str, gone: Option<Gone>) -> Outcome<Vec<Leftover>> {
         let state = if gone.is_some() { "is destroyed" } else { "is not there" };
         let stands = format!(
             "stack `{name}` {state}; run `stackgen destroy {name}{}` again to see what is left",
@@ -164,7 +172,7 @@ impl Arguments {
         let interrupts = place.session.interrupts();
         let looking = async {
             let left = match gone {
-                Some((stack, doom)) => left_of(place.account, stack, doom).await,
+                Some(gone) => left_of(place.account, gone).await,
                 None => left_in_the_name(place.account, name).await,
             };
             left.map_err(|error| interrupts.lost(error))
@@ -225,13 +233,13 @@ impl Arguments {
     }
 
     /// Destroys a stack, and returns it with what there was of it; nothing when somebody else has destroyed it by then.
-    async fn destroy_one(&self, place: Place<'_>, stack: &Stack) -> Outcome<Option<(Stack, Doom)>> {
+    async fn destroy_one(&self, place: Place<'_>, stack: &Stack) -> Outcome<Option<Gone>> {
         let Place { session, account, .. } = place;
         let interrupts = session.interrupts();
         let Some(stack) = &self.settled(session, account, stack).await? else { return Ok(None) };
         let step = Step { during: "the stack was looked at", stands: &format!("stack `{}` is untouched", stack.name) };
-        let foresee = async { Ok(destroy::foresee(account, stack).await?) };
-        let doom = interrupts.step(step, foresee).await?;
+        let foreseen = async { Ok(tokio::try_join!(destroy::foresee(account, stack), destroy::note(account, stack))?) };
+        let (doom, stored) = interrupts.step(step, foreseen).await?;
         let asks = !self.yes && !self.target.local;
         if asks {
             session.screen.lay_open(overview(stack, &doom));
@@ -257,7 +265,7 @@ impl Arguments {
             let cause = diagnosis::root_cause(account, &ended.events).await.map_err(|error| interrupts.lost(error))?;
             return Err(self.failed(place, stack, &ended, cause));
         }
-        Ok(Some((stack.clone(), doom)))
+        Ok(Some(Gone { stack: stack.name.clone(), doom, stored }))
     }
 
     /// CloudFormation did not take the deletion, or its answer got lost.
@@ -329,9 +337,9 @@ fn forget_users(project: &Project, name: &str, doom: &Doom) -> Outcome {
 }
 
 /// What is left of a stack that was destroyed just now.
-async fn left_of(account: &Account, stack: &Stack, doom: &Doom) -> Result<Vec<Leftover>, aws::Error> {
-    let stored = destroy::sweep(account, stack).await?;
-    let mut left = destroy::leftovers(account, &stack.name, doom).await?;
+async fn left_of(account: &Account, Gone { stack, doom, stored }: Gone) -> Result<Vec<Leftover>, aws::Error> {
+    let stored = destroy::sweep(account, stored).await;
+    let mut left = destroy::leftovers(account, &stack, &doom).await?;
     left.extend(stored);
     Ok(left)
 }

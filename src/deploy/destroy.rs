@@ -2,6 +2,7 @@
 
 mod remedy;
 
+use aws_sdk_s3::types::ObjectIdentifier;
 use serde_json::Value;
 
 use super::aws::{Account, During, Error};
@@ -77,25 +78,48 @@ pub async fn leftovers(account: &Account, stack: &str, doom: &Doom) -> Result<Ve
     Ok(remedy::retained(doom).into_iter().chain(remade.map(|name| remedy::log_group(name))).collect())
 }
 
-/// Removes the code and the templates of a stack that is gone from the bucket, and tells what it could not remove. Each
-/// stack has folders of its own there, and Lambda keeps a copy of what a retained function runs.
+/// The code and the templates that a stack has in the bucket.
+#[derive(Debug, Default)]
+pub struct Stored(Vec<Folder>);
+
+/// What is in a folder of a bucket, or why that is not known.
+#[derive(Debug)]
+struct Folder {
+    store: Store,
+    path: String,
+    versions: Result<Vec<ObjectIdentifier>, Error>,
+}
+
+/// Notes the code and the templates of a stack while it is there: whatever comes to lie beside them once it is gone belongs
+/// to somebody who makes it anew.
 ///
 /// # Errors
 /// When AWS cannot be asked whether there is a bucket.
-pub async fn sweep(account: &Account, stack: &Stack) -> Result<Vec<Leftover>, Error> {
-    let mut left = Vec::new();
-    // Somebody may have made the stack anew by now, and needs what is there.
-    if stack::describe(account, &stack.name).await?.is_some() {
-        return Ok(left);
+pub async fn note(account: &Account, stack: &Stack) -> Result<Stored, Error> {
+    let mut noted = Vec::new();
+    let Some(store) = bucket(account, stack.parameters.get(ASSET_BUCKET)).await? else { return Ok(Stored(noted)) };
+    for path in store::folders(&stack.name) {
+        let versions = store.versions(account, &path).await;
+        noted.push(Folder { store: store.clone(), path, versions });
     }
-    let Some(store) = bucket(account, stack.parameters.get(ASSET_BUCKET)).await? else { return Ok(left) };
-    for folder in store::folders(&stack.name) {
-        if let Err(error) = store.remove(account, &folder).await {
-            let what = format!("what is below `{folder}` in bucket `{}`: {error}", store.bucket());
-            left.push(Leftover { what, command: remedy::empty(store.bucket(), &folder) });
+    Ok(Stored(noted))
+}
+
+/// Removes from the bucket what was noted of a stack that is gone, and tells what it could not remove. Each stack has folders
+/// of its own there, and Lambda keeps a copy of what a retained function runs.
+pub async fn sweep(account: &Account, stored: Stored) -> Vec<Leftover> {
+    let mut left = Vec::new();
+    for Folder { store, path, versions } in stored.0 {
+        let removed = match versions {
+            Ok(versions) => store.remove(account, versions).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = removed {
+            let what = format!("what is below `{path}` in bucket `{}`: {error}", store.bucket());
+            left.push(Leftover { what, command: remedy::empty(store.bucket(), &path) });
         }
     }
-    Ok(left)
+    left
 }
 
 /// What lies in the bucket under the name of a stack that is not there.
@@ -108,8 +132,9 @@ pub async fn stored(account: &Account, stack: &str) -> Result<Vec<Leftover>, Err
     for folder in store::folders(stack) {
         match store.versions(account, &folder).await {
             // Whoever may not look may not have put anything there either.
-            Ok(0) | Err(Error::Denied { .. }) => (),
-            Ok(versions) => left.push(remedy::folder(store.bucket(), &folder, versions)),
+            Err(Error::Denied { .. }) => (),
+            Ok(versions) if versions.is_empty() => (),
+            Ok(versions) => left.push(remedy::folder(store.bucket(), &folder, versions.len())),
             Err(error) => return Err(error),
         }
     }

@@ -23,6 +23,9 @@ const CDK_STACK: &str = "CDKToolkit";
 /// How many uploads run at a time.
 const UPLOADS: usize = 8;
 
+/// How many versions S3 deletes at once, and lists: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+const AT_ONCE: usize = 1_000;
+
 /// A bucket that can be deployed through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
@@ -37,6 +40,23 @@ enum Owner {
     /// The CDK was bootstrapped with a qualifier or a bucket name of its own.
     Cdk,
     Stackgen,
+}
+
+/// What is uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uploads {
+    /// What the bucket does not hold yet.
+    Missing,
+    /// All of it, though the bucket may hold some: what is there belongs to a stack of the same name that is gone, and whoever
+    /// destroyed that may be about to remove it.
+    All,
+}
+
+/// The versions below a folder, a thousand at a time.
+struct Page {
+    versions: Vec<ObjectIdentifier>,
+    /// Key and version after which there are more.
+    next: Option<(Option<String>, Option<String>)>,
 }
 
 /// Why something could not be stored.
@@ -101,29 +121,36 @@ impl Store {
         Ok(bucket(own).map(|bucket| Self::own(&bucket)))
     }
 
-    /// Uploads what the bucket does not hold yet, several at a time. Returns how many were missing.
+    /// Uploads code, several files at a time. Returns how many were uploaded.
     ///
     /// # Errors
     /// When a file cannot be read or AWS refuses.
-    pub async fn publish(&self, account: &Account, assets: &[Asset], listener: Listener<'_>) -> Result<usize, Error> {
+    pub async fn publish(
+        &self,
+        account: &Account,
+        (assets, uploads): (&[Asset], Uploads),
+        listener: Listener<'_>,
+    ) -> Result<usize, Error> {
         let s3 = account.s3();
-        let uploads = assets.iter().map(|asset| self.publish_one(account, &s3, asset, listener));
+        let uploads = assets.iter().map(async |asset| {
+            if uploads == Uploads::Missing && self.holds(account, &s3, &asset.key).await? {
+                return Ok(false);
+            }
+            self.upload(account, &s3, asset, listener).await.map(|()| true)
+        });
         stream::iter(uploads)
             .buffer_unordered(UPLOADS)
             .try_fold(0, async |missing, uploaded| Ok(missing + usize::from(uploaded)))
             .await
     }
 
-    async fn publish_one(
+    async fn upload(
         &self,
         account: &Account,
         s3: &aws_sdk_s3::Client,
         asset: &Asset,
         listener: Listener<'_>,
-    ) -> Result<bool, Error> {
-        if self.holds(account, s3, &asset.key).await? {
-            return Ok(false);
-        }
+    ) -> Result<(), Error> {
         let unreadable = |source| Error::Unreadable { path: asset.path.clone(), source };
         let size = tokio::fs::metadata(&asset.path).await.map_err(unreadable)?.len();
         listener(Progress::Uploading { name: asset.name.clone(), size });
@@ -131,7 +158,7 @@ impl Store {
         let put = s3.put_object().bucket(&self.bucket).key(&asset.key).content_type("application/zip").body(body);
         put.send().await.during("s3:PutObject", &account.config)?;
         listener(Progress::Uploaded { name: asset.name.clone() });
-        Ok(true)
+        Ok(())
     }
 
     async fn holds(&self, account: &Account, s3: &aws_sdk_s3::Client, key: &str) -> Result<bool, Error> {
@@ -173,52 +200,67 @@ impl Store {
     /// # Errors
     /// When AWS refuses.
     pub async fn empty(&self, account: &Account) -> Result<usize, Error> {
-        self.remove(account, "").await
-    }
-
-    /// Deletes every version below a folder. Returns how many.
-    ///
-    /// # Errors
-    /// When AWS refuses.
-    pub(super) async fn remove(&self, account: &Account, folder: &str) -> Result<usize, Error> {
-        let s3 = account.s3();
         let mut deleted = 0;
         loop {
-            let doomed = self.page_of_versions(account, &s3, folder).await?;
+            let doomed = self.page_of_versions(account, "", None).await?.versions;
             if doomed.is_empty() {
                 return Ok(deleted);
             }
             deleted += doomed.len();
-            self.delete(account, &s3, doomed).await?;
+            self.remove(account, doomed).await?;
         }
     }
 
-    /// How many versions are below a folder, a thousand for more.
+    /// Deletes these versions.
     ///
     /// # Errors
     /// When AWS refuses.
-    pub(super) async fn versions(&self, account: &Account, folder: &str) -> Result<usize, AwsError> {
-        Ok(self.page_of_versions(account, &account.s3(), folder).await?.len())
+    pub(super) async fn remove(&self, account: &Account, versions: Vec<ObjectIdentifier>) -> Result<(), Error> {
+        let s3 = account.s3();
+        for doomed in versions.chunks(AT_ONCE) {
+            self.delete(account, &s3, doomed.to_vec()).await?;
+        }
+        Ok(())
     }
 
-    /// The first versions below a folder; none where the bucket is gone.
+    /// Every version below a folder.
+    ///
+    /// # Errors
+    /// When AWS refuses.
+    pub(super) async fn versions(&self, account: &Account, folder: &str) -> Result<Vec<ObjectIdentifier>, AwsError> {
+        let mut page = self.page_of_versions(account, folder, None).await?;
+        let mut found = page.versions;
+        while page.next.is_some() {
+            page = self.page_of_versions(account, folder, page.next.take()).await?;
+            found.append(&mut page.versions);
+        }
+        Ok(found)
+    }
+
+    /// The first versions below a folder, or the first after another; none where the bucket is gone.
     async fn page_of_versions(
         &self,
         account: &Account,
-        s3: &aws_sdk_s3::Client,
         folder: &str,
-    ) -> Result<Vec<ObjectIdentifier>, AwsError> {
-        let page = s3.list_object_versions().bucket(&self.bucket).prefix(folder).max_keys(1_000).send().await;
+        after: Option<(Option<String>, Option<String>)>,
+    ) -> Result<Page, AwsError> {
+        let (key, version) = after.unwrap_or_default();
+        let request = account.s3().list_object_versions().bucket(&self.bucket).prefix(folder).max_keys(1_000);
+        let page = request.set_key_marker(key).set_version_id_marker(version).send().await;
         let page = match page {
-            Err(SdkError::ServiceError(context)) if context.raw().status().as_u16() == 404 => return Ok(Vec::new()),
+            Err(SdkError::ServiceError(context)) if context.raw().status().as_u16() == 404 => {
+                return Ok(Page { versions: Vec::new(), next: None });
+            }
             other => other.during("s3:ListBucketVersions", &account.config)?,
         };
+        let next = (page.is_truncated() == Some(true))
+            .then(|| (page.next_key_marker.clone(), page.next_version_id_marker.clone()));
         let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
         let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
         let found = versions.chain(markers).filter_map(|(key, version)| {
             ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
         });
-        Ok(found.collect())
+        Ok(Page { versions: found.collect(), next })
     }
 
     async fn delete(

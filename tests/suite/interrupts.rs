@@ -30,7 +30,7 @@ resources:
 const FUNCTION: &str = "functions:\n  Hello: { directory: hello }\n";
 
 /// A command that runs beside the test.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     /// What it says to standard error.
     said: NamedTempFile,
@@ -38,7 +38,7 @@ struct Running {
 
 impl Running {
     /// Deploys or destroys through a wire that holds back requests.
-    fn through(hold: &Hold, project: &Project, command: &str) -> Self {
+    pub(crate) fn through(hold: &Hold, project: &Project, command: &str) -> Self {
         Self::behind(hold, project, &format!("{command} --yes"))
     }
 
@@ -87,7 +87,7 @@ impl Running {
         String::from_utf8_lossy(&fs::read(self.said.path()).expect("the file is ours")).into_owned()
     }
 
-    fn ended(mut self) -> Told {
+    pub(crate) fn ended(mut self) -> Told {
         let begin = Instant::now();
         while self.child.try_wait().expect("it is ours").is_none() {
             if begin.elapsed() > Duration::from_secs(60) {
@@ -546,7 +546,7 @@ fn twice_while_a_deployment_is_verified() {
     verifying.ended().ended(1).says("left; a user whose name begins with `stackgen-verify-` may be left");
 }
 
-fn endpoint(project: &Project) -> String {
+pub(crate) fn endpoint(project: &Project) -> String {
     project.json("local env")["AWS_ENDPOINT_URL"].as_str().expect("it is text").to_owned()
 }
 

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::deploy::{Project, Told, USERS};
 use crate::interrupts;
+use crate::hold::Hold;
+use crate::interrupts::{Running, endpoint};
 use crate::project::config;
 use crate::tools;
 
@@ -80,6 +82,25 @@ async fn code_and_templates_of_a_stack_go_with_it_and_those_of_others_stay() {
     assert_eq!(project.json("destroy --local")["stacks"][0]["left"], json!([]));
     assert_eq!(keys(&s3, &bucket).await, ["code/notes-admin/a.zip"]);
     project.run("deploy --local").ended(0).says("notes was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_into_the_bucket_while_a_stack_goes_stays() {
+    let project = with_function();
+    project.run("deploy --local").ended(0);
+    let bucket = project.json("bootstrap --local")["bucket"].as_str().expect("it has a name").to_owned();
+    let s3 = s3(&project);
+    let code = keys(&s3, &bucket).await;
+    let hold = Hold::before(&endpoint(&project), "Action=DeleteStack");
+    let destroying = Running::through(&hold, &project, "destroy");
+    hold.wait();
+    // Somebody who makes the stack anew uploads the same code.
+    for key in &code {
+        put(&s3, &bucket, key).await;
+    }
+    hold.release();
+    destroying.ended().ended(0).says("nothing is left");
+    assert_eq!((keys(&s3, &bucket).await, code.len()), (code, 1));
 }
 
 /// Resources that stay, each of them hard to remove.

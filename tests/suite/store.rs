@@ -4,12 +4,12 @@ use std::fs;
 use std::sync::Mutex;
 
 use stackgen::deploy::aws::{Account, Keys, Target};
-use stackgen::deploy::store::Store;
+use stackgen::deploy::store::{Store, Uploads};
 use stackgen::deploy::{Asset, Progress};
 
 use crate::support::TestCloud;
 
-/// Publishes, and returns how many were missing, with the names of those that were uploaded.
+/// Publishes what is missing, and returns how many were, with the names of those that were uploaded.
 async fn published(store: &Store, account: &Account, assets: &[Asset]) -> (usize, Vec<String>) {
     let uploaded = Mutex::new(Vec::new());
     let note = |progress: Progress| {
@@ -17,7 +17,7 @@ async fn published(store: &Store, account: &Account, assets: &[Asset]) -> (usize
             uploaded.lock().expect("nobody panics here").push(name);
         }
     };
-    let missing = store.publish(account, assets, &note).await.expect("the bucket takes it");
+    let missing = store.publish(account, (assets, Uploads::Missing), &note).await.expect("the bucket takes it");
     let mut uploaded = uploaded.into_inner().expect("nobody panics here");
     uploaded.sort();
     (missing, uploaded)
@@ -45,6 +45,8 @@ async fn what_the_bucket_holds_is_not_uploaded_again() {
     let first = [asset("One", "1.zip", "one"), asset("Two", "2.zip", "two")];
     assert_eq!(published(&store, &account, &first).await, (2, vec!["One".to_owned(), "Two".to_owned()]));
     assert_eq!(published(&store, &account, &first).await, (0, Vec::new()));
+    let all = store.publish(&account, (&first, Uploads::All), &|_| ()).await;
+    assert_eq!(all.expect("the bucket takes it"), 2, "a new stack relies on nothing that is there");
 
     // The key says what is in it: what lies there under it already is not even read here.
     let [one, _] = first;

@@ -9,7 +9,7 @@ use stackgen::deploy::change_set::{self, ChangeSet, Prepared};
 use stackgen::deploy::gate::Other;
 use stackgen::deploy::operation::{Ended, Operation};
 use stackgen::deploy::stack::{self, Next, Shell, Stack};
-use stackgen::deploy::store::Store;
+use stackgen::deploy::store::{Store, Uploads};
 use stackgen::deploy::{Progress, Unit, api, destroy, diagnosis, gate};
 use stackgen::synth::code::ASSET_BUCKET;
 use stackgen::template::check::INLINE_BYTES;
@@ -88,7 +88,8 @@ impl Run<'_> {
         let store = self.store().await?;
         if let Some(store) = &store {
             let listener = |progress| self.board.tell(progress);
-            let publish = store.publish(self.account, &self.unit.assets, &listener);
+            let uploads = if existing.is_some() { Uploads::Missing } else { Uploads::All };
+            let publish = store.publish(self.account, (&self.unit.assets, uploads), &listener);
             self.untouched("code was uploaded", publish).await?;
         }
         let first = self.first_step(existing.as_ref()).await?;
