@@ -97,10 +97,15 @@ struct Folder {
 /// When AWS cannot be asked whether there is a bucket.
 pub async fn note(account: &Account, stack: &Stack) -> Result<Stored, Error> {
     let mut noted = Vec::new();
-    let Some(store) = bucket(account, stack.parameters.get(ASSET_BUCKET)).await? else { return Ok(Stored(noted)) };
-    for path in store::folders(&stack.name) {
-        let versions = store.versions(account, &path).await;
-        noted.push(Folder { store: store.clone(), path, versions });
+    let named = stack.parameters.get(ASSET_BUCKET);
+    for store in buckets(account, named).await? {
+        for path in store::folders(&stack.name) {
+            match store.versions(account, &path).await {
+                // Whoever may not look and deploys no code has put nothing there either.
+                Err(Error::Denied { .. }) if named.is_none() => (),
+                versions => noted.push(Folder { store: store.clone(), path, versions }),
+            }
+        }
     }
     Ok(Stored(noted))
 }
@@ -128,25 +133,30 @@ pub async fn sweep(account: &Account, stored: Stored) -> Vec<Leftover> {
 /// When AWS cannot be asked.
 pub async fn stored(account: &Account, stack: &str) -> Result<Vec<Leftover>, Error> {
     let mut left = Vec::new();
-    let Some(store) = bucket(account, None).await? else { return Ok(left) };
-    for folder in store::folders(stack) {
-        match store.versions(account, &folder).await {
-            // Whoever may not look may not have put anything there either.
-            Err(Error::Denied { .. }) => (),
-            Ok(versions) if versions.is_empty() => (),
-            Ok(versions) => left.push(remedy::folder(store.bucket(), &folder, versions.len())),
-            Err(error) => return Err(error),
+    for store in buckets(account, None).await? {
+        for folder in store::folders(stack) {
+            match store.versions(account, &folder).await {
+                // Whoever may not look may not have put anything there either.
+                Err(Error::Denied { .. }) => (),
+                Ok(versions) if versions.is_empty() => (),
+                Ok(versions) => left.push(remedy::folder(store.bucket(), &folder, versions.len())),
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(left)
 }
 
-/// The bucket that a stack may have used. Whoever may not look for it has put nothing into it, unless the stack names it.
-async fn bucket(account: &Account, named: Option<&String>) -> Result<Option<Store>, Error> {
-    match Store::find(account).await {
-        Err(Error::Denied { .. }) => Ok(named.filter(|name| !name.is_empty()).map(|name| Store::own(name))),
-        found => found,
-    }
+/// The buckets that a stack may have used: the one that deployments go through now, and the one that it was deployed through
+/// last. Whoever may not look for the first has put nothing into it.
+async fn buckets(account: &Account, named: Option<&String>) -> Result<Vec<Store>, Error> {
+    let found = match Store::find(account).await {
+        Err(Error::Denied { .. }) => None,
+        found => found?,
+    };
+    let is_other = |name: &&String| !name.is_empty() && found.as_ref().is_none_or(|found| found.bucket() != *name);
+    let other = named.filter(is_other).map(|name| Store::own(name));
+    Ok(found.into_iter().chain(other).collect())
 }
 
 /// Functions without a name of their own are named for the stack.

@@ -82,6 +82,12 @@ async fn code_and_templates_of_a_stack_go_with_it_and_those_of_others_stay() {
     assert_eq!(project.json("destroy --local")["stacks"][0]["left"], json!([]));
     assert_eq!(keys(&s3, &bucket).await, ["code/notes-admin/a.zip"]);
     project.run("deploy --local").ended(0).says("notes was created");
+
+    let toolkit = "resources:\n  Files: { type: AWS::S3::Bucket }\noutputs:\n  BucketName: { ref: Files }\n";
+    write(&project, "CDKToolkit", toolkit);
+    project.run("deploy --local CDKToolkit").ended(0);
+    project.run("destroy --local notes").ended(0).says("nothing is left");
+    assert_eq!(keys(&s3, &bucket).await, ["code/notes-admin/a.zip"], "what goes through another bucket now");
 }
 
 #[tokio::test(flavor = "multi_thread")]
