@@ -35,13 +35,40 @@ const OF_A_POOL: &[(&str, &str)] = &[
     ("AWS::Cognito::UserPoolUser", "cognito-idp admin-delete-user --username"),
 ];
 
-/// Properties that say what a resource is a part of; it goes with that.
-const OWNERS: [&str; 4] = ["ApiId", "FunctionName", "RestApiId", "UserPoolId"];
+/// Types of resources that go with another, as their names begin, and the property that says with which. Not those that only
+/// name another: an event source mapping stays when its function goes, and a mapping of a domain when its API does.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_DeleteFunction.html>
+const OWNERS: &[(&str, &str)] = &[
+    ("AWS::ApiGateway::Authorizer", "RestApiId"),
+    ("AWS::ApiGateway::Deployment", "RestApiId"),
+    ("AWS::ApiGateway::GatewayResponse", "RestApiId"),
+    ("AWS::ApiGateway::Method", "RestApiId"),
+    ("AWS::ApiGateway::Model", "RestApiId"),
+    ("AWS::ApiGateway::RequestValidator", "RestApiId"),
+    ("AWS::ApiGateway::Resource", "RestApiId"),
+    ("AWS::ApiGateway::Stage", "RestApiId"),
+    ("AWS::ApiGatewayV2::Authorizer", "ApiId"),
+    ("AWS::ApiGatewayV2::Deployment", "ApiId"),
+    ("AWS::ApiGatewayV2::Integration", "ApiId"),
+    ("AWS::ApiGatewayV2::Model", "ApiId"),
+    ("AWS::ApiGatewayV2::Route", "ApiId"),
+    ("AWS::ApiGatewayV2::Stage", "ApiId"),
+    ("AWS::Cognito::UserPool", "UserPoolId"),
+    ("AWS::Lambda::Alias", "FunctionName"),
+    ("AWS::Lambda::EventInvokeConfig", "FunctionName"),
+    ("AWS::Lambda::Permission", "FunctionName"),
+    ("AWS::Lambda::Url", "TargetFunctionArn"),
+    ("AWS::Lambda::Version", "FunctionName"),
+];
 
-/// What stays, each with its command: parts before the whole, which some of them keep from being removed.
+/// What stays, each with its command: parts before the whole, which some of them keep from being removed. A part of what is
+/// gone is gone, and one that goes with the removal of its whole has no command of its own.
 pub(super) fn retained(doom: &Doom) -> Vec<Leftover> {
-    let is_gone = |resource: &&Deployed| doom.owner(resource).is_some_and(|owner| doom.goes.contains(owner));
-    let mut stays: Vec<&Deployed> = doom.stays.iter().filter(|resource| !is_gone(resource)).collect();
+    let is_of_a_pool = |resource: &Deployed| OF_A_POOL.iter().any(|(kind, _)| *kind == resource.kind);
+    let goes_along = |resource: &&Deployed| {
+        doom.owner(resource).is_some_and(|owner| doom.goes.contains(owner) || !is_of_a_pool(resource))
+    };
+    let mut stays: Vec<&Deployed> = doom.stays.iter().filter(|resource| !goes_along(resource)).collect();
     stays.sort_by_key(|resource| doom.owner(resource).is_none());
     stays.into_iter().map(|resource| left(doom, resource)).collect()
 }
@@ -128,7 +155,8 @@ impl Doom {
 
     /// The resource of the stack that this one is a part of.
     fn owner(&self, resource: &Deployed) -> Option<&Deployed> {
-        let named = OWNERS.iter().find_map(|name| self.property(resource, name))?;
+        let mut properties = OWNERS.iter().filter(|(kind, _)| resource.kind.starts_with(kind));
+        let named = properties.find_map(|(_, name)| self.property(resource, name))?;
         let attribute = named.get("Fn::GetAtt");
         let id = named.get("Ref").or_else(|| attribute?.get(0)).or(attribute)?.as_str()?;
         let id = id.split('.').next()?;
@@ -272,13 +300,36 @@ mod tests {
 
     #[test]
     fn what_goes_with_the_whole_is_not_left() {
-        let template = json!({ "Resources": { "Writers": { "Properties": { "UserPoolId": { "Ref": "Users" } } } } });
+        let template = json!({ "Resources": {
+            "Writers": { "Properties": { "UserPoolId": { "Ref": "Users" } } },
+            "May": { "Properties": { "FunctionName": { "Fn::GetAtt": ["Read", "Arn"] } } },
+            "Feed": { "Properties": { "FunctionName": { "Ref": "Read" } } },
+        } });
         let doom = Doom {
-            goes: vec![resource("Users", "AWS::Cognito::UserPool", "us-east-1_a")],
-            stays: vec![resource("Writers", "AWS::Cognito::UserPoolGroup", "writers")],
+            goes: vec![
+                resource("Users", "AWS::Cognito::UserPool", "us-east-1_a"),
+                resource("Read", "AWS::Lambda::Function", "notes-Read-1"),
+            ],
+            stays: vec![
+                resource("Writers", "AWS::Cognito::UserPoolGroup", "writers"),
+                resource("May", "AWS::Lambda::Permission", "notes-May-1"),
+                resource("Feed", "AWS::Lambda::EventSourceMapping", "f-1"),
+            ],
             template,
         };
-        assert_eq!(retained(&doom), []);
+        let left: Vec<String> = retained(&doom).into_iter().map(|left| left.what).collect();
+        assert_eq!(left, ["AWS::Lambda::EventSourceMapping `f-1` (Feed)"], "a mapping does not go with its function");
+    }
+
+    #[test]
+    fn what_goes_with_the_removal_of_the_whole_has_no_command() {
+        let of = json!({ "ApiId": { "Ref": "Api" } });
+        let commands = commands(&[
+            ("Route", "AWS::ApiGatewayV2::Route", "r", of.clone()),
+            ("Api", "AWS::ApiGatewayV2::Api", "a", json!({})),
+            ("Code", "AWS::ApiGatewayV2::Integration", "i", of),
+        ]);
+        assert_eq!(commands, ["aws apigatewayv2 delete-api --api-id a"]);
     }
 
     #[test]
