@@ -24,7 +24,7 @@ const CDK_STACK: &str = "CDKToolkit";
 const UPLOADS: usize = 8;
 
 /// How many versions S3 deletes at once, and lists: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
-const AT_ONCE: usize = 1_000;
+pub(super) const AT_ONCE: usize = 1_000;
 
 /// A bucket that can be deployed through.
 #[derive(Debug, Clone, PartialEq, Eq)]

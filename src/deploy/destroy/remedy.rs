@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Doom, Leftover};
 use crate::deploy::stack::Deployed;
+use crate::deploy::store::AT_ONCE;
 
 /// Types of which the reference of a resource is all that its removal asks for, and the command that takes it.
 const PLAIN: &[(&str, &str)] = &[
@@ -184,7 +185,10 @@ pub(super) fn log_group(name: &str) -> Leftover {
 /// What lies below a folder of the bucket.
 pub(super) fn folder(bucket: &str, folder: &str, versions: usize) -> Leftover {
     let are = if versions == 1 { "1 version".to_owned() } else { format!("{versions} versions") };
-    Leftover { what: format!("{are} below `{folder}` in bucket `{bucket}`"), command: empty(bucket, folder) }
+    let times = versions.div_ceil(AT_ONCE);
+    let again =
+        if times > 1 { format!(", which the command removes when it is run {times} times") } else { String::new() };
+    Leftover { what: format!("{are} below `{folder}` in bucket `{bucket}`{again}"), command: empty(bucket, folder) }
 }
 
 /// The command that removes a thousand versions below a folder: no more go at once.
@@ -194,7 +198,7 @@ pub(super) fn empty(bucket: &str, folder: &str) -> String {
     let all = "{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}}";
     format!(
         "aws s3api delete-objects --bucket {bucket} --delete \"$(aws s3api list-object-versions --bucket \
-         {bucket}{prefix} --max-items 1000 --query '{all}' --output json)\""
+         {bucket}{prefix} --max-items {AT_ONCE} --query '{all}' --output json)\""
     )
 }
 
@@ -212,7 +216,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Deployed, Doom, log_group, quoted, retained};
+    use super::{Deployed, Doom, folder, log_group, quoted, retained};
 
     fn resource(id: &str, kind: &str, physical_id: &str) -> Deployed {
         Deployed {
@@ -330,6 +334,13 @@ mod tests {
             ("Code", "AWS::ApiGatewayV2::Integration", "i", of),
         ]);
         assert_eq!(commands, ["aws apigatewayv2 delete-api --api-id a"]);
+    }
+
+    #[test]
+    fn a_command_that_has_to_be_repeated_is_told_so() {
+        assert_eq!(folder("b", "code/notes/", 1000).what, "1000 versions below `code/notes/` in bucket `b`");
+        let many = folder("b", "code/notes/", 2001).what;
+        assert!(many.ends_with(", which the command removes when it is run 3 times"), "{many}");
     }
 
     #[test]
