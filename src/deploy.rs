@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod gate;
 pub mod oauth;
 pub mod operation;
+pub mod shell;
 mod srp;
 pub mod stack;
 pub mod steps;

@@ -1,6 +1,7 @@
 //! Commands of the aws CLI that look where a stack is.
 
 use stackgen::deploy::aws::Account;
+use stackgen::deploy::shell::word;
 
 use super::Target;
 
@@ -9,8 +10,8 @@ pub(crate) fn call(target: &Target, account: &Account) -> String {
     if target.local {
         return format!("{}; aws", prelude(target, account));
     }
-    let profile = target.profile.as_ref().map(|profile| format!(" --profile {profile}"));
-    let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" --endpoint-url {endpoint}"));
+    let profile = target.profile.as_ref().map(|profile| format!(" --profile {}", word(profile)));
+    let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" --endpoint-url {}", word(endpoint)));
     format!("aws --region {}{}{}", account.region, profile.unwrap_or_default(), endpoint.unwrap_or_default())
 }
 
@@ -19,7 +20,7 @@ pub(crate) fn prelude(target: &Target, account: &Account) -> String {
     if target.local {
         return "eval \"$(stackgen local env)\"".to_owned();
     }
-    let profile = target.profile.as_ref().map(|profile| format!(" AWS_PROFILE={profile}"));
-    let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" AWS_ENDPOINT_URL={endpoint}"));
+    let profile = target.profile.as_ref().map(|profile| format!(" AWS_PROFILE={}", word(profile)));
+    let endpoint = account.endpoint.as_ref().map(|endpoint| format!(" AWS_ENDPOINT_URL={}", word(endpoint)));
     format!("export AWS_REGION={}{}{}", account.region, profile.unwrap_or_default(), endpoint.unwrap_or_default())
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use stackgen::deploy::aws::{self, Account, Keys};
+use stackgen::deploy::shell::word;
 use stackgen::local::access::{self, Home};
 use stackgen::project::Project;
 use thiserror::Error;
@@ -123,7 +124,8 @@ impl Target {
     /// The options that say the same again, with a space before each.
     pub(crate) fn flags(&self) -> String {
         let named = [("profile", &self.profile), ("region", &self.region), ("endpoint-url", &self.endpoint_url)];
-        let named = named.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!(" --{flag} {value}")));
+        let named =
+            named.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!(" --{flag} {}", word(value))));
         self.local.then(|| " --local".to_owned()).into_iter().chain(named).collect()
     }
 
@@ -257,6 +259,8 @@ mod tests {
     fn the_same_target_can_be_said_again() {
         let target = Target { profile: Some("dev".into()), region: Some("eu-central-1".into()), ..Target::default() };
         assert_eq!(target.flags(), " --profile dev --region eu-central-1");
+        let spaced = Target { profile: Some("my dev".into()), ..Target::default() };
+        assert_eq!(spaced.flags(), " --profile 'my dev'");
         assert_eq!(Target { local: true, ..Target::default() }.flags(), " --local");
         assert_eq!(Target::default().flags(), "");
     }

@@ -106,7 +106,7 @@ fn a_deployment_that_weakens_access_stops() {
     assert!(!deployed.stdout.contains("PUBLIC"), "nothing was changed: {}", deployed.stdout);
 
     let whole = deploy_accepting(&project, &["GET /report", "cors of Api", "x"]);
-    whole.ended(0).says("`--accept-weakening 'x'` accepts nothing");
+    whole.ended(0).says("`--accept-weakening x` accepts nothing");
     project.run("access --deployed --local").ended(0).says("PUBLIC");
     project.write(STACK);
     project.run("deploy --local").ended(0).says("strengthened");

@@ -308,6 +308,9 @@ fn a_profile_says_where_how_and_as_whom() {
     files.run("outputs").ended(0).says("us-east-1_");
     files.run("list --profile dev").ended(0).says("CREATE_COMPLETE");
     files.run("list --profile dev --region eu-central-1").ended(1).says("not 'eu-central-1'");
+    files.run("destroy --profile dev --yes").ended(0);
+    let told = files.run("destroy --profile dev --yes --output json");
+    told.ended(0).says("\"export AWS_REGION=us-east-1 AWS_PROFILE=dev AWS_ENDPOINT_URL=http://127.0.0.1:");
 }
 
 #[test]

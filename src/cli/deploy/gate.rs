@@ -6,6 +6,7 @@ use miette::Diagnostic;
 use stackgen::access::change as access;
 use stackgen::deploy::aws::Account;
 use stackgen::deploy::gate::Comparison;
+use stackgen::deploy::shell::word;
 use stackgen::deploy::stack::{self, Stack};
 use stackgen::deploy::{Unit, gate};
 use thiserror::Error;
@@ -79,7 +80,7 @@ impl Gate<'_> {
             agreed.push(compared);
         }
         for name in self.arguments.accepted.iter().filter(|name| !names.contains(*name)) {
-            self.session.screen.warn(format_args!("`--accept-weakening {}` accepts nothing", quoted(name)));
+            self.session.screen.warn(format_args!("`--accept-weakening {}` accepts nothing", word(name)));
         }
         Ok(agreed)
     }
@@ -127,14 +128,9 @@ impl Weakened {
             stack: stack.to_owned(),
             stands: stands.to_owned(),
             names: join(names.iter().map(|name| format!("`{name}`")).collect(), ", "),
-            flags: join(names.iter().map(|name| format!("`--accept-weakening {}`", quoted(name))).collect(), " "),
+            flags: join(names.iter().map(|name| format!("`--accept-weakening {}`", word(name))).collect(), " "),
         }
     }
-}
-
-/// A text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -142,7 +138,7 @@ mod tests {
     use stackgen::access::change::{Change, Subject, Verdict};
     use stackgen::deploy::Unit;
 
-    use super::{Naming, quoted};
+    use super::Naming;
 
     #[test]
     fn one_of_several_stacks_is_not_weakened_in_the_name_of_another() {
@@ -160,11 +156,5 @@ mod tests {
         for other in ["GET /orders", "shop:GET /orders"] {
             assert_eq!(left(&["notes", "shop"], other), ["notes:GET /orders"], "{other}");
         }
-    }
-
-    #[test]
-    fn a_name_is_one_word_to_a_shell() {
-        assert_eq!(quoted("GET /orders"), "'GET /orders'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stackgen::access::probe::answer::Outcome as Came;
 use stackgen::access::probe::{ApiKey, Carrier, Credential, Door, Must, Probe};
+use stackgen::deploy::shell::word;
 use stackgen::deploy::verify::{Ended, Report, Tried};
 
 use super::Verified;
@@ -73,10 +74,10 @@ pub(super) fn curl(tried: &Tried) -> String {
     let Probe { request, credential, carrier, api_key, .. } = &tried.probe;
     // curl waits for the body of an answer to `-X HEAD`, which never comes.
     let mut command = match request.method.as_str() {
-        "HEAD" => format!("curl -I --path-as-is {}", quoted(&tried.url)),
-        method => format!("curl -i --path-as-is -X {method} {}", quoted(&tried.url)),
+        "HEAD" => format!("curl -I --path-as-is {}", word(&tried.url)),
+        method => format!("curl -i --path-as-is -X {method} {}", word(&tried.url)),
     };
-    let mut header = |text: String| command.push_str(&format!(" -H {}", quoted(&text)));
+    let mut header = |text: String| command.push_str(&format!(" -H {}", word(&text)));
     for (name, value) in &request.headers {
         header(format!("{name}: {value}"));
     }
@@ -87,14 +88,9 @@ pub(super) fn curl(tried: &Tried) -> String {
         (Credential::Nothing, _) => {}
         (Credential::Signature(_), _) => command.push_str(" --aws-sigv4 ..."),
         (_, Carrier::Header(name)) => header(format!("{name}: ...")),
-        (_, Carrier::Query(name)) => command.push_str(&format!(" --url-query {}", quoted(&format!("{name}=...")))),
+        (_, Carrier::Query(name)) => command.push_str(&format!(" --url-query {}", word(&format!("{name}=...")))),
     }
     command
-}
-
-/// A word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 pub(super) fn document(verified: &Verified) -> Value {

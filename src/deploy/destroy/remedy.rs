@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Doom, Leftover};
+use crate::deploy::shell::word;
 use crate::deploy::stack::Deployed;
 use crate::deploy::store::AT_ONCE;
 
@@ -86,7 +87,7 @@ fn left(doom: &Doom, resource: &Deployed) -> Leftover {
 }
 
 fn removal(doom: &Doom, resource: &Deployed) -> String {
-    let id = quoted(&resource.physical_id);
+    let id = word(&resource.physical_id);
     let of = |table: &[(&str, &'static str)]| {
         table.iter().find(|(kind, _)| *kind == resource.kind).map(|(_, command)| *command)
     };
@@ -94,7 +95,7 @@ fn removal(doom: &Doom, resource: &Deployed) -> String {
         return format!("aws {command} {id}");
     }
     if let (Some(command), Some(pool)) = (of(OF_A_POOL), doom.pool(resource)) {
-        return format!("aws {command} {id} --user-pool-id {}", quoted(&pool));
+        return format!("aws {command} {id} --user-pool-id {}", word(&pool));
     }
     let bucket = format!("aws s3 rb --force s3://{}", resource.physical_id);
     match resource.kind.as_str() {
@@ -109,7 +110,7 @@ fn removal(doom: &Doom, resource: &Deployed) -> String {
 
 /// What must be done before a resource can be removed, by what the template says about it.
 fn obstacles(doom: &Doom, resource: &Deployed) -> Vec<String> {
-    let id = quoted(&resource.physical_id);
+    let id = word(&resource.physical_id);
     let says = |property: &str| doom.property(resource, property);
     match resource.kind.as_str() {
         "AWS::Cognito::UserPool" if is_protected_pool(doom, resource) => {
@@ -178,7 +179,7 @@ impl Doom {
 pub(super) fn log_group(name: &str) -> Leftover {
     Leftover {
         what: format!("log group `{name}`"),
-        command: format!("aws logs delete-log-group --log-group-name {}", quoted(name)),
+        command: format!("aws logs delete-log-group --log-group-name {}", word(name)),
     }
 }
 
@@ -193,8 +194,8 @@ pub(super) fn folder(bucket: &str, folder: &str, versions: usize) -> Leftover {
 
 /// The command that removes a thousand versions below a folder: no more go at once.
 pub(super) fn empty(bucket: &str, folder: &str) -> String {
-    let bucket = quoted(bucket);
-    let prefix = if folder.is_empty() { String::new() } else { format!(" --prefix {}", quoted(folder)) };
+    let bucket = word(bucket);
+    let prefix = if folder.is_empty() { String::new() } else { format!(" --prefix {}", word(folder)) };
     let all = "{Objects: [Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}}";
     format!(
         "aws s3api delete-objects --bucket {bucket} --delete \"$(aws s3api list-object-versions --bucket \
@@ -202,21 +203,11 @@ pub(super) fn empty(bucket: &str, folder: &str) -> String {
     )
 }
 
-/// The text as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Deployed, Doom, folder, log_group, quoted, retained};
+    use super::{Deployed, Doom, folder, log_group, retained};
 
     fn resource(id: &str, kind: &str, physical_id: &str) -> Deployed {
         Deployed {
@@ -341,12 +332,5 @@ mod tests {
         assert_eq!(folder("b", "code/notes/", 1000).what, "1000 versions below `code/notes/` in bucket `b`");
         let many = folder("b", "code/notes/", 2001).what;
         assert!(many.ends_with(", which the command removes when it is run 3 times"), "{many}");
-    }
-
-    #[test]
-    fn what_a_shell_would_read_otherwise_is_quoted() {
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
-        assert_eq!(quoted(""), "''");
     }
 }
