@@ -146,11 +146,17 @@ impl Create {
 
 /// Where the password is kept that was made up. A user whose password nobody will ever know is not left behind.
 async fn kept(pool: &Pool, owner: Owner<'_>, password: &str) -> Outcome<PathBuf> {
-    let kept = owner.keep_password(password);
-    if kept.is_err() {
-        pool.delete(owner.name).await?;
+    let failure = match owner.keep_password(password) {
+        Ok(file) => return Ok(file),
+        Err(failure) => failure,
+    };
+    match pool.delete(owner.name).await {
+        Ok(()) => Err(failure),
+        Err(obstacle) => {
+            let stays = "a user whose password nobody knows stays, and could not be removed again";
+            Err(failure.standing(&format!("{stays}: {obstacle}")))
+        }
     }
-    kept
 }
 
 impl Confirm {

@@ -43,7 +43,7 @@ impl Running {
     }
 
     /// The same with a command that asks for no consent.
-    fn behind(hold: &Hold, project: &Project, command: &str) -> Self {
+    pub(crate) fn behind(hold: &Hold, project: &Project, command: &str) -> Self {
         let environment = project.json("local env");
         let mut program = project.command(&format!("{command} --endpoint-url {}", hold.endpoint()));
         for (name, value) in environment.as_object().expect("it is an object") {

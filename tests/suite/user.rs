@@ -9,7 +9,8 @@ use aws_sdk_cognitoidentityprovider::Client;
 use serde_json::{Value, json};
 
 use crate::deploy::{Project, Told, USERS, claims};
-use crate::interrupts::at_a_terminal;
+use crate::hold::Hold;
+use crate::interrupts::{Running, at_a_terminal, endpoint};
 use crate::network::stranger;
 use crate::project::config;
 
@@ -139,6 +140,14 @@ fn a_user_whose_password_cannot_be_kept_is_not_left_behind() {
     fs::write(project.path().join(".stackgen/passwords"), "in the way").expect("the folder is ours");
     project.run(&format!("user create {ALICE}")).ended(1).says("cannot be written");
     project.run("user list").ended(0).says("there are no users yet");
+
+    let hold = Hold::before(&endpoint(&project), "AdminDeleteUser");
+    let creating = Running::behind(&hold, &project, &format!("user create {ALICE}"));
+    hold.wait();
+    project.run("local stop").ended(0);
+    hold.release();
+    let told = creating.ended();
+    told.ended(1).says("cannot be written").says("a user whose password nobody knows stays").says("cannot be reached");
 }
 
 #[test]
