@@ -89,7 +89,8 @@ impl Arguments {
         let parameters = self.parameters.iter().cloned().collect();
         let units = plan::units(&planned, &built, &parameters)?;
         let all = planned.into_iter().zip(units).collect();
-        let (planned, units): (Vec<Planned>, Vec<Unit>) = before::in_order(&account, all).await.into_iter().unzip();
+        let ordered = session.interrupts().step(LOOKING, before::in_order(&account, all)).await?;
+        let (planned, units): (Vec<Planned>, Vec<Unit>) = ordered.into_iter().unzip();
         session.screen.note(format_args!("{} {}", dim("target:"), account.title()));
         let board = Board::new(&session.screen);
         let naming = gate::Naming::of(&units);
@@ -208,6 +209,9 @@ fn between(deployed: &[Deployed], next: &str) -> Failure {
 
 const REACHING: Step<'static> =
     Step { during: "the account was being reached", stands: "nothing was deployed; run the command again" };
+
+const LOOKING: Step<'static> =
+    Step { during: "the stacks were looked at", stands: "nothing was deployed; run the command again" };
 
 #[cfg(test)]
 mod tests {

@@ -283,9 +283,30 @@ fn while_the_bucket_is_made_or_removed() {
     hold.wait();
     removing.interrupt("INT");
     removing.signal("INT");
-    removing.ended().ended(1).says("left; the bucket is empty, and CloudFormation goes on removing it");
+    removing.ended().ended(1).says("left; the bucket is empty, and whether CloudFormation removes it is not known");
     hold.release();
     project.run("bootstrap --destroy --local").ended(0).says("nothing");
+}
+
+#[test]
+fn while_several_stacks_are_put_in_order() {
+    let project = Project::with(USERS);
+    fs::write(project.path().join("stacks/a.yaml"), USERS).expect("the folder is ours");
+    let hold = Hold::before(&endpoint(&project), "Action=GetTemplate");
+    let deploying = Running::through(&hold, &project, "deploy --all");
+    hold.wait();
+    deploying.signal("INT");
+    deploying.ended().ended(1).says("interrupted while the stacks were looked at").says("nothing was deployed");
+}
+
+#[test]
+fn while_the_bucket_is_looked_for() {
+    let project = with_function(FUNCTION);
+    let hold = Hold::before(&endpoint(&project), "StackName=CDKToolkit");
+    let deploying = Running::through(&hold, &project, "deploy");
+    hold.wait();
+    deploying.signal("INT");
+    deploying.ended().ended(1).says("interrupted while the bucket was looked for").says("is as it was before");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use stackgen::deploy::aws::{self, Account};
 use stackgen::deploy::{Unit, stack};
@@ -96,21 +96,25 @@ pub(super) async fn has_exports(
 
 /// The stacks in the order in which they can be deployed: one that takes a value no more goes before the one that ceases to
 /// export it, which CloudFormation refuses as long as it is in use.
-pub(super) async fn in_order(account: &Account, all: Vec<(Planned, Unit)>) -> Vec<(Planned, Unit)> {
+pub(super) async fn in_order(account: &Account, all: Vec<(Planned, Unit)>) -> Outcome<Vec<(Planned, Unit)>> {
     if all.len() < 2 {
-        return all;
+        return Ok(all);
     }
     let names = all.iter().map(|(planned, _)| planned.file.name.clone());
-    // A stack that is not there, or that may not be looked at, holds nobody back.
-    let templates = join_all(names.map(async |name| {
-        let template = stack::template(account, &name).await.unwrap_or_default();
-        (name, plan::imported_by_text(&template))
+    let templates = try_join_all(names.map(async |name| {
+        let template = match stack::template(account, &name).await {
+            Ok(template) => template,
+            // A stack that is not there, or that may not be looked at, holds nobody back.
+            Err(error) if error.says_missing() || matches!(error, aws::Error::Denied { .. }) => String::new(),
+            Err(error) => return Err(error),
+        };
+        Ok((name, plan::imported_by_text(&template)))
     }));
-    let deployed: BTreeMap<String, BTreeSet<String>> = templates.await.into_iter().collect();
+    let deployed: BTreeMap<String, BTreeSet<String>> = templates.await?.into_iter().collect();
     let planned: Vec<&Planned> = all.iter().map(|(planned, _)| planned).collect();
     let order = plan::letting_go(&planned, &deployed);
     let at = |name: &String| order.iter().position(|other| other == name);
     let mut all = all;
     all.sort_by_key(|(planned, _)| at(&planned.file.name));
-    all
+    Ok(all)
 }

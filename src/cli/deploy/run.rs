@@ -263,7 +263,7 @@ impl Run<'_> {
         if !needed && !self.unit.template.contains(ASSET_BUCKET) {
             return Ok(None);
         }
-        match Store::find(self.account).await? {
+        match self.untouched("the bucket was looked for", Store::find(self.account)).await? {
             None if needed => {
                 let target = &self.arguments.target;
                 let bootstrap = Bootstrap { session: self.session, account: self.account, target, board: self.board };
