@@ -262,7 +262,7 @@ struct Meant<'a> {
 impl<'a> Meant<'a> {
     fn of(arguments: &'a Arguments, route: Option<&'a Route>) -> Self {
         let sign_in = arguments.sign_in.clone();
-        // Of another pool than the route's a client has to be named, so that its tokens can be tried too.
+        // A pool that is named may be another than the route's, to see its tokens refused: the route's client is none of it.
         let (None, Some(route)) = (arguments.which.pool.as_deref(), route) else {
             return Self { pool: arguments.which.pool.as_deref(), sign_in };
         };

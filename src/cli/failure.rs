@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Nothing was done: wrong usage, a mistake in a stack file, no consent.
     Refused = 2,
-    /// Nothing was done: access would be weakened, and nobody has accepted that.
+    /// Access would be weakened, and nobody has accepted that. Nothing was done, or what was done before is told.
     Weakened = 3,
 }
 
