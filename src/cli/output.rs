@@ -8,7 +8,7 @@ mod board;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
@@ -238,21 +238,28 @@ impl Screen {
         Ok(self.line()?.trim() == expected)
     }
 
-    /// A line from the terminal. It is read beside, so that Ctrl-C ends the waiting, and in the terminal's usual mode,
-    /// so that there is nothing to put right afterwards.
+    /// A line from the terminal, in its usual mode, so that there is nothing to put right afterwards.
     fn line(&self) -> Outcome<String> {
+        let read = || {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).map(|_| line)
+        };
+        Ok(self.beside(read)?.map_err(Error::Closed)?)
+    }
+
+    /// What is read from the terminal: beside, so that Ctrl-C ends the waiting.
+    fn beside<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
         let (sender, answer) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut line = String::new();
             // Nobody listens any more when the question was interrupted.
-            let _gone = sender.send(std::io::stdin().read_line(&mut line).map(|_| line));
+            let _gone = sender.send(read());
         });
         loop {
             match answer.recv_timeout(LOOK) {
-                Ok(read) => return Ok(read.map_err(Error::Closed)?),
+                Ok(read) => return Ok(read),
                 Err(_) if self.interrupted.load(Ordering::Relaxed) => {
                     tell("\n");
-                    return Err(Error::Interrupted.into());
+                    return Err(Error::Interrupted);
                 }
                 Err(_) => (),
             }
@@ -272,11 +279,19 @@ impl Screen {
         if !self.can_ask() {
             return Err(Failure::refused(Error::NoPassword));
         }
-        let mut question = dialoguer::Password::with_theme(&SimpleTheme).with_prompt(prompt);
-        if repeat == Repeat::Twice {
-            question = question.with_confirmation("Once more", "The two differ");
-        }
-        Ok(question.interact().map_err(Error::Unanswered)?)
+        let prompt = prompt.to_owned();
+        let ask = move || {
+            let question = dialoguer::Password::with_theme(&SimpleTheme).with_prompt(prompt);
+            match repeat {
+                Repeat::Once => question.interact(),
+                Repeat::Twice => question.with_confirmation("Once more", "The two differ").interact(),
+            }
+        };
+        let Ok(answer) = self.beside(ask) else {
+            show_what_is_typed();
+            return Err(Error::Interrupted.into());
+        };
+        Ok(answer.map_err(Error::Unanswered)?)
     }
 
     /// Renders what ended the command, and tells of an answer that was lost.
@@ -387,6 +402,12 @@ fn print(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
 /// Prints to standard error. Where that takes nothing, there is nobody to tell.
 fn tell(text: &str) {
     let _gone = print(&mut anstream::stderr(), text);
+}
+
+/// Has the terminal show what is typed again, which whoever reads a password puts off.
+fn show_what_is_typed() {
+    // Where there is no such program, the user's shell does it.
+    let _shown = Command::new("stty").arg("echo").status();
 }
 
 fn print_document(document: &impl Serialize) -> std::io::Result<()> {

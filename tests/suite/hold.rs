@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -13,8 +14,16 @@ pub(crate) struct Hold {
     gate: Arc<Gate>,
 }
 
+/// What becomes of a request that is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Waits,
+    Ends,
+}
+
 struct Gate {
     text: String,
+    then: Then,
     /// How many of the requests with the text go through before one is held back.
     first: AtomicUsize,
     target: String,
@@ -31,10 +40,20 @@ impl Hold {
 
     /// The same once so many of these requests went through.
     pub(crate) fn after(first: usize, endpoint: &str, text: &str) -> Self {
+        Self::then(Then::Waits, first, endpoint, text)
+    }
+
+    /// A wire to `endpoint` that ends the connections on which requests with `text` come.
+    pub(crate) fn without(endpoint: &str, text: &str) -> Self {
+        Self::then(Then::Ends, 0, endpoint, text)
+    }
+
+    fn then(then: Then, first: usize, endpoint: &str, text: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let gate = Arc::new(Gate {
             text: text.to_owned(),
+            then,
             first: AtomicUsize::new(first),
             target: endpoint.trim_start_matches("http://").to_owned(),
             holds: AtomicBool::new(false),
@@ -86,27 +105,30 @@ impl Gate {
         let Ok(server) = TcpStream::connect(&self.target) else { return };
         let both = client.try_clone().and_then(|client| Ok((client, server.try_clone()?)));
         let Ok((back, from)) = both else { return };
-        thread::spawn(move || pass(from, back, |_| ()));
+        thread::spawn(move || pass(from, back, |_| ControlFlow::Continue(())));
         pass(client, server, |chunk| self.look(chunk));
     }
 
-    fn look(&self, chunk: &[u8]) {
+    fn look(&self, chunk: &[u8]) -> ControlFlow<()> {
         let one_less = |left: usize| left.checked_sub(1);
         let is_meant = String::from_utf8_lossy(chunk).contains(&self.text);
         if !is_meant || self.first.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return;
+            return ControlFlow::Continue(());
+        }
+        if self.then == Then::Ends {
+            return ControlFlow::Break(());
         }
         self.holds.store(true, Ordering::SeqCst);
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let _open = self.opened.wait_while(open, |open| !*open).unwrap_or_else(PoisonError::into_inner);
+        ControlFlow::Continue(())
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, look: impl Fn(&[u8])) {
+fn pass(mut from: TcpStream, mut to: TcpStream, look: impl Fn(&[u8]) -> ControlFlow<()>) {
     let mut buffer = [0; 16_384];
     while let Ok(length) = from.read(&mut buffer) {
-        look(&buffer[..length]);
-        if length == 0 || to.write_all(&buffer[..length]).is_err() {
+        if length == 0 || look(&buffer[..length]).is_break() || to.write_all(&buffer[..length]).is_err() {
             break;
         }
     }

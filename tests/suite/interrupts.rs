@@ -128,10 +128,18 @@ impl Shown {
 
 /// Runs a command at a terminal: whenever the words are shown, the keys are pressed.
 pub(crate) fn at_a_terminal(project: &Project, command: &str, script: &[(&str, &str)]) -> Shown {
+    at_a_terminal_with(project, &json!({}), command, script)
+}
+
+/// The same with variables for the command.
+fn at_a_terminal_with(project: &Project, environment: &Value, command: &str, script: &[(&str, &str)]) -> Shown {
     let mut python = Command::new("python3");
     python.args(["-c", include_str!("terminal.py"), "90", env!("CARGO_BIN_EXE_stackgen")]).args(command.split(' '));
     project.settle(&mut python);
     python.env("TERM", "xterm").env("COLUMNS", "200").env_remove("CI").env_remove("NO_COLOR");
+    for (name, value) in environment.as_object().expect("it is an object") {
+        python.env(name, value.as_str().expect("it is text"));
+    }
     python.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = python.spawn().expect("the tests need Python 3");
     let script = serde_json::to_vec(&json!(script)).expect("it is JSON");
@@ -367,31 +375,22 @@ fn twice_while_the_change_set_is_worked_out() {
 }
 
 #[test]
+fn at_the_question_for_a_password() {
+    let project = with_function(PROTECTED);
+    project.run("deploy --local").ended(0);
+    // What does not say that it is the local cloud makes no user: somebody has to sign in.
+    let elsewhere = Hold::without(&endpoint(&project), "/_stackgen/health");
+    let verify = format!("verify --as bob --endpoint-url {}", elsewhere.endpoint());
+    let shown = at_a_terminal_with(&project, &project.json("local env"), &verify, &[("Password of bob", CTRL_C)]);
+    shown.ended(1).says("interrupted");
+}
+
+#[test]
 fn at_the_question() {
     let project = Project::with(USERS);
     let environment = project.json("local env");
-    let words: Vec<String> = environment
-        .as_object()
-        .expect("it is an object")
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.as_str().expect("it is text")))
-        .collect();
-    fs::write(project.path().join("env"), words.join("\n")).expect("the folder is ours");
-    let shell = "#!/bin/sh\nset -a\n. ./env\nexec \"$@\"\n";
-    fs::write(project.path().join("with-env"), shell).expect("the folder is ours");
-    // The program at the terminal is the shell, which becomes the command.
-    let endpoint = environment["AWS_ENDPOINT_URL"].as_str().expect("it is text");
-    let mut python = Command::new("python3");
-    let program = env!("CARGO_BIN_EXE_stackgen");
-    python.args(["-c", include_str!("terminal.py"), "60", "sh", "./with-env", program]);
-    python.args(["--quiet", "deploy", "--endpoint-url", endpoint]);
-    project.settle(&mut python);
-    python.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut python = python.spawn().expect("the tests need Python 3");
-    let script = json!([["[y/N]", CTRL_C]]).to_string();
-    python.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("Python listens");
-    let output = python.wait_with_output().expect("it is ours");
-    let shown: Shown = serde_json::from_slice(&output.stdout).expect("it tells what came of it");
+    let deploy = format!("--quiet deploy --endpoint-url {}", endpoint(&project));
+    let shown = at_a_terminal_with(&project, &environment, &deploy, &[("[y/N]", CTRL_C)]);
     shown.ended(1).says("nothing was done").says("the question was interrupted");
     shown.says("2 changes of notes").says("AWS::Cognito::UserPoolClient");
     assert_eq!(status(&project), "none", "the change set went with the question");
