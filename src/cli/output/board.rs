@@ -34,6 +34,8 @@ struct State {
 enum Way {
     #[default]
     Forth,
+    /// It was asked to go back, and told so; what it is at still ends forward.
+    Turning,
     Back,
 }
 
@@ -62,7 +64,7 @@ impl<'a> Board<'a> {
             Progress::Event(event) => self.event(&mut state, &event),
             Progress::Cancelling { how } => {
                 if how == Cancellation::RollBack {
-                    state.way = Way::Back;
+                    state.way = Way::Turning;
                 }
                 self.log(&format!("{} {}", yellow("!"), cancelling(how)));
             }
@@ -105,7 +107,7 @@ impl<'a> Board<'a> {
             return self.begin(state, &event.logical_id, &doing);
         }
         self.end(state, &event.logical_id);
-        if state.way == Way::Forth && state.done.insert(event.logical_id.clone()) {
+        if state.way != Way::Back && state.done.insert(event.logical_id.clone()) {
             state.bar.iter().for_each(|bar| bar.inc(1));
         }
         if event.status.ends_with("_FAILED") {
@@ -118,10 +120,13 @@ impl<'a> Board<'a> {
 
     /// Says once that CloudFormation goes back.
     fn turn(&self, state: &mut State, status: &str) {
-        if status.ends_with("ROLLBACK_IN_PROGRESS") && state.way == Way::Forth {
-            state.way = Way::Back;
+        if !status.ends_with("ROLLBACK_IN_PROGRESS") {
+            return;
+        }
+        if state.way == Way::Forth {
             self.log(&format!("{} CloudFormation takes back what it has done", yellow("!")));
         }
+        state.way = Way::Back;
     }
 
     fn begin(&self, state: &mut State, name: &str, doing: &str) {
@@ -196,7 +201,44 @@ fn bytes(size: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Way, word};
+    use stackgen::deploy::operation::Event;
+    use stackgen::deploy::{Cancellation, Progress};
+
+    use super::super::Format;
+    use super::{Board, Screen, Way, word};
+
+    fn happened(logical_id: &str, status: &str) -> Progress {
+        Progress::Event(Event {
+            id: String::new(),
+            stack_id: "arn".to_owned(),
+            stack: "notes".to_owned(),
+            logical_id: logical_id.to_owned(),
+            physical_id: if logical_id == "notes" { "arn".to_owned() } else { String::new() },
+            kind: if logical_id == "notes" { "AWS::CloudFormation::Stack" } else { "AWS::SNS::Topic" }.to_owned(),
+            status: status.to_owned(),
+            reason: None,
+        })
+    }
+
+    /// How many resources are done with, and the way on which CloudFormation is then.
+    fn after(told: impl IntoIterator<Item = Progress>) -> (usize, Way) {
+        let screen = Screen::new(Format::Text, true);
+        let board = Board::new(&screen);
+        told.into_iter().for_each(|progress| board.tell(progress));
+        let state = board.state.into_inner().expect("nobody panics here");
+        (state.done.len(), state.way)
+    }
+
+    #[test]
+    fn what_ends_forward_is_done_until_cloud_formation_goes_back() {
+        let topic = || happened("Topic", "UPDATE_COMPLETE");
+        assert_eq!(after([topic(), happened("Topic", "DELETE_COMPLETE")]), (1, Way::Forth), "one that is replaced");
+        let asked = || Progress::Cancelling { how: Cancellation::RollBack };
+        assert_eq!(after([asked(), topic()]), (1, Way::Turning));
+        let back = || happened("notes", "UPDATE_ROLLBACK_IN_PROGRESS");
+        assert_eq!(after([asked(), back(), topic()]), (0, Way::Back));
+        assert_eq!(after([back(), back(), topic()]), (0, Way::Back));
+    }
 
     #[test]
     fn a_status_is_told_in_words() {

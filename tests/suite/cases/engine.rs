@@ -398,9 +398,13 @@ async fn the_first_cause_is_told_with_its_place() {
         ("Topic", "CREATE_FAILED", echo.as_str()),
         ("Users", "CREATE_FAILED", reason.as_str()),
         ("notes", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed to create: [Topic, Users]."),
+        ("Topic", "DELETE_COMPLETE", ""),
+        ("notes", "ROLLBACK_IN_PROGRESS", ""),
         ("notes", "ROLLBACK_COMPLETE", ""),
     ];
     let run = run(creation(&["ROLLBACK_COMPLETE"], &happened), &["deploy", "--yes"]).await;
+    run.says("Topic AWS::SNS::Topic removed again");
+    assert_eq!(run.stderr.matches("CloudFormation takes back what it has done").count(), 1, "{}", run.stderr);
     run.ended(1).says("`Users` (AWS::Cognito::UserPool) CREATE_FAILED: Property validation failure");
     run.says("stacks/notes.yaml:2:3").says("removed what it had made").says("stackgen deploy notes");
 }
