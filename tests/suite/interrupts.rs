@@ -394,6 +394,12 @@ fn at_the_question() {
     shown.ended(1).says("nothing was done").says("the question was interrupted");
     shown.says("2 changes of notes").says("AWS::Cognito::UserPoolClient");
     assert_eq!(status(&project), "none", "the change set went with the question");
+
+    project.run("deploy --local").ended(0);
+    let destroy = format!("--quiet destroy --endpoint-url {}", endpoint(&project));
+    let shown = at_a_terminal_with(&project, &environment, &destroy, &[("[y/N]", CTRL_C)]);
+    shown.ended(1).says("has 2 resources").says("AWS::Cognito::UserPoolClient").says("nothing was done");
+    assert_eq!(status(&project), "CREATE_COMPLETE");
 }
 
 #[test]

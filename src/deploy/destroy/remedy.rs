@@ -284,11 +284,13 @@ mod tests {
             ("Users", "AWS::Cognito::UserPool", "us-east-1_a", json!({})),
             ("Web", "AWS::Cognito::UserPoolClient", "web", of.clone()),
             ("Writers", "AWS::Cognito::UserPoolGroup", "writers", of),
+            ("Desk", "AWS::Cognito::UserPoolClient", "desk", json!({ "UserPoolId": "us-east-1_b" })),
         ]);
         let wanted = [
             "aws cognito-idp delete-user-pool-client --client-id web --user-pool-id us-east-1_a",
             "aws cognito-idp delete-group --group-name writers --user-pool-id us-east-1_a",
             "aws cognito-idp delete-user-pool --user-pool-id us-east-1_a",
+            "aws cognito-idp delete-user-pool-client --client-id desk --user-pool-id us-east-1_b",
         ];
         assert_eq!(commands, wanted);
     }

@@ -547,6 +547,14 @@ async fn what_is_lost_sight_of_is_told_with_what_goes_on() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_stays_is_told_with_the_command_that_goes_on() {
+    let script = Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE"), stack("DELETE_FAILED")]);
+    let run = run(script, &["bootstrap", "--destroy", "--yes"]).await;
+    run.ended(1).says("could not be removed (DELETE_FAILED)");
+    run.says("repeat `stackgen bootstrap --destroy --endpoint-url http");
+}
+
+#[tokio::test]
 async fn what_is_deployed_and_not_protected_is_remembered() {
     let done = [("notes", "CREATE_COMPLETE", "")];
     let script =
