@@ -617,7 +617,7 @@ pub async fn is_deployed(account: &Account, unit: &Unit, deployed: &Stack) -> Re
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use aws_sdk_cloudformation::types::{Capability, ChangeAction, Parameter, PolicyAction, Replacement};
     use serde_json::json;
@@ -725,6 +725,7 @@ mod tests {
             status: String::new(),
             reason: None,
             outputs: BTreeMap::new(),
+            exports: BTreeSet::new(),
             parameters: BTreeMap::from([("Stage".to_owned(), "beta".to_owned())]),
             tags: BTreeMap::new(),
             protection: Protection::Off,

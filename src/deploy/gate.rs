@@ -257,6 +257,7 @@ mod tests {
             status: "CREATE_COMPLETE".into(),
             reason: None,
             outputs: BTreeMap::new(),
+            exports: BTreeSet::new(),
             parameters: parameters.collect(),
             tags: BTreeMap::new(),
             protection: Protection::Off,

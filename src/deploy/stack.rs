@@ -21,6 +21,8 @@ pub struct Stack {
     pub reason: Option<String>,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
+    /// The names under which it exports values.
+    pub exports: BTreeSet<String>,
     /// Its parameters' values.
     pub parameters: BTreeMap<String, String>,
     /// Its tags.
@@ -206,6 +208,7 @@ fn stack(described: &aws_sdk_cloudformation::types::Stack) -> Stack {
         status: described.stack_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         reason: described.stack_status_reason().map(str::to_owned),
         outputs: described.outputs().iter().filter_map(|o| pair(o.output_key(), o.output_value())).collect(),
+        exports: described.outputs().iter().filter_map(|output| output.export_name()).map(str::to_owned).collect(),
         parameters: described
             .parameters()
             .iter()
@@ -247,21 +250,6 @@ pub async fn resources(account: &Account, stack: &str) -> Result<Vec<Deployed>, 
     }
     found.retain(|resource| resource.status != "DELETE_COMPLETE");
     Ok(found)
-}
-
-/// The names under which a stack exports values; nothing when it is not deployed.
-///
-/// # Errors
-/// When AWS cannot be asked.
-pub async fn exports(account: &Account, name: &str) -> Result<Option<BTreeSet<String>>, AwsError> {
-    let answer = account.cloudformation.describe_stacks().stack_name(name).send().await;
-    let described = match answer.during("cloudformation:DescribeStacks", &account.config) {
-        Ok(described) => described,
-        Err(error) if error.says_missing() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Some(stack) = described.stacks().first() else { return Ok(None) };
-    Ok(Some(stack.outputs().iter().filter_map(|output| output.export_name()).map(str::to_owned).collect()))
 }
 
 /// The template as it was deployed.

@@ -80,9 +80,9 @@ pub(super) async fn has_exports(
             if is_planned(other) || project.stack_file(other).is_err() {
                 continue;
             }
-            let state = match stack::exports(account, other).await {
+            let state = match stack::describe(account, other).await {
                 Ok(None) => "is not deployed",
-                Ok(Some(exports)) if !exports.contains(&export) => "does not export it as it is deployed",
+                Ok(Some(stack)) if !stack.exports.contains(&export) => "does not export it as it is deployed",
                 // Whoever may not look at the other stack lets CloudFormation say it.
                 Ok(_) | Err(aws::Error::Denied { .. }) => continue,
                 Err(error) => return Err(error.into()),
