@@ -17,7 +17,7 @@ use stackgen::deploy::users::{Pool, PoolClient};
 use thiserror::Error;
 
 use super::oauth::{self, Opening, Wanted};
-use super::output::{bold, dim, green, red};
+use super::output::{bold, dim, green, listed, red};
 use super::pool::{Reached, Which};
 use super::target::{check_shared, write_shared};
 use super::token::{SignIn, mint, pick, signed_in};
@@ -216,7 +216,7 @@ impl Arguments {
                 return Ok(tokens.access);
             }
         }
-        let scopes = route.scopes.iter().map(|scope| format!("`{scope}`")).collect::<Vec<_>>().join(", ");
+        let scopes = listed(&route.scopes);
         Err(Failure::refused(Error::NoScope { route: route.key.clone(), scopes, user: user.to_owned() }))
     }
 

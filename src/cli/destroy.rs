@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::in_part;
-use super::output::{Board, bold, dim, green, red};
+use super::output::{Board, bold, dim, green, listed, red};
 use super::{Failure, Outcome, Session, Step, Table, Target, Turn, aws_cli, block_on, interrupts, plan, pool, target};
 
 /// Arguments of `stackgen destroy`.
@@ -291,7 +291,7 @@ impl Arguments {
         let help = if foreign.is_empty() {
             format!("destroy them as well, with {command}")
         } else {
-            let names = foreign.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let names = listed(&foreign);
             format!(
                 "not of this project: {names}; whoever has it must let it take the value no more, then run {command}"
             )

@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 
 use miette::{Diagnostic, LabeledSpan, Report, Severity, SourceCode};
 
+use super::output::listed;
+
 /// What a command returns.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
@@ -75,14 +77,13 @@ pub(crate) fn in_part<'a>(
     (done, names): (&str, &[&str]),
     untried: impl Iterator<Item = &'a str>,
 ) -> Failure {
-    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let untried: Vec<&str> = untried.collect();
     let mut stands = Vec::new();
     if !names.is_empty() {
-        stands.push(format!("{} {done}", quoted(names)));
+        stands.push(format!("{} {done}", listed(names)));
     }
     if !untried.is_empty() {
-        stands.push(format!("not tried: {}", quoted(&untried)));
+        stands.push(format!("not tried: {}", listed(&untried)));
     }
     if stands.is_empty() {
         return failure;

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Exit;
+use super::output::listed;
 use super::{Failure, Outcome, Screen};
 
 /// What the user, or the system, has asked to stop.
@@ -51,12 +52,11 @@ pub(crate) struct Step<'a> {
 /// How far a command came with its stacks when it was interrupted before `next`, and what to do. `past` is what becomes of
 /// each: `deployed`.
 pub(crate) fn between(done: &[&str], next: &str, past: &str) -> String {
-    let quoted = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let stands = match done {
         [] => format!("nothing was {past}"),
         [only] => format!("`{only}` is {past}, and from `{next}` on nothing was"),
         [others @ .., last] => {
-            format!("{} and `{last}` are {past}, and from `{next}` on nothing was", quoted(others))
+            format!("{} and `{last}` are {past}, and from `{next}` on nothing was", listed(others))
         }
     };
     format!("{stands}; run the command again")

@@ -128,6 +128,11 @@ pub(crate) fn dim(text: impl Display) -> String {
     paint(DIM, text)
 }
 
+/// Names in a sentence: each marked, one after the other.
+pub(crate) fn listed<T: Display>(names: impl IntoIterator<Item = T>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }

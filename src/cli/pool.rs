@@ -15,7 +15,7 @@ use stackgen::project::Project;
 use stackgen::template::text;
 use thiserror::Error;
 
-use super::output::Repeat;
+use super::output::{Repeat, listed};
 use super::outputs::Error as OutputsError;
 use super::target::write_private;
 use super::{Failure, Outcome, Session, Target};
@@ -162,7 +162,7 @@ impl Reached {
         flag: &'static str,
     ) -> Outcome<&'a Deployed> {
         let stack = self.stack.name.clone();
-        let names = || from.iter().map(|one| format!("`{}`", one.logical_id)).collect::<Vec<_>>().join(", ");
+        let names = || listed(from.iter().map(|one| &one.logical_id));
         match (named, from) {
             (_, []) => Err(Failure::refused(Error::None { stack, what })),
             (None, [only]) => Ok(only),

@@ -20,7 +20,7 @@ use stackgen::deploy::verify::{self, Bounds, Ended, Given, Lawful, Options, Repo
 use thiserror::Error;
 
 use super::deploy::pair;
-use super::output::dim;
+use super::output::{dim, listed};
 use super::plan;
 use super::pool::{Owner, Reached};
 use super::target::{check_shared, write_shared};
@@ -212,8 +212,7 @@ impl Arguments {
         let doors: BTreeSet<&Door> =
             plan.probes.iter().map(|probe| &probe.door).chain(plan.left_out.iter().map(|left| &left.door)).collect();
         if let Some(name) = self.only.iter().find(|name| !doors.iter().any(|door| verify::is_named(door, name))) {
-            let names = doors.iter().map(|door| format!("`{}`", door.name())).collect::<BTreeSet<_>>();
-            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let names = listed(doors.iter().map(|door| door.name()).collect::<BTreeSet<_>>());
             let (stack, name) = (stack.to_owned(), name.clone());
             return Err(Failure::refused(Error::Unknown { stack, name, names }));
         }
@@ -224,10 +223,9 @@ impl Arguments {
         let known: BTreeSet<String> = plan.probes.iter().filter_map(|probe| authorizer(&probe.credential)).collect();
         match self.credentials.iter().find(|(name, _)| !known.contains(name)) {
             Some((name, _)) => {
-                let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                let names = match all.is_empty() {
+                let names = match known.is_empty() {
                     true => "no route of the stack asks for such a credential".to_owned(),
-                    false => format!("there is {}", all.join(", ")),
+                    false => format!("there is {}", listed(&known)),
                 };
                 Err(Failure::refused(Error::UnknownAuthorizer { name: name.clone(), names }))
             }
@@ -282,10 +280,9 @@ const STANDS: &str = "a user whose name begins with `stackgen-verify-` may be le
 
 /// What stands after an interrupt that was awaited.
 fn stands(users_left: &[String]) -> String {
-    let names: Vec<String> = users_left.iter().map(|name| format!("`{name}`")).collect();
-    match names.is_empty() {
+    match users_left.is_empty() {
         true => "nothing is left of it; run the command again".to_owned(),
-        false => format!("remove what is left by `stackgen user delete`: {}", names.join(", ")),
+        false => format!("remove what is left by `stackgen user delete`: {}", listed(users_left)),
     }
 }
 

@@ -9,6 +9,7 @@ use stackgen::deploy::{Unit, stack};
 use stackgen::project::Project;
 use thiserror::Error;
 
+use crate::cli::output::listed;
 use crate::cli::plan::{self, Planned};
 use crate::cli::{Failure, Outcome, Target};
 
@@ -57,11 +58,11 @@ pub(super) async fn has_parameters(account: &Account, planned: &[Planned], given
 }
 
 fn no_values(planned: &Planned, missing: &[String]) -> Error {
-    let join = |text: fn(&String) -> String, between: &str| missing.iter().map(text).collect::<Vec<_>>().join(between);
+    let flags = missing.iter().map(|name| format!("`--parameter {name}=VALUE`"));
     Error::NoValues {
         stack: planned.file.name.clone(),
-        names: join(|name| format!("`{name}`"), ", "),
-        flags: join(|name| format!("`--parameter {name}=VALUE`"), " "),
+        names: listed(missing),
+        flags: flags.collect::<Vec<_>>().join(" "),
         source_code: planned.file.source(),
         place: missing.first().and_then(|name| planned.file.place_of("parameters", name)),
     }

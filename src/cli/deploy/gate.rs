@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::Arguments;
 use crate::cli::diff::access_table;
-use crate::cli::output::{bold, yellow};
+use crate::cli::output::{bold, listed, yellow};
 use crate::cli::{Failure, Outcome, Session, Step};
 
 /// Access would be weakened.
@@ -123,12 +123,12 @@ impl Gate<'_> {
 
 impl Weakened {
     fn at(stack: &str, names: &BTreeSet<String>, stands: &str) -> Self {
-        let join = |words: Vec<String>, between: &str| words.join(between);
+        let flags = names.iter().map(|name| format!("`--accept-weakening {}`", word(name)));
         Self {
             stack: stack.to_owned(),
             stands: stands.to_owned(),
-            names: join(names.iter().map(|name| format!("`{name}`")).collect(), ", "),
-            flags: join(names.iter().map(|name| format!("`--accept-weakening {}`", word(name))).collect(), " "),
+            names: listed(names),
+            flags: flags.collect::<Vec<_>>().join(" "),
         }
     }
 }
