@@ -36,9 +36,7 @@ impl StackFile {
         let (section, id) = owner?;
         self.place_of(section, &id)
     }
-}
 
-impl StackFile {
     /// Where a section of the file says something of that name.
     pub(crate) fn place_of(&self, section: &str, name: &str) -> Option<SourceSpan> {
         span_of_line(&self.text, spec::line(&self.text, &[section, name])?)

@@ -260,9 +260,7 @@ impl Error {
             other => Self::Aws(other),
         }
     }
-}
 
-impl Error {
     /// Why there is no such user, once that was tidied up.
     fn after(self, removed: Result<(), Self>, name: &str, flags: &str) -> Self {
         let (name, reason) = (name.to_owned(), Box::new(self));
