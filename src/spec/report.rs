@@ -27,7 +27,7 @@ pub struct Finding {
     pub(super) rule: Option<&'static Rule>,
     pub(super) severity: Severity,
     pub(super) place: Option<Range<usize>>,
-    pub(super) label: Option<(Range<usize>, String)>,
+    pub(super) label: Option<Box<(Range<usize>, String)>>,
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
@@ -58,7 +58,7 @@ impl Finding {
 
     /// The same, with another place that has to do with it.
     pub(super) fn and(mut self, place: Range<usize>, label: impl Into<String>) -> Self {
-        self.label = Some((place, label.into()));
+        self.label = Some(Box::new((place, label.into())));
         self
     }
 
@@ -226,7 +226,7 @@ impl Diagnostic for Located {
         let word = self.finding.label.as_ref().map(|_| "and again".to_owned());
         let main = LabeledSpan::new_primary_with_span(word, place);
         let underlined = |(place, label)| LabeledSpan::new_with_span(Some(label), self.file.underlined(&place));
-        let other = self.finding.label.clone().map(underlined);
+        let other = self.finding.label.as_deref().cloned().map(underlined);
         Some(Box::new(std::iter::once(main).chain(other)))
     }
 }
