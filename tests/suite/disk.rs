@@ -1,6 +1,7 @@
 //! A disk that takes no more, and folders that may not be written: what and where is told, and what was there stays whole.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -8,8 +8,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
 use crate::deploy::{Project, Told, USERS};
-use crate::interrupts;
 use crate::hold::Hold;
+use crate::interrupts;
 use crate::interrupts::{Running, endpoint};
 use crate::project::config;
 use crate::tools;

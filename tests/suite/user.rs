@@ -170,7 +170,7 @@ fn what_is_destroyed_elsewhere_forgets_nobody_here() {
     project.run("deploy --local").ended(0);
     project.run(&format!("user create {ALICE}")).ended(0);
     let password = kept(&project, "passwords", ALICE);
-    let there = environment(&elsewhere);
+    let there = elsewhere.environment();
     let there: Vec<(&str, &str)> = there.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     for told in ["nothing to destroy", "is destroyed"] {
         project.run_with("destroy notes --yes", &there).ended(0).says(told);
@@ -336,7 +336,7 @@ fn the_environments_keys_do_not_stand_in_for_a_named_profiles_and_its_region_doe
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_without_credentials_leaves_them_to_the_container() {
     let mut files = Files::new(|endpoint| (dev(endpoint).0, String::new()));
-    let sts = aws_sdk_sts::Client::new(&config(&environment(&files.project)));
+    let sts = aws_sdk_sts::Client::new(&config(&files.project.environment()));
     let session = sts.get_session_token().send().await.expect("the account may have one").credentials;
     let session = session.expect("it was asked for");
     let keys = json!({
