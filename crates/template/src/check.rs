@@ -442,6 +442,10 @@ impl<'a> Check<'a> {
     /// Takes away, again and again, what waits for nothing; what remains goes in circles, or waits for those that do.
     fn circles(&mut self) {
         let mut waits = std::mem::take(&mut self.waits);
+        if self.template.resources.len() > MOST_RESOURCES {
+            // Too many are refused as such, and hostile ones would take this for hours.
+            return;
+        }
         loop {
             let free: BTreeSet<String> =
                 waits.iter().filter(|(_, needed)| needed.is_empty()).map(|(id, _)| (*id).to_owned()).collect();
@@ -589,6 +593,13 @@ mod tests {
             "X": { "Type": "T", "DependsOn": "Y" }, "Y": { "Type": "T", "DependsOn": "X" },
         } });
         assert_eq!(problems(&template), ["`B`, `C`, `D` wait for each other", "`X`, `Y` wait for each other"]);
+    }
+
+    #[test]
+    fn however_many_resources_wait_for_each_other_are_told_soon() {
+        let wait = |n: usize| json!({ "Type": "T", "DependsOn": format!("R{}", (n + 1) % 10_000) });
+        let all: Value = (0..10_000).map(|n| (format!("R{n}"), wait(n))).collect();
+        assert_eq!(problems(&json!({ "Resources": all })), ["10000 resources, where CloudFormation takes 500 at most"]);
     }
 
     #[test]
