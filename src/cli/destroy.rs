@@ -367,6 +367,9 @@ fn overview(stack: &Stack, doom: &Doom) -> String {
     doom.goes.iter().for_each(|resource| table.row(row(red("goes"), resource)));
     doom.stays.iter().for_each(|resource| table.row(row(green("stays"), resource)));
     let count = doom.goes.len() + doom.stays.len();
+    if count == 0 {
+        return format!("{} has no resources", bold(&stack.name));
+    }
     let resources = if count == 1 { "resource" } else { "resources" };
     format!("{} has {count} {resources}:\n{table}", bold(&stack.name))
 }

@@ -510,6 +510,7 @@ async fn a_stack_that_goes_is_followed_by_its_arn() {
         .on("GetTemplate", [result("<TemplateBody>{}</TemplateBody>")])
         .on("DescribeStackEvents", [events(&[]), events(&[("notes", "DELETE_COMPLETE", "")])]);
     let run = run(script, &["destroy", "--yes"]).await;
+    run.says("notes has no resources");
     assert_eq!(run.called("DeleteStack")[0]["StackName"], ARN);
     assert!(run.called("DescribeStackEvents").iter().all(|call| call["StackName"] == ARN));
 }
