@@ -41,10 +41,12 @@ impl Turn {
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => {
+                // Before anything is said, or a signal that answers it could come too early.
+                let interrupts = session.interrupts();
                 session.screen.note(dim("waiting for another stackgen that changes what this project has deployed"));
                 let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
                 let waiting = async { Ok(waiting.await.map_err(SessionError::Task)?.map_err(unlockable)?) };
-                Ok(Self { _lock: session.interrupts().step(WHILE_WAITING, waiting).await? })
+                Ok(Self { _lock: interrupts.step(WHILE_WAITING, waiting).await? })
             }
             Err(TryLockError::Error(source)) => Err(unlockable(source).into()),
         }
