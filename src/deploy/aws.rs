@@ -188,7 +188,9 @@ impl Error {
         match self {
             Self::Denied { .. } | Self::Expired | Self::Unknown { .. } => true,
             // <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html>
-            Self::Service { code, .. } => !["InternalFailure", "ServiceUnavailable"].contains(&code.as_str()),
+            Self::Service { code, .. } => {
+                !code.starts_with("Internal") && !["RequestTimeout", "ServiceUnavailable"].contains(&code.as_str())
+            }
             _ => false,
         }
     }
@@ -576,7 +578,7 @@ mod tests {
         for code in ["AccessDenied", "ExpiredToken", "InvalidChangeSetStatus", "ValidationError"] {
             assert!(refusal("x", code, "m").is_refusal(), "{code}");
         }
-        for code in ["Throttling", "InternalFailure", "ServiceUnavailable"] {
+        for code in ["Throttling", "InternalFailure", "InternalError", "RequestTimeout", "ServiceUnavailable"] {
             assert!(!refusal("x", code, "m").is_refusal(), "{code}");
         }
     }
