@@ -187,7 +187,7 @@ impl Run<'_> {
     /// CloudFormation does not work the changes out, with what it names underlined.
     fn refused(&self, error: change_set::Error) -> Failure {
         let change_set::Error::Failed { stack, reason, resources } = error else { return self.before_execution(error) };
-        let remedy = if reason.contains("already exists") {
+        let remedy = if !resources.is_empty() && reason.contains("already exists") {
             "Give it another name, or none, or remove what has it; then run"
         } else {
             "Mend it and run"

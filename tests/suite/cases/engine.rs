@@ -311,6 +311,18 @@ async fn early_validation_is_told_with_its_findings() {
 }
 
 #[tokio::test]
+async fn a_taken_name_is_told_apart_from_a_stack_that_is_there() {
+    let refused = |message: &str| {
+        let script = Script::default().on("DescribeStacks", [missing()]);
+        script.on("CreateChangeSet", [refusal("ValidationError", message)])
+    };
+    let taken = run(refused("[/Resources/Users] my-pool already exists"), &["deploy", "--yes"]).await;
+    taken.ended(1).says("Give it another name").says("stacks/notes.yaml:");
+    let there = run(refused("Stack [notes] already exists"), &["deploy", "--yes"]).await;
+    there.ended(1).says("nothing was changed. Mend it and run `stackgen deploy notes");
+}
+
+#[tokio::test]
 async fn a_nested_change_set_is_asked_for_the_cause() {
     let root = format!("Nested change set {CHANGE_SET} was not successfully created: Currently in FAILED.");
     let script = Script::default().on("DescribeStacks", [stack("CREATE_COMPLETE")]);
